@@ -1,0 +1,49 @@
+"""Brain tumour segmentation from whatever MRI modalities a patient has.
+
+The names below load their modules when first used, so that ``import napari_rdl`` costs nothing
+and opening the plugin in napari loads no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_rdl.case import Case, load_case
+    from napari_rdl.network import Model, load_model
+    from napari_rdl.segment import Representations, Segmentation, encode
+
+__version__ = version("napari-rdl")
+
+_HOMES = {
+    "Case": "case",
+    "load_case": "case",
+    "Model": "network",
+    "load_model": "network",
+    "Representations": "segment",
+    "Segmentation": "segment",
+    "encode": "segment",
+}
+
+__all__ = [
+    "Case",
+    "Model",
+    "Representations",
+    "Segmentation",
+    "__version__",
+    "encode",
+    "load_case",
+    "load_model",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(import_module(f"napari_rdl.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

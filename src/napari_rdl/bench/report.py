@@ -1,0 +1,102 @@
+"""What a benchmark run found, as typed values."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+SUBSETS_LIMIT = 1.3
+"""The most that all subsets may cost, in full runs."""
+
+FRAME_SECONDS = 1 / 30
+"""One frame on a modest screen."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EncodeTime(_Frozen):
+    """Encoding `modalities` modalities.
+
+    Attributes
+    ----------
+    seconds : float
+        Median.
+    ratio, ideal : float
+        Median over repeats of the time against that of all modalities in the same repeat; and what
+        it should be, k of all.
+    """
+
+    modalities: int
+    seconds: float
+    ratio: float
+    ideal: float
+
+
+class SubsetsTime(_Frozen):
+    """Segmenting with every subset, against one run with all modalities.
+
+    Attributes
+    ----------
+    ratio : float
+        (encode + combine every subset) / (encode + combine one), median over repeats; at most
+        `SUBSETS_LIMIT`.
+    """
+
+    subsets: int
+    seconds: float
+    one_run_seconds: float
+    ratio: float
+    limit: float = SUBSETS_LIMIT
+
+
+class FlipTime(_Frozen):
+    """Switching one modality of an encoded patient off or on.
+
+    Attributes
+    ----------
+    slice_seconds, volume_seconds : float
+        Medians: labels of the shown axial slice, and of the whole volume.
+    slice_frames : float
+        `slice_seconds` in frames of 1/30 s.
+    """
+
+    slice_seconds: float
+    volume_seconds: float
+    slice_frames: float
+
+
+class ViewerTime(_Frozen):
+    """Switching one modality in a napari window, from the switch to the drawn pixels.
+
+    Attributes
+    ----------
+    redraw_seconds : float
+        Median of computing the shown slice, putting it into the layer, drawing and reading back.
+    idle_seconds : float
+        Median of drawing and reading back alone, with nothing changed.
+    ratio : float
+        `redraw_seconds` / `idle_seconds`.
+    """
+
+    redraw_seconds: float
+    idle_seconds: float
+    ratio: float
+
+
+class Report(_Frozen):
+    """One benchmark run; `viewer` is None where there was no display or no napari window."""
+
+    size: str
+    shape: tuple[int, int, int]
+    model: str
+    device: str
+    precision: str
+    threads: int
+    processor: str
+    versions: dict[str, str]
+    repeats: int
+    encode: tuple[EncodeTime, ...]
+    all_subsets: SubsetsTime
+    flip: FlipTime
+    viewer: ViewerTime | None = None

@@ -1,0 +1,49 @@
+"""Timing of a flip in a napari window."""
+
+from __future__ import annotations
+
+from statistics import median
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from napari_rdl.bench.report import ViewerTime
+from napari_rdl.bench.speed import flipped_subsets
+
+if TYPE_CHECKING:
+    from napari_rdl.segment import Representations
+
+_AXIAL = 2
+
+
+def measure_viewer(representations: Representations, repeats: int) -> ViewerTime:
+    """Open a window on the encoded case and measure how long a flipped modality takes to be drawn.
+
+    Reading the pixels back makes sure that drawing has ended, so the times are upper bounds.
+    """
+    from napari_rdl.plugin.demo import closing_viewer
+    from napari_rdl.plugin.layers import add_case
+    from napari_rdl.plugin.prediction import PredictionLayer
+    from napari_rdl.plugin.views import show_plane
+
+    case = representations.case
+    index = case.grid.shape[_AXIAL] // 2
+    with closing_viewer() as viewer:
+        add_case(viewer, case)
+        prediction = PredictionLayer(viewer, case)
+        prediction.show(representations.labels())
+        show_plane(viewer, "axial")
+        viewer.dims.set_current_step(_AXIAL, index)
+        viewer.screenshot(flash=False)
+        redraws, idles = [], []
+        for _ in range(repeats):
+            for subset in flipped_subsets(representations.modalities):
+                started = perf_counter()
+                prediction.show_slice(_AXIAL, index, representations.label_slice(subset, _AXIAL, index))
+                viewer.screenshot(flash=False)
+                redraws.append(perf_counter() - started)
+                started = perf_counter()
+                viewer.screenshot(flash=False)
+                idles.append(perf_counter() - started)
+    return ViewerTime(
+        redraw_seconds=median(redraws), idle_seconds=median(idles), ratio=median(redraws) / median(idles)
+    )

@@ -1,0 +1,181 @@
+"""Where voxels lie: the RAS+ grid that a case lives on, and the way back to the files' own.
+
+Affines map voxel indices to millimetres in RAS+ world coordinates, as NIfTI has them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import product
+
+import nibabel as nib
+import numpy as np
+from nibabel.nifti1 import Nifti1Header
+from numpy.typing import NDArray
+
+Shape = tuple[int, int, int]
+
+_RAS = np.array([[0, 1], [1, 1], [2, 1]], dtype=float)
+_TOLERATED_SHIFT = 0.05
+_TOLERATED_SPACING = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """A box of voxels in space.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Voxels along X, Y, Z.
+    affine : ndarray of float64, shape (4, 4)
+        Voxel index -> millimetres, RAS+.
+    """
+
+    shape: Shape
+    affine: NDArray[np.float64]
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Voxel size along X, Y, Z in millimetres."""
+        x, y, z = np.sqrt((self.affine[:3, :3] ** 2).sum(axis=0)).tolist()
+        return x, y, z
+
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of one voxel in millilitres."""
+        return float(abs(np.linalg.det(self.affine[:3, :3])) / 1000.0)
+
+    @property
+    def corners(self) -> NDArray[np.float64]:
+        """The centres of the eight corner voxels in millimetres, shape (8, 3)."""
+        indices = np.array(list(product(*((0, size - 1) for size in self.shape))), float)
+        return indices @ self.affine[:3, :3].T + self.affine[:3, 3]
+
+    def difference(self, other: Grid) -> str | None:
+        """Say how `other` differs from this grid, or return None where both are the same.
+
+        Grids are the same when their shapes are, and no corner lies more than a twentieth of a
+        voxel off: rounding in headers goes that far, a displacement that matters does not.
+        """
+        if self.shape == other.shape:
+            apart = float(np.linalg.norm(self.corners - other.corners, axis=1).max())
+            if apart <= _TOLERATED_SHIFT * min(self.spacing):
+                return None
+        else:
+            apart = None
+        words = []
+        if self.shape != other.shape:
+            words.append(f"shape {_shape(other.shape)} instead of {_shape(self.shape)}")
+        if not np.allclose(self.spacing, other.spacing, rtol=_TOLERATED_SPACING, atol=0):
+            words.append(f"spacing {_mm(other.spacing)} instead of {_mm(self.spacing)} mm")
+        angle = rotation_degrees(self.affine, other.affine)
+        if angle > 0.05:
+            words.append(f"turned by {angle:.1f} degrees")
+        shift = float(np.linalg.norm(self._centre - other._centre))
+        if shift > _TOLERATED_SHIFT * min(self.spacing):
+            words.append(f"centre shifted by {shift:.3g} mm")
+        if not words:
+            words.append(f"voxels up to {apart:.3g} mm apart")
+        return ", ".join(words)
+
+    @property
+    def _centre(self) -> NDArray[np.float64]:
+        return self.corners.mean(axis=0)
+
+
+@dataclass(frozen=True, eq=False)
+class Native:
+    """What the reference file had, for the way back.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        The file's three spatial sizes, in the file's own axis order.
+    affine : ndarray of float64, shape (4, 4)
+        The file's affine.
+    header : nibabel.nifti1.Nifti1Header
+        The file's header (a subclass for NIfTI-2), never changed.
+    orientation : ndarray of float64, shape (3, 2)
+        nibabel's orientation of the file's axes: applied to its array, it gives RAS+.
+    """
+
+    shape: Shape
+    affine: NDArray[np.float64]
+    header: Nifti1Header
+    orientation: NDArray[np.float64] = field(repr=False)
+
+    @classmethod
+    def from_header(cls, shape: tuple[int, ...], affine: NDArray[np.float64], header: Nifti1Header) -> Native:
+        """Keep what `header` says, and find how the file's axes lie."""
+        x, y, z = (int(size) for size in shape)
+        return cls((x, y, z), np.array(affine, float), header, nib.orientations.io_orientation(affine))
+
+    @property
+    def axis_codes(self) -> str:
+        """The directions in which the file's axes grow, such as ``LPS``."""
+        return "".join(nib.orientations.ornt2axcodes(self.orientation))
+
+    @property
+    def grid(self) -> Grid:
+        """The RAS+ grid: the same voxels in the same places, axes permuted and flipped."""
+        to_native = nib.orientations.inv_ornt_aff(self.orientation, self.shape)
+        shape = tuple(int(size) for size in self.from_native(np.empty(self.shape, np.bool_)).shape)
+        return Grid((shape[0], shape[1], shape[2]), self.affine @ to_native)
+
+    def from_native(self, array: NDArray) -> NDArray:
+        """Turn an array in the file's axis order into RAS+, by permuting and flipping only."""
+        return np.ascontiguousarray(nib.orientations.apply_orientation(array, self.orientation))
+
+    def to_native(self, array: NDArray) -> NDArray:
+        """Turn a RAS+ array into the file's axis order, by permuting and flipping only."""
+        back = nib.orientations.ornt_transform(_RAS, self.orientation)
+        return np.ascontiguousarray(nib.orientations.apply_orientation(array, back))
+
+
+def rotation_degrees(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """Return the angle between the axes of two affines, in degrees."""
+    turns = [affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0) for affine in (first, second)]
+    # Between matching columns rather than from the trace: it stays exact for shear and small angles.
+    sines = np.linalg.norm(np.cross(turns[0].T, turns[1].T), axis=1)
+    cosines = (turns[0] * turns[1]).sum(axis=0)
+    return float(np.degrees(np.arctan2(sines, cosines)).max())
+
+
+def resample_array(
+    image: NDArray, source: Grid, target: Grid, *, order: int, background: float = 0.0
+) -> NDArray:
+    """Bring an image from one grid onto another.
+
+    Parameters
+    ----------
+    image : ndarray, shape ``source.shape``
+    order : int
+        0 for labels (nearest neighbour), 1 for intensities (linear).
+    background : float
+        Value outside the source's box.
+
+    Returns
+    -------
+    ndarray, shape ``target.shape``, the dtype of `image`
+    """
+    from scipy.ndimage import affine_transform
+
+    matrix = np.linalg.inv(source.affine) @ target.affine
+    return affine_transform(
+        image,
+        matrix[:3, :3],
+        matrix[:3, 3],
+        output_shape=target.shape,
+        order=order,
+        mode="constant",
+        cval=background,
+    )
+
+
+def _shape(shape: Shape) -> str:
+    return " x ".join(str(size) for size in shape)
+
+
+def _mm(spacing: tuple[float, float, float]) -> str:
+    return " x ".join(f"{size:.4g}" for size in spacing)

@@ -1,0 +1,283 @@
+"""Making a Case from files or arrays, on one grid."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nibabel.nifti1 import Nifti1Header
+from numpy.typing import NDArray
+
+from napari_rdl.brats import (
+    DEFAULT_CONVENTION,
+    LABEL_CONVENTIONS,
+    MASK_ALIASES,
+    MODALITIES,
+    LabelConvention,
+    modality_of_token,
+)
+from napari_rdl.case.finding import CaseFiles, find_case_files
+from napari_rdl.case.geometry import Native, resample_array
+from napari_rdl.case.intensity import background_value, replace_nonfinite
+from napari_rdl.case.naming import convention_named, convention_of_names, modality_of_file
+from napari_rdl.case.nifti import read_image, stem_of
+from napari_rdl.case.patient import Case
+from napari_rdl.errors import CaseError, GridsDifferError
+
+logger = logging.getLogger(__name__)
+
+_REFERENCE_ORDER = ("T1c", "T1", "FLAIR", "T2")
+_MAX_MASK_VALUES = 6
+
+
+def load_case(
+    source: str | Path | Mapping[str, str | Path],
+    *,
+    name: str | None = None,
+    labels: str | None = None,
+    modalities: Iterable[str] | None = None,
+    resample: bool = False,
+) -> Case:
+    """Read a patient's modalities onto one RAS+ grid.
+
+    Parameters
+    ----------
+    source : str, Path or Mapping
+        A patient's folder, one modality's file, or a map modality -> file (spellings such as
+        ``t1ce`` are understood; ``seg`` names the mask).
+    name : str, optional
+        The patient's name; else the folder's.
+    labels : str, optional
+        Label convention (``brats2018``, ``brats2023``, ``brats2024``, ``brats2013``), where the
+        names do not say it.
+    modalities : iterable of str, optional
+        Read only these.
+    resample : bool
+        Bring modalities on different grids onto one: the finest, in doubt the first of
+        T1c, T1, FLAIR, T2. Without it, different grids are refused.
+
+    Raises
+    ------
+    CaseError
+        If files are missing or unusable; the sentence says what to do.
+    GridsDifferError
+        If the modalities lie on different grids and `resample` is off.
+    """
+    found = _files_of(source, labels)
+    wanted = _wanted(found, modalities)
+    arrays: dict[str, NDArray[np.float32]] = {}
+    natives: dict[str, Native] = {}
+    notes = list(found.notes)
+    for modality in wanted:
+        path = found.images[modality]
+        image, affine, header, mended = read_image(path)
+        _refuse_mask(path, modality, image)
+        natives[modality] = Native.from_header(image.shape, affine, header)
+        arrays[modality] = natives[modality].from_native(image)
+        notes += mended
+    reference, moved = _one_grid(arrays, natives, found.images, resample)
+    if moved:
+        notes.append(f"{', '.join(moved)} resampled onto the grid of {reference}.")
+    for note in notes:
+        logger.info(note)
+    return Case(
+        name=name or found.name,
+        images=arrays,
+        grid=natives[reference].grid,
+        native=natives[reference],
+        files={modality: found.images[modality] for modality in wanted},
+        mask_file=found.mask,
+        convention=found.convention or LABEL_CONVENTIONS[DEFAULT_CONVENTION],
+        notes=tuple(notes),
+        resampled=bool(moved),
+        convention_known=found.convention is not None,
+    )
+
+
+def case_from_arrays(
+    images: Mapping[str, NDArray[Any]],
+    affine: NDArray[Any],
+    *,
+    name: str,
+    files: Mapping[str, str | Path] | None = None,
+    convention: LabelConvention | str = DEFAULT_CONVENTION,
+) -> Case:
+    """Make a case from arrays that share one grid: layers without a file, phantoms.
+
+    Parameters
+    ----------
+    images : Mapping[str, ndarray, shape (I, J, K)]
+        Modality -> intensities; copied, never changed.
+    affine : array-like, shape (4, 4)
+        Voxel index -> millimetres, RAS+ world, in any axis order. It is kept in single precision,
+        as NIfTI files keep it.
+    name : str
+    files : Mapping, optional
+        Modality -> the file that the array came from, for the record.
+    convention : LabelConvention or str
+        In which results are written.
+
+    Raises
+    ------
+    CaseError
+        If an array is no volume of finite numbers, or the shapes or the affine do not fit.
+    """
+    if not images:
+        raise CaseError("No modality was given: name at least one image.")
+    known = {modality_of_token(key) or key: array for key, array in images.items()}
+    strangers = [key for key in known if key not in MODALITIES]
+    if strangers or len(known) != len(images):
+        raise CaseError(f"{', '.join(images)} are not distinct modalities: use {', '.join(MODALITIES)}.")
+    affine = np.array(affine, float)
+    if affine.shape != (4, 4) or not np.isfinite(affine).all() or not abs(np.linalg.det(affine[:3, :3])) > 0:
+        raise CaseError(f"The affine of {name} cannot be inverted: give the images' own 4 x 4 affine.")
+    arrays = {modality: known[modality] for modality in MODALITIES if modality in known}
+    first, notes = next(iter(arrays)), list[str]()
+    cleaned: dict[str, NDArray[np.float32]] = {}
+    for modality, array in arrays.items():
+        shape = np.shape(array)
+        if len(shape) != 3 or min(shape) < 2 or np.iscomplexobj(array):
+            raise CaseError(f"The {modality} image of {name} is no 3D volume of real numbers: give one.")
+        if shape != np.shape(arrays[first]):
+            raise CaseError(
+                f"The {modality} image of {name} has the shape {shape}, "
+                f"{first} has {np.shape(arrays[first])}: give images on one grid."
+            )
+        cleaned[modality] = _finite(np.array(array, np.float32), modality, notes)
+    header = _header_for(cleaned[first].shape, affine)
+    native = Native.from_header(cleaned[first].shape, header.get_best_affine(), header)
+    chosen = convention_named(convention) if isinstance(convention, str) else convention
+    return Case(
+        name=name,
+        images={key: native.from_native(array) for key, array in cleaned.items()},
+        grid=native.grid,
+        native=native,
+        files={key: Path(path) for key, path in (files or {}).items()},
+        mask_file=None,
+        convention=chosen or LABEL_CONVENTIONS[DEFAULT_CONVENTION],
+        notes=tuple(notes),
+        resampled=False,
+    )
+
+
+def _header_for(shape: tuple[int, ...], affine: NDArray[np.float64]) -> Nifti1Header:
+    header = Nifti1Header()
+    header.set_data_shape(shape)
+    header.set_zooms(np.linalg.norm(affine[:3, :3], axis=0))
+    header.set_xyzt_units("mm")
+    header.set_sform(affine, code="scanner")
+    return header
+
+
+def _finite(image: NDArray[np.float32], modality: str, notes: list[str]) -> NDArray[np.float32]:
+    count, background = replace_nonfinite(image)
+    if count == image.size:
+        raise CaseError(f"The {modality} image holds no finite value at all: give another.")
+    if count:
+        notes.append(f"{modality}: {count} voxels were NaN or infinite and were set to {background:g}.")
+    return image
+
+
+def _files_of(source: str | Path | Mapping[str, str | Path], labels: str | None) -> CaseFiles:
+    if isinstance(source, Mapping):
+        return _files_of_map(source, labels)
+    path = Path(source)
+    if path.is_file():
+        modality = modality_of_file(path)
+        if modality is None:
+            raise CaseError(
+                f"The name of {path} does not say its modality: give it as T1={path.name} or the like."
+            )
+        return _files_of_map({modality: path}, labels)
+    return find_case_files(path, labels=labels)
+
+
+def _files_of_map(source: Mapping[str, str | Path], labels: str | None) -> CaseFiles:
+    images: dict[str, Path] = {}
+    mask = None
+    for key, value in source.items():
+        if key.lower() in MASK_ALIASES:
+            mask = Path(value)
+            continue
+        modality = modality_of_token(key)
+        if modality is None:
+            raise CaseError(f"{key!r} (given for {value}) is no modality: use {', '.join(MODALITIES)}.")
+        if modality in images:
+            raise CaseError(
+                f"Two files were given for {modality} ({images[modality]} and {value}): give one."
+            )
+        images[modality] = Path(value)
+    if not images:
+        raise CaseError(f"No modality was given: name at least one of {', '.join(MODALITIES)}.")
+    images = {modality: images[modality] for modality in MODALITIES if modality in images}
+    paths = list(images.values())
+    folders = {path.resolve().parent for path in paths}
+    home = folders.pop()
+    return CaseFiles(
+        name=stem_of(paths[0]) if folders or not home.name else home.name,
+        images=images,
+        mask=mask,
+        convention=convention_named(labels) or convention_of_names(paths, mask),
+        folder=None if folders else home,
+    )
+
+
+def _wanted(found: CaseFiles, modalities: Iterable[str] | None) -> tuple[str, ...]:
+    if modalities is None:
+        return tuple(found.images)
+    asked = {modality_of_token(modality) or modality for modality in modalities}
+    missing = sorted(asked - set(found.images))
+    if missing or not asked:
+        raise CaseError(
+            f"{found.name} has no {', '.join(missing) or 'modality that was asked for'}: "
+            f"choose among {', '.join(found.images)}."
+        )
+    return tuple(modality for modality in found.images if modality in asked)
+
+
+def _refuse_mask(path: Path, modality: str, image: NDArray[np.float32]) -> None:
+    # A stride first: an MR image shows more than a few values at once, and a full look costs a second.
+    sample = image.ravel(order="K")[:: max(1, image.size // 100_000)]
+    if np.unique(sample).size > _MAX_MASK_VALUES:
+        return
+    values = np.unique(image)
+    if values.size <= _MAX_MASK_VALUES and np.array_equal(values, np.round(values)):
+        raise CaseError(
+            f"{path} was given as {modality} but holds only the values "
+            f"{', '.join(f'{value:g}' for value in values)}: it looks like a mask, so give the image itself."
+        )
+
+
+def _one_grid(
+    arrays: dict[str, NDArray[np.float32]],
+    natives: Mapping[str, Native],
+    files: Mapping[str, Path],
+    allowed: bool,
+) -> tuple[str, list[str]]:
+    first = next(iter(arrays))
+    differences = {
+        modality: natives[first].grid.difference(natives[modality].grid) for modality in list(arrays)[1:]
+    }
+    if not any(differences.values()):
+        return first, []
+    if not allowed:
+        said = "; ".join(f"{files[key].name} has {words}" for key, words in differences.items() if words)
+        raise GridsDifferError(
+            f"The modalities lie on different grids: against {files[first]}, {said}; "
+            "co-register them, or have them resampled onto one grid (--resample in the shell, Resample in "
+            "napari)."
+        )
+    reference = min(
+        arrays,
+        # Voxel volumes within some percent of each other count as equal.
+        key=lambda key: (round(np.log(natives[key].grid.voxel_ml) * 20), _REFERENCE_ORDER.index(key)),
+    )
+    target = natives[reference].grid
+    moved = [key for key in arrays if target.difference(natives[key].grid)]
+    for key in moved:
+        background, _ = background_value(arrays[key])
+        arrays[key] = resample_array(arrays[key], natives[key].grid, target, order=1, background=background)
+    return reference, moved

@@ -1,0 +1,224 @@
+"""Reading NIfTI files strictly: what cannot be used is refused in one sentence that names the file."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import zlib
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.nifti1 import Nifti1Header, Nifti1Pair
+from nibabel.spatialimages import HeaderDataError
+from numpy.typing import NDArray
+
+from napari_rdl.brats import LabelConvention
+from napari_rdl.case.geometry import Shape
+from napari_rdl.case.intensity import replace_nonfinite
+from napari_rdl.errors import CaseError
+
+logger = logging.getLogger(__name__)
+
+NIFTI_ENDINGS: tuple[str, ...] = (".nii", ".nii.gz", ".hdr", ".hdr.gz", ".img", ".img.gz")
+"""Endings of NIfTI files, in lower case."""
+
+_BROKEN = (
+    EOFError,
+    OSError,
+    zlib.error,
+    ValueError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+    ImageFileError,
+    HeaderDataError,
+)
+_MAX_CONDITION = 1e6
+_SNIFFED = 4096  # more than nibabel reads to tell a file's kind
+
+
+def stem_of(path: Path) -> str:
+    """Return a file's name without its NIfTI ending."""
+    name = path.name
+    for ending in sorted(NIFTI_ENDINGS, key=len, reverse=True):
+        if name.lower().endswith(ending):
+            return name[: -len(ending)]
+    return path.stem
+
+
+def is_nifti_name(name: str) -> bool:
+    """Tell whether a file's name has a NIfTI ending and is not hidden."""
+    return not name.startswith(".") and name.lower().endswith(NIFTI_ENDINGS)
+
+
+def read_image(
+    path: str | Path,
+) -> tuple[NDArray[np.float32], NDArray[np.float64], Nifti1Header, tuple[str, ...]]:
+    """Read one modality as it lies in the file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A NIfTI-1 or NIfTI-2 file, ``.nii``, ``.nii.gz`` or a ``.hdr``/``.img`` pair.
+
+    Returns
+    -------
+    image : ndarray of float32, shape (I, J, K)
+        Scaled intensities in the file's own axis order, finite.
+    affine : ndarray of float64, shape (4, 4)
+    header : Nifti1Header
+    notes : tuple of str
+        What was mended, one sentence each.
+
+    Raises
+    ------
+    CaseError
+        If the file is no 3D image of real numbers, is empty, cut off or unreadable, has one value
+        only, or an affine that cannot be inverted.
+    """
+    path = Path(path)
+    image, affine, header, notes = _read(path, np.float32)
+    count, background = replace_nonfinite(image)
+    if count == image.size:
+        raise CaseError(f"{path} holds no finite value at all: export it again.")
+    if count:
+        notes.append(
+            f"{path.name}: {count} voxels were NaN or infinite and were set to the background {background:g}."
+        )
+    if not image.any():
+        raise CaseError(f"{path} is zero everywhere: export it again or leave this modality out.")
+    if image.min() == image.max():
+        raise CaseError(
+            f"{path} has the value {image.flat[0]:g} everywhere: export it again or leave this modality out."
+        )
+    return image, affine, header, tuple(notes)
+
+
+def read_mask(
+    path: str | Path, convention: LabelConvention
+) -> tuple[NDArray[np.uint8], NDArray[np.float64], Nifti1Header]:
+    """Read an expert's mask as class indices, as it lies in the file.
+
+    Returns
+    -------
+    classes : ndarray of uint8, shape (I, J, K)
+        Class indices in the file's own axis order.
+    affine : ndarray of float64, shape (4, 4)
+    header : Nifti1Header
+
+    Raises
+    ------
+    CaseError
+        If the file is unreadable, or holds a value that `convention` does not have.
+    """
+    path = Path(path)
+    values, affine, header, _ = _read(path, np.float32)
+    try:
+        return convention.decode(values), affine, header
+    except ValueError as error:
+        raise CaseError(
+            f"{path} cannot be read as a mask: {error}; name the right convention with --labels."
+        ) from error
+
+
+def _read(
+    path: Path, dtype: type[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float64], Nifti1Header, list[str]]:
+    image = _open(path)
+    shape = image_shape(path, image)
+    affine = _affine(path, image)
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            array = np.asarray(image.get_fdata(dtype=dtype, caching="unchanged"))
+    except _BROKEN as error:
+        raise CaseError(f"{path} is cut off or damaged: copy or export it again.") from error
+    notes = []
+    if not int(image.header["sform_code"]) and not int(image.header["qform_code"]):
+        notes.append(
+            f"{path.name} does not say where the patient lies (no sform, no qform): "
+            "left and right are assumed, not known."
+        )
+    unit = image.header.get_xyzt_units()[0]
+    if unit in ("meter", "micron"):
+        notes.append(f"{path.name} gives its voxel size in {unit}s; it is read as millimetres.")
+    return array.reshape(shape), affine, image.header, notes
+
+
+def _open(path: Path) -> Nifti1Pair:
+    if path.is_dir():
+        raise CaseError(f"{path} is a folder where a NIfTI file was expected: name the file in it.")
+    if not path.exists():
+        raise CaseError(f"{path} does not exist: check the name.")
+    try:
+        if path.stat().st_size == 0:
+            raise CaseError(f"{path} is empty (0 bytes): copy or export it again.")
+        # Not mapped: a case must not change when its file does.
+        image: Any = nib.load(path, mmap=False)
+    except PermissionError as error:
+        raise CaseError(f"{path} may not be read: ask for the right to read it.") from error
+    except _BROKEN as error:
+        if _is_cut_off_gzip(path):
+            raise CaseError(f"{path} is cut off or damaged: copy or export it again.") from error
+        raise CaseError(
+            f"{path} is not a NIfTI file, whatever its name says: convert it with dcm2niix or export it anew."
+        ) from error
+    if not isinstance(image, Nifti1Pair):
+        raise CaseError(
+            f"{path} is a {type(image).__name__}, not a NIfTI volume: export the patient's image as NIfTI."
+        )
+    return image
+
+
+def image_shape(path: Path, image: Nifti1Pair) -> Shape:
+    """Return the three spatial sizes of an image of real numbers.
+
+    Raises
+    ------
+    CaseError
+        If it is RGB, complex, 2D, or has more than one volume.
+    """
+    dtype = image.get_data_dtype()
+    if dtype.fields is not None:
+        raise CaseError(f"{path} is a colour (RGB) picture: give the original greyscale volume instead.")
+    if np.issubdtype(dtype, np.complexfloating):
+        raise CaseError(f"{path} holds complex numbers: give the magnitude image instead.")
+    shape = tuple(int(size) for size in image.shape)
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    if len(shape) > 3:
+        raise CaseError(
+            f"{path} is {len(shape)}D ({' x '.join(map(str, shape))}): "
+            "split it and give one 3D volume per modality."
+        )
+    if len(shape) < 3 or min(shape) < 2:
+        raise CaseError(
+            f"{path} is no volume ({' x '.join(map(str, shape))} voxels): "
+            "give the whole 3D volume, not a slice."
+        )
+    return shape[0], shape[1], shape[2]
+
+
+def _affine(path: Path, image: Nifti1Pair) -> NDArray[np.float64]:
+    affine = np.array(image.affine, float)
+    linear = affine[:3, :3]
+    if not np.isfinite(affine).all() or not np.linalg.cond(linear) < _MAX_CONDITION:
+        raise CaseError(
+            f"{path} has an affine that cannot be inverted, so its voxels have no place in space: "
+            "export it again or repair its header."
+        )
+    return affine
+
+
+def _is_cut_off_gzip(path: Path) -> bool:
+    with path.open("rb") as file:
+        if file.read(2) != b"\x1f\x8b":
+            return False
+    try:
+        with gzip.open(path) as stream:
+            stream.read(_SNIFFED)
+    except (OSError, EOFError, zlib.error):
+        return True
+    return False

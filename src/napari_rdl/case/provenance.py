@@ -1,0 +1,170 @@
+"""The record beside each result: what it was made from, with what, and how."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Iterable
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_rdl.case.patient import Case
+from napari_rdl.case.writing import write_atomically
+from napari_rdl.errors import CaseError
+
+_PACKAGES = ("napari-rdl", "torch", "monai", "nibabel", "numpy", "scipy")
+
+
+def current_versions() -> dict[str, str]:
+    """Return the versions that a result depends on, without importing the packages."""
+    versions = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package.replace("-", "_")] = version(package)
+        except PackageNotFoundError:
+            versions[package.replace("-", "_")] = "not installed"
+    return versions
+
+
+class WeightsRecord(BaseModel):
+    """Which weights were used."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(title="Name", description="The model's name, from its card.")
+    sha256: str = Field(title="SHA-256", description="Hash of the checkpoint file.")
+    path: str | None = Field(
+        default=None, title="Path", description="The checkpoint; empty for the bundled one."
+    )
+
+
+class InputRecord(BaseModel):
+    """Which image one modality was."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str | None = Field(
+        default=None,
+        title="Path",
+        description="The file; empty for an image that was given as an array or a layer.",
+    )
+    sha256: str = Field(
+        title="SHA-256",
+        description="Hash of the file, or of the array's RAS+ single-precision bytes where there is no file.",
+    )
+
+
+class Provenance(BaseModel):
+    """How one label file was made; enough to make it again."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    case: str = Field(title="Case", description="The patient's name.")
+    modalities: tuple[str, ...] = Field(title="Modalities", description="The subset that was combined.")
+    inputs: dict[str, InputRecord] = Field(title="Inputs", description="Modality -> the image it was.")
+    weights: WeightsRecord = Field(title="Weights", description="The model.")
+    device: str = Field(title="Device", description="Where it ran in the end.")
+    precision: str = Field(title="Precision", description="Arithmetic that it ran in.")
+    settings: dict[str, Any] = Field(default_factory=dict, title="Settings", description="As asked for.")
+    steps: tuple[str, ...] = Field(
+        default=(), title="Steps", description="What was changed on the way because memory ran out."
+    )
+    labels: str = Field(title="Labels", description="Label convention of the file's values.")
+    resample: bool = Field(
+        False, title="Resampled", description="Whether modalities were brought onto one grid."
+    )
+    native_grid: str = Field(
+        default="file",
+        title="Native grid",
+        description="'file': the labels lie on an input file's grid; 'layer': on a layer's own.",
+    )
+    output: str | None = Field(
+        default=None, title="Output", description="The label file that this record belongs to."
+    )
+    versions: dict[str, str] = Field(
+        default_factory=current_versions, title="Versions", description="Python and the packages that matter."
+    )
+
+    def save(self, path: str | Path) -> Path:
+        """Write the record as JSON, whole or not at all.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written there.
+        """
+        text = self.model_dump_json(indent=2) + "\n"
+        return write_atomically(path, lambda temporary: _write_text(temporary, text))
+
+    @classmethod
+    def read(cls, path: str | Path) -> Provenance:
+        """Read a record.
+
+        Raises
+        ------
+        CaseError
+            If the file is absent or is no such record.
+        """
+        try:
+            return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise CaseError(
+                f"{path} cannot be read: give the JSON file that lies beside a result."
+            ) from error
+        except ValidationError as error:
+            where = ".".join(map(str, error.errors()[0]["loc"])) or "the whole file"
+            raise CaseError(
+                f"{path} is no record of a run ({where}: {error.errors()[0]['msg']}): "
+                "give the JSON file that lies beside a result."
+            ) from error
+
+
+def input_records(case: Case, modalities: Iterable[str] | None = None) -> dict[str, InputRecord]:
+    """Return what the record says of a case's images: their files and hashes.
+
+    Raises
+    ------
+    CaseError
+        If a file has gone since it was read.
+    """
+    records = {}
+    for modality in modalities if modalities is not None else case.modalities:
+        path = case.files.get(modality)
+        if path is None:
+            digest = hashlib.sha256(case.images[modality].tobytes()).hexdigest()
+            records[modality] = InputRecord(sha256=digest)
+        else:
+            records[modality] = InputRecord(path=str(path.absolute()), sha256=file_sha256(path))
+    return records
+
+
+def file_sha256(path: str | Path) -> str:
+    """Return a file's SHA-256 in hexadecimal.
+
+    Raises
+    ------
+    CaseError
+        If the file cannot be read.
+    """
+    path = Path(path)
+    try:
+        status = path.stat()
+        return _sha256(path.absolute(), status.st_mtime_ns, status.st_size)
+    except OSError as error:
+        raise CaseError(f"{path} cannot be read ({error.strerror or error}): put it back.") from error
+
+
+@lru_cache(maxsize=256)
+def _sha256(path: Path, modified: int, size: int) -> str:
+    # Time and size stand among the arguments so that a changed file is read anew; fifteen subsets of
+    # one patient hash each input once.
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")

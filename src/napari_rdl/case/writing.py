@@ -1,0 +1,132 @@
+"""Writing results: whole or not at all, and labels exactly where the images lie."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from nibabel.nifti1 import Nifti1Header
+from nibabel.nifti2 import Nifti2Header
+from numpy.typing import NDArray
+
+from napari_rdl.case.nifti import NIFTI_ENDINGS, stem_of
+from napari_rdl.case.patient import Case
+from napari_rdl.errors import OutputError
+
+_COMPRESSION = 6
+# What these fields say is true of the image, not of the labels that are drawn on it.
+_IMAGE_FIELDS = ("cal_max", "cal_min", "intent_p1", "intent_p2", "intent_p3", "aux_file", "db_name")
+
+
+def write_atomically(path: str | Path, writer: Callable[[Path], None]) -> Path:
+    """Let `writer` fill a temporary file beside `path`, then put it in place at once.
+
+    A reader sees the old file or the new one, never half of it; a failure leaves nothing.
+
+    Parameters
+    ----------
+    path : str or Path
+        Where the file shall be; missing folders are made.
+    writer : callable
+        Called with the temporary file's path, which has the same ending.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be made or written to, or the disk is full.
+    """
+    path = Path(path)
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=_ending(path))
+        os.close(handle)
+        temporary = Path(name)
+        writer(temporary)
+        # mkstemp makes files private; results follow the user's umask like any other file.
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written ({error.strerror or error}): "
+            "choose a folder that you may write to and that has room."
+        ) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+    return path
+
+
+def save_labels(classes: NDArray[np.uint8], case: Case, path: str | Path) -> Path:
+    """Save class indices as a label file on the case's native grid.
+
+    The file has the reference image's affine and shape to the bit, uint8 values in the case's
+    label convention, and the same bytes whenever the same labels are saved.
+
+    Parameters
+    ----------
+    classes : ndarray of uint8, shape (X, Y, Z)
+        Class indices on ``case.grid``, RAS+.
+    case : Case
+    path : str or Path
+        Ends in ``.nii.gz`` or ``.nii``.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written there.
+    ValueError
+        If `classes` is not on the case's grid.
+    """
+    path = Path(path)
+    if classes.shape != case.grid.shape:
+        raise ValueError(f"labels of shape {classes.shape} are not on the case's grid {case.grid.shape}")
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
+        raise OutputError(f"{path} is no name for labels: let it end in .nii.gz.")
+    values = case.native.to_native(case.convention.encode(np.asarray(classes, np.uint8)))
+    content = _label_bytes(values, case)
+
+    def write(temporary: Path) -> None:
+        if not path.name.lower().endswith(".gz"):
+            temporary.write_bytes(content)
+            return
+        with (
+            temporary.open("wb") as raw,
+            gzip.GzipFile("", "wb", _COMPRESSION, raw, mtime=0) as packed,
+        ):
+            packed.write(content)
+
+    return write_atomically(path, write)
+
+
+def _label_bytes(values: NDArray[np.uint8], case: Case) -> bytes:
+    source = case.native.header
+    wide = isinstance(source, Nifti2Header)
+    header = Nifti2Header() if wide else Nifti1Header()
+    # Field by field, since a .hdr/.img pair has another header class and other magic, and
+    # extensions (DICOM headers among them) may name the patient.
+    kept = set(header.keys()) - {"sizeof_hdr", "magic", "eol_check", "vox_offset", *_IMAGE_FIELDS}
+    for field in kept:
+        header[field] = source[field]
+    header.set_data_dtype(np.uint8)
+    header.set_slope_inter(1, 0)
+    header.set_intent("none")
+    shape = source.get_data_shape() or values.shape  # trailing axes of size one come back too
+    image_class = nib.Nifti2Image if wide else nib.Nifti1Image
+    image = image_class(values.reshape(shape), case.native.affine, header)
+    return image.to_bytes()
+
+
+def _ending(path: Path) -> str:
+    return path.name[len(stem_of(path)) :] if path.name.lower().endswith(NIFTI_ENDINGS) else path.suffix
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,101 @@
+"""The program `napari-rdl`: its commands, and how it ends."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from napari_rdl.callbacks import Cancelled
+from napari_rdl.cli.bench import bench
+from napari_rdl.cli.check import check
+from napari_rdl.cli.console import say
+from napari_rdl.cli.demo import demo
+from napari_rdl.cli.phantom import phantom
+from napari_rdl.cli.predict import predict
+from napari_rdl.errors import NapariRdlError
+from napari_rdl.training.shell import evaluate, train
+
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="napari-rdl",
+    help="Segment brain tumours from whatever MRI modalities a patient has. Research software.",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (demo, predict, check, bench, phantom, train, evaluate):
+    app.command()(command)
+
+
+def _sentence(message: str) -> str:
+    """Return a message of typer's as one line that ends like a sentence."""
+    text = " ".join(message.split())
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from napari_rdl import __version__
+
+        typer.echo(f"napari-rdl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _before_every_command(
+    context: typer.Context,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say on stderr what is done.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version and end.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(levelname)s: %(message)s",
+        stream=sys.stderr,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The words after the program's name; those of the process by default.
+
+    Returns
+    -------
+    int
+        0; 2 after an error that the user can mend, said in one sentence on stderr; 130 when interrupted.
+    """
+    try:
+        outcome = app(args=arguments, prog_name="napari-rdl", standalone_mode=False)
+    except NapariRdlError as error:
+        say(str(error))
+        return EXIT_USER_ERROR
+    except TyperException as error:
+        say(_sentence(error.format_message()))
+        return EXIT_USER_ERROR
+    except (Cancelled, KeyboardInterrupt):
+        outcome = EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has left, as `| head` does: nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_INTERRUPTED
+    if outcome == EXIT_INTERRUPTED:
+        # Also what typer returns after Ctrl-C.
+        say("Interrupted: the result that was being made was not written.")
+    return outcome if isinstance(outcome, int) else 0

@@ -1,0 +1,83 @@
+"""`napari-rdl bench`: the design's speed promises, measured here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_rdl.cli.console import progress_bar, say, stdout_for_results, write_json
+from napari_rdl.cli.display import reason_for_no_window
+from napari_rdl.cli.options import Device, Json, Model
+
+if TYPE_CHECKING:
+    from napari_rdl.bench import Report
+
+
+def bench(
+    size: Annotated[str, typer.Option(help="brats (240 x 240 x 155) or small (a quick look).")] = "brats",
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds; medians over them are told.")] = 3,
+    model: Model = None,
+    device: Device = "cpu",
+    viewer: Annotated[
+        bool, typer.Option(help="Also measure in a napari window, where there is a display.")
+    ] = True,
+    as_json: Json = False,
+) -> None:
+    """Measure the speed on this machine.
+
+    Ratios and medians of one run: encoding, all subsets, flipping a modality.
+    """
+    with stdout_for_results(), progress_bar("Benchmark") as progress:
+        from napari_rdl.bench import bench_case, measure
+        from napari_rdl.network import load_model
+        from napari_rdl.segment import SegmentSettings
+
+        case = bench_case(size, progress)
+        report, representations = measure(
+            case,
+            load_model(model),
+            SegmentSettings(device=device),
+            size=size,
+            repeats=repeats,
+            progress=progress,
+        )
+        reason = reason_for_no_window() if viewer else None
+        if reason is not None:
+            say(f"Not measured in a window: {reason}.")
+        elif viewer:
+            from napari_rdl.bench.viewer import measure_viewer
+
+            report = report.model_copy(update={"viewer": measure_viewer(representations, repeats)})
+    if as_json:
+        write_json(report.model_dump(mode="json"))
+    else:
+        _show(report)
+
+
+def _show(report: Report) -> None:
+    shape = " x ".join(map(str, report.shape))
+    typer.echo(
+        f"{report.model} on {shape} voxels; {report.device}, {report.precision}, {report.threads} threads"
+    )
+    for row in report.encode:
+        typer.echo(
+            f"  encode {row.modalities} modalities   {row.seconds:8.2f} s   "
+            f"ratio {row.ratio:.2f} (k of all: {row.ideal:.2f})"
+        )
+    every = report.all_subsets
+    typer.echo(
+        f"  all {every.subsets} subsets       {every.seconds:8.2f} s   "
+        f"ratio {every.ratio:.2f} of one run of {every.one_run_seconds:.2f} s (at most {every.limit:.2f})"
+    )
+    flip = report.flip
+    typer.echo(
+        f"  flip, shown slice    {flip.slice_seconds * 1e3:8.1f} ms  {flip.slice_frames:.2f} frames of 1/30 s"
+    )
+    typer.echo(f"  flip, whole volume   {flip.volume_seconds * 1e3:8.1f} ms")
+    if report.viewer is not None:
+        window = report.viewer
+        typer.echo(
+            f"  flip, in a window    {window.redraw_seconds * 1e3:8.1f} ms  to drawn pixels, "
+            f"{window.idle_seconds * 1e3:.1f} ms of it for drawing with nothing changed"
+        )

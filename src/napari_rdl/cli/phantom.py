@@ -1,0 +1,49 @@
+"""`napari-rdl phantom`: synthetic patients as BraTS folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_rdl.cli.console import progress_bar, refuse_unusable_folder
+from napari_rdl.cli.options import Out
+from napari_rdl.errors import ConfigError
+
+
+def phantom(
+    out: Out,
+    count: Annotated[int, typer.Option(min=1, help="How many patients.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=0, help="The first patient's seed; the others count up from it.")
+    ] = 0,
+    spacing: Annotated[
+        float, typer.Option(min=0.5, max=8.0, help="Voxel size in mm; 1 is BraTS size.")
+    ] = 1.0,
+    tumour: Annotated[
+        str | None, typer.Option(help="A tumour type for all of them; drawn for each by default.")
+    ] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(metavar="PNG", help="Also draw a contact sheet of patients and truth.")
+    ] = None,
+) -> None:
+    """Write synthetic patients with truth.
+
+    Each is a folder as in BraTS 2021.
+    """
+    from napari_rdl.phantom import TUMOUR_TYPES, make_phantom, save_sheet, write_phantom
+
+    if tumour is not None and tumour not in TUMOUR_TYPES:
+        raise ConfigError(f"--tumour {tumour}: use {', '.join(TUMOUR_TYPES)}.")
+    refuse_unusable_folder(out)
+    patients = []
+    with progress_bar("Making patients") as progress:
+        for index in range(count):
+            progress(index, count, f"{index + 1} of {count}")
+            patient = make_phantom(seed + index, spacing=spacing, tumour=tumour)
+            typer.echo(write_phantom(patient, out))
+            if sheet is not None:
+                patients.append(patient)
+    if sheet is not None:
+        typer.echo(save_sheet(patients, sheet))

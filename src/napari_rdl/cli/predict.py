@@ -1,0 +1,219 @@
+"""`napari-rdl predict`: segment patients with whatever modalities they have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from napari_rdl.brats import all_subsets, parse_subset, subset_name
+from napari_rdl.callbacks import Progress
+from napari_rdl.cli.console import (
+    progress_bar,
+    refuse_failures,
+    refuse_unusable_folder,
+    say,
+    say_findings,
+    stdout_for_results,
+    write_json,
+)
+from napari_rdl.cli.options import Cases, Device, Json, Labels, Model, Out, Resample
+from napari_rdl.cli.repeat import recorded_inputs, recorded_model, recorded_settings, say_what_differs
+from napari_rdl.cli.sources import Source, find_sources
+from napari_rdl.errors import ConfigError, NapariRdlError
+
+if TYPE_CHECKING:
+    from napari_rdl.network import Model as LoadedModel
+    from napari_rdl.segment import SegmentSettings
+
+
+@dataclass
+class Seconds:
+    """Where the time went, summed over patients."""
+
+    load: float = 0.0
+    encode: float = 0.0
+    combine: float = 0.0
+    save: float = 0.0
+
+
+@dataclass
+class Run:
+    """What to do with each patient, and where the time has gone."""
+
+    model: LoadedModel
+    settings: SegmentSettings
+    out: Path
+    modalities: tuple[str, ...] | None = None
+    all_subsets: bool = False
+    labels: str | None = None
+    resample: bool = False
+    seconds: Seconds = field(default_factory=Seconds)
+
+    def segment(self, source: Source, progress: Progress) -> list[dict[str, object]]:
+        """Segment one patient and save the results.
+
+        Returns
+        -------
+        list of dict
+            ``case``, ``modalities``, ``path`` and ``volumes_ml`` of each segmentation.
+
+        Raises
+        ------
+        NapariRdlError
+            If the patient cannot be read, encoded or saved; nothing is written in the first two cases.
+        """
+        from napari_rdl.case import check_case, load_case
+        from napari_rdl.segment import encode
+
+        clock = perf_counter()
+        case = load_case(source.files, name=source.name, labels=self.labels, resample=self.resample)
+        say_findings(case.name, check_case(case))
+        clock = self._lap("load", clock)
+        representations = encode(
+            case, self.model, modalities=self.modalities, settings=self.settings, progress=progress
+        )
+        for step in representations.steps:
+            say(f"warning: {case.name}: {step}")
+        clock = self._lap("encode", clock)
+        combined = representations.combine_all() if self.all_subsets else iter([representations.combine()])
+        records: list[dict[str, object]] = []
+        for segmentation in combined:
+            volumes = segmentation.volumes_ml()
+            clock = self._lap("combine", clock)
+            path = segmentation.save(self.out)
+            clock = self._lap("save", clock)
+            records.append(
+                {
+                    "case": case.name,
+                    "modalities": list(segmentation.modalities),
+                    "path": str(path),
+                    "volumes_ml": volumes,
+                }
+            )
+        # They come in the order that shares most work; a reader looks for that of the paper's tables.
+        order = [list(subset) for subset in all_subsets(representations.modalities)]
+        records.sort(key=lambda record: order.index(cast(list[str], record["modalities"])))
+        return records
+
+    def _lap(self, stage: str, since: float) -> float:
+        now = perf_counter()
+        setattr(self.seconds, stage, getattr(self.seconds, stage) + now - since)
+        return now
+
+
+def predict(
+    out: Out,
+    cases: Cases = None,
+    modalities: Annotated[
+        str | None, typer.Option(metavar="T1c,FLAIR", help="Use these alone; all that are there by default.")
+    ] = None,
+    all_subsets: Annotated[
+        bool, typer.Option("--all-subsets", help="One segmentation for every subset of the modalities.")
+    ] = False,
+    model: Model = None,
+    device: Device = "auto",
+    labels: Labels = None,
+    resample: Resample = False,
+    repeat: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="JSON", help="Repeat the run that this record describes, to the byte."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Segment one patient, or a whole folder of them.
+
+    Labels are written on the native grid, with a record beside each from which --from repeats the run.
+    """
+    refuse_unusable_folder(out)
+    with stdout_for_results():
+        if repeat is None:
+            sources = find_sources(cases)
+            run = _new_run(out, modalities, all_subsets, model, device, labels, resample)
+        elif cases or modalities or all_subsets or labels or resample or device != "auto":
+            raise ConfigError(f"{repeat} says what to run: give --from with --out, --model and --json alone.")
+        else:
+            run, source = _recorded_run(repeat, out, model)
+            sources = [source]
+        records, failures = _run_all(run, sources)
+    single = len(sources) == 1
+    if as_json:
+        seconds = {stage: round(value, 3) for stage, value in vars(run.seconds).items()}
+        listed = [
+            {key: record[key] for key in record if not (single and key == "case")} for record in records
+        ]
+        document = {"segmentations": listed, "seconds": seconds}
+        write_json(document if single else document | {"failures": failures})
+    else:
+        for record in records:
+            _show(record)
+    refuse_failures(failures, len(sources), "could not be segmented")
+
+
+def _new_run(
+    out: Path,
+    modalities: str | None,
+    all_subsets: bool,
+    model: str | None,
+    device: str,
+    labels: str | None,
+    resample: bool,
+) -> Run:
+    subset = _parse_modalities(modalities)
+    started = perf_counter()
+    from napari_rdl.network import load_model
+    from napari_rdl.segment import SegmentSettings
+
+    settings = SegmentSettings(device=device)
+    run = Run(load_model(model), settings, out, subset, all_subsets, labels, resample)
+    run.seconds.load = perf_counter() - started
+    return run
+
+
+def _recorded_run(path: Path, out: Path, model: str | None) -> tuple[Run, Source]:
+    from napari_rdl.case import Provenance
+
+    started = perf_counter()
+    record = Provenance.read(path)
+    files = recorded_inputs(path, record)
+    settings = recorded_settings(path, record)
+    loaded = recorded_model(path, record, model)
+    say_what_differs(path, record)
+    run = Run(loaded, settings, out, record.modalities, labels=record.labels, resample=record.resample)
+    run.seconds.load = perf_counter() - started
+    return run, Source(files, record.case, record.case)
+
+
+def _run_all(run: Run, sources: list[Source]) -> tuple[list[dict[str, object]], list[dict[str, str]]]:
+    """Segment every patient; with several, one that fails does not stop the others."""
+    records: list[dict[str, object]] = []
+    failures: list[dict[str, str]] = []
+    for number, source in enumerate(sources, 1):
+        title = source.title if len(sources) == 1 else f"[{number}/{len(sources)}] {source.title}"
+        try:
+            with progress_bar(title) as progress:
+                records += run.segment(source, progress)
+        except NapariRdlError as error:
+            if len(sources) == 1:
+                raise
+            failures.append({"case": source.title, "message": str(error)})
+    return records, failures
+
+
+def _parse_modalities(text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    try:
+        return parse_subset(text)
+    except ValueError as error:
+        raise ConfigError(f"--modalities {text}: {error}") from None
+
+
+def _show(record: dict) -> None:
+    volumes = ", ".join(f"{region} {ml:.1f} ml" for region, ml in record["volumes_ml"].items())
+    typer.echo(f"{record['path']}  {subset_name(record['modalities'])}: {volumes}")

@@ -1,0 +1,77 @@
+"""Every number of the network, in one typed place."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from napari_rdl.brats import CLASSES, MODALITIES
+
+
+class NetworkConfig(BaseModel):
+    """Architecture of a `RobustNet`; stored in each checkpoint."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    modalities: tuple[str, ...] = Field(
+        MODALITIES,
+        min_length=1,
+        title="Modalities",
+        description="Names of the modalities, in the order of their channel encoders.",
+    )
+    classes: tuple[str, ...] = Field(
+        CLASSES, min_length=2, title="Classes", description="Names of the classes, background first."
+    )
+    channels: tuple[int, ...] = Field(
+        (16, 32, 64, 128),
+        min_length=2,
+        title="Channels",
+        description="Feature channels of each level, from full resolution to the deepest.",
+    )
+    encoder_blocks: int = Field(
+        1, ge=1, le=4, title="Encoder blocks", description="Residual blocks of each encoder level."
+    )
+    decoder_blocks: int = Field(
+        1, ge=1, le=4, title="Decoder blocks", description="Residual blocks of each decoder level."
+    )
+    groups: int = Field(
+        8,
+        ge=1,
+        title="Groups",
+        description="Groups of each group normalisation; divides every channel count.",
+    )
+    norm: Literal["shared", "per_modality"] = Field(
+        "per_modality",
+        title="Normalisation parameters",
+        description="One scale and shift for all modalities (the paper's text), or one for each modality "
+        "(domain-specific normalisation, the paper's reference [15] and its authors' code).",
+    )
+    fusion: Literal["mean", "gated"] = Field(
+        "mean",
+        title="Fusion",
+        description="Dynamic combination of what is present: the mean of the logits, or a mean weighted by "
+        "a bounded score that each modality gives itself in each voxel.",
+    )
+    gate_bound: float = Field(
+        3.0,
+        gt=0,
+        title="Gate bound",
+        description="Scores of the gated fusion stay within plus or minus this.",
+    )
+
+    @model_validator(mode="after")
+    def _groups_divide_channels(self) -> NetworkConfig:
+        odd = [count for count in self.channels if count % self.groups]
+        if odd:
+            raise ValueError(
+                f"groups ({self.groups}) must divide every channel count; {odd[0]} is not divisible."
+            )
+        if len(set(self.modalities)) != len(self.modalities):
+            raise ValueError("modalities must not repeat.")
+        return self
+
+    @property
+    def stride(self) -> int:
+        """Voxels of the input, along each axis, that meet in one voxel of the deepest level."""
+        return int(2 ** (len(self.channels) - 1))

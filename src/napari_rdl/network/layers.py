@@ -1,0 +1,81 @@
+"""Parts of the backbone: normalisation by modality, residual block, channel encoders."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class ModalityNorm(nn.Module):
+    """Group normalisation whose scale and shift may differ between modalities.
+
+    With ``sets=1`` this is plain group normalisation. Otherwise each sample uses the row of its own
+    modality (domain-specific normalisation: Chang et al., CVPR 2019), while every convolution
+    weight stays shared.
+    """
+
+    def __init__(self, channels: int, groups: int, sets: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.groups = groups
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(sets, channels))
+        self.bias = nn.Parameter(torch.zeros(sets, channels))
+
+    def forward(self, x: Tensor, modality: Tensor) -> Tensor:
+        """Normalise `x` (N, C, D, H, W) with the parameters of `modality` (N,)."""
+        if self.weight.shape[0] == 1:
+            return functional.group_norm(x, self.groups, self.weight[0], self.bias[0], self.eps)
+        # One call for each sample fuses scale and shift into the normalisation: no second pass over x.
+        rows = [
+            functional.group_norm(sample, self.groups, self.weight[m], self.bias[m], self.eps)
+            for sample, m in zip(x.split(1), modality.tolist(), strict=True)
+        ]
+        return rows[0] if len(rows) == 1 else torch.cat(rows)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3x3 convolutions with normalisation, and the identity (or a 1x1x1 projection) beside them."""
+
+    def __init__(self, inputs: int, outputs: int, groups: int, sets: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv3d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+        self.norm1 = ModalityNorm(outputs, groups, sets)
+        self.conv2 = nn.Conv3d(outputs, outputs, 3, padding=1, bias=False)
+        self.norm2 = ModalityNorm(outputs, groups, sets)
+        self.project = (
+            nn.Identity()
+            if inputs == outputs and stride == 1
+            else nn.Conv3d(inputs, outputs, 1, stride=stride, bias=False)
+        )
+
+    def forward(self, x: Tensor, modality: Tensor) -> Tensor:
+        """Map `x` (N, C_in, D, H, W) to (N, C_out, D/stride, H/stride, W/stride)."""
+        y = functional.leaky_relu(self.norm1(self.conv1(x), modality), 0.01, inplace=True)
+        y = self.norm2(self.conv2(y), modality)
+        return functional.leaky_relu(y + self.project(x), 0.01, inplace=True)
+
+
+class ChannelEncoders(nn.Module):
+    """f_i: one small convolution for each modality, into the feature space that all share."""
+
+    def __init__(self, modalities: tuple[str, ...], channels: int) -> None:
+        super().__init__()
+        self.stems = nn.ModuleDict({name: nn.Conv3d(1, channels, 3, padding=1) for name in modalities})
+        self.names = modalities
+
+    def forward(self, image: Tensor, modality: Tensor) -> Tensor:
+        """Encode `image` (N, 1, D, H, W), each sample with the stem of its `modality` (N,)."""
+        chosen = [cast(nn.Conv3d, self.stems[self.names[m]]) for m in modality.tolist()]
+        weight = torch.cat([stem.weight for stem in chosen])
+        bias = torch.cat([cast(Tensor, stem.bias) for stem in chosen])
+        # Samples side by side as groups: one call instead of N (six times faster on a CPU, where
+        # single-channel convolutions of single samples take a slow path).
+        samples, space = len(chosen), image.shape[2:]
+        encoded = functional.conv3d(
+            image.reshape(1, samples, *space), weight, bias, padding=1, groups=samples
+        )
+        encoded = encoded.reshape(samples, -1, *space)
+        return encoded.contiguous(memory_format=torch.channels_last_3d)

@@ -1,0 +1,50 @@
+"""A titled part of the dock widget, and text that wraps instead of being cut."""
+
+from __future__ import annotations
+
+import re
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+SPACING = 6
+
+
+class Section(QWidget):
+    """A heading and what is put below."""
+
+    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        heading = QLabel(title)
+        # napari's style sheet sets size and colour; only the weight is ours.
+        heading.setStyleSheet("font-weight: bold;")
+        self.body = QVBoxLayout(self)
+        self.body.setContentsMargins(0, 0, 0, 0)
+        self.body.setSpacing(SPACING)
+        self.body.addWidget(heading)
+
+
+class WrappedLabel(QLabel):
+    """A label that breaks its lines at the dock's width and may be selected and copied."""
+
+    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._text = ""
+        self.setWordWrap(True)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+        self.setText(text)
+
+    def text(self) -> str:
+        """Return the text as it was given."""
+        return self._text
+
+    def setText(self, text: str) -> None:  # noqa: N802 - Qt's name
+        """Show `text`; an empty label takes no room."""
+        self._text = text
+        # Qt breaks lines at spaces only, and paths have none: allow a break after their marks.
+        super().setText(re.sub(r"(?<=[/\\_])", "\u200b", text))
+        self.setVisible(bool(text))

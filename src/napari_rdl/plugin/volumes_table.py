@@ -1,0 +1,127 @@
+"""Volumes per region in ml, and what changed against the full set of modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QSizePolicy, QTableView, QWidget
+
+from napari_rdl import brats
+
+COLUMNS = ("Region", "ml", "vs. all")
+ROWS = {"WT": "Whole (WT)", "TC": "Core (TC)", "ET": "Enhancing (ET)"}
+"""Names that fit a narrow dock; the tooltips say them in full."""
+_NONE = QModelIndex()
+
+
+class VolumesModel(QAbstractTableModel):
+    """Rows WT, TC, ET; columns name, ml, change in ml and percent against all modalities."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._shown: dict[str, float] = {}
+        self._full: dict[str, float] = {}
+
+    def set_volumes(self, shown: Mapping[str, float], full: Mapping[str, float]) -> None:
+        """Take the volumes shown and those of all modalities, region -> ml; empty for none yet."""
+        self._shown, self._full = dict(shown), dict(full)
+        last = self.index(self.rowCount() - 1, self.columnCount() - 1)
+        self.dataChanged.emit(self.index(0, 0), last)
+
+    def rowCount(self, parent: QModelIndex = _NONE) -> int:  # noqa: N802 - Qt's name
+        """Return how many regions there are."""
+        return 0 if parent.isValid() else len(brats.REGIONS)
+
+    def columnCount(self, parent: QModelIndex = _NONE) -> int:  # noqa: N802 - Qt's name
+        """Return three."""
+        return 0 if parent.isValid() else len(COLUMNS)
+
+    def headerData(  # noqa: N802 - Qt's name
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> Any:
+        """Name the columns."""
+        if orientation != Qt.Orientation.Horizontal:
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return COLUMNS[section]
+        if role == Qt.ItemDataRole.ToolTipRole and section == 2:
+            return "Change against the prediction from all of the patient's modalities"
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return _alignment(section)
+        return None
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Return a cell's text, tooltip or alignment."""
+        region = tuple(brats.REGIONS)[index.row()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._text(region, index.column())
+        if role == Qt.ItemDataRole.ToolTipRole:
+            members = " + ".join(brats.CLASSES[member] for member in brats.REGIONS[region])
+            return f"{region}, {brats.REGION_TITLES[region]}: {members}"
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return _alignment(index.column())
+        return None
+
+    def _text(self, region: str, column: int) -> str:
+        if column == 0:
+            return ROWS.get(region, region)
+        if region not in self._shown:
+            return "–"
+        if column == 1:
+            return f"{self._shown[region]:.1f}"
+        if region not in self._full:
+            return "–"
+        return change(self._shown[region], self._full[region])
+
+
+def change(shown: float, full: float) -> str:
+    """Return the change of a volume against the full set's, such as ``-1.2 (-10 %)``."""
+    difference = shown - full
+    if abs(difference) < 0.05:
+        return "±0.0"
+    if full < 0.05:
+        return f"{difference:+.1f}"
+    return f"{difference:+.1f} ({100 * difference / full:+.0f} %)"
+
+
+class VolumesTable(QTableView):
+    """The three rows, all visible, without scroll bars."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.volumes = VolumesModel(self)
+        self.setModel(self.volumes)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWordWrap(False)
+        self.setShowGrid(False)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        vertical, horizontal = self.verticalHeader(), self.horizontalHeader()
+        vertical.hide()
+        vertical.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        horizontal.setSectionsClickable(False)
+        horizontal.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        horizontal.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+        horizontal.setSectionResizeMode(2, QHeaderView.ResizeMode.ResizeToContents)
+        self.volumes.dataChanged.connect(lambda *_: self._fit())
+        self._fit()
+
+    def showEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """Fit once the theme's font is known."""
+        super().showEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        self.resizeRowsToContents()
+        rows = sum(self.rowHeight(row) for row in range(self.volumes.rowCount()))
+        self.setFixedHeight(rows + self.horizontalHeader().sizeHint().height() + 2 * self.frameWidth())
+
+
+def _alignment(column: int) -> int:
+    side = Qt.AlignmentFlag.AlignLeft if column == 0 else Qt.AlignmentFlag.AlignRight
+    return int((side | Qt.AlignmentFlag.AlignVCenter).value)

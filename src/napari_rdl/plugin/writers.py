@@ -1,0 +1,99 @@
+"""napari's writer: label layers as NIfTI, on the grid that they belong to."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nibabel as nib
+import numpy as np
+from napari.layers import Labels
+from napari.utils.notifications import show_info, show_warning
+
+from napari_rdl.errors import NapariRdlError, OutputError
+from napari_rdl.plugin.layers import LAYER_KEY, checked_classes, world_affine
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CLASS_ROLES = ("prediction", "corrected", "expert")
+"""Roles of layers that hold class indices of a case."""
+
+
+def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+    """Write one label layer to a NIfTI file and return the files written.
+
+    A patient's layer goes to the patient's native grid in its label convention; a mask that was read
+    from a file, to that file's grid with its values as they are; any other layer, to its own grid as it
+    lies in the world, and a message says so. What cannot be written is a warning, and no file.
+    """
+    try:
+        return [str(save_label_layer(Path(path), np.asarray(data), attributes))]
+    except NapariRdlError as error:
+        show_warning(str(error))
+        return []
+
+
+def save_label_layer(path: Path, data: NDArray[np.integer], attributes: dict[str, Any]) -> Path:
+    """Write a label layer's data where its metadata says that it belongs.
+
+    Parameters
+    ----------
+    data : NDArray of integer
+        (X, Y, Z) values.
+    attributes : dict
+        The layer's state, as napari hands it to writers.
+
+    Raises
+    ------
+    OutputError
+        If the layer is no volume, its values do not fit, or the file cannot be written.
+    """
+    from napari_rdl.case import save_labels
+
+    name = attributes.get("name", path.name)
+    known = attributes.get("metadata", {}).get(LAYER_KEY, {})
+    role = known.get("role")
+    if role in CLASS_ROLES:
+        return save_labels(checked_classes(data, name), known["source"], path)
+    if role in ("outline", "twin"):
+        raise OutputError(f"The layer '{name}' only shows another one: save the prediction itself.")
+    if data.ndim != 3:
+        raise OutputError(f"The layer '{name}' has {data.ndim} axes: NIfTI labels need three.")
+    if role == "mask":
+        return _save_values(path, known["native"].to_native(data), known["native"].affine, name)
+    saved = _save_values(path, data, _affine(data, attributes), name)
+    show_info(
+        f"'{name}' belongs to no patient: {path.name} is on the layer's own grid, its axes read as x, y, z."
+    )
+    return saved
+
+
+def _affine(data: NDArray[np.integer], attributes: dict[str, Any]) -> NDArray[np.float64]:
+    placed = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+    # A layer of the same place and next to no data: only layers know how these combine.
+    stand_in = Labels(
+        np.zeros((1, 1, 1), np.uint8), **{key: attributes[key] for key in placed if key in attributes}
+    )
+    return world_affine(stand_in)
+
+
+def _save_values(path: Path, values: NDArray[np.integer], affine: NDArray[np.float64], name: str) -> Path:
+    from napari_rdl.case import write_atomically
+
+    low, high = int(values.min()), int(values.max())
+    dtype = next((kind for kind in (np.uint8, np.int16, np.int32) if _fits(kind, low, high)), None)
+    if dtype is None:
+        raise OutputError(f"The layer '{name}' holds the label {high}, which is too large for a NIfTI file.")
+    image = nib.Nifti1Image(values.astype(dtype), affine)
+    image.header.set_xyzt_units("mm")
+    content = image.to_bytes()
+    if path.name.lower().endswith(".gz"):
+        content = gzip.compress(content, mtime=0)  # no time in the file: same labels, same bytes
+    return write_atomically(path, lambda temporary: temporary.write_bytes(content))
+
+
+def _fits(dtype: type[np.integer], low: int, high: int) -> bool:
+    limits = np.iinfo(dtype)
+    return limits.min <= low and high <= limits.max

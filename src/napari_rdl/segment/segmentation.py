@@ -1,0 +1,118 @@
+"""One subset's result: labels, volumes, and the files that they are saved to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_rdl.brats import subset_name
+from napari_rdl.case import Case, Provenance, WeightsRecord, input_records, save_labels
+from napari_rdl.metrics import volumes_ml
+from napari_rdl.network import bundled_model_path
+from napari_rdl.segment.settings import SegmentSettings
+
+
+def output_name(case_name: str, modalities: Iterable[str], present: Iterable[str]) -> str:
+    """Return the file name of a subset's labels.
+
+    ``<case>_seg.nii.gz`` for all that the case has, ``<case>_seg_T1c+FLAIR.nii.gz`` for less.
+    """
+    names = tuple(modalities)
+    suffix = "" if set(names) == set(present) else f"_{subset_name(names)}"
+    return f"{case_name}_seg{suffix}.nii.gz"
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What the model makes of one subset of a case's modalities.
+
+    Attributes
+    ----------
+    case : Case
+        The patient.
+    modalities : tuple of str
+        The subset, in the fixed order.
+    labels : ndarray of uint8
+        (X, Y, Z) class indices on the case's grid, RAS+: 0 background, 1 NCR, 2 ED, 3 ET.
+    model_name, model_path, model_sha256 : str, Path, str
+        The weights.
+    settings : SegmentSettings
+        As asked for.
+    device, precision : str
+        As they were in the end.
+    steps : tuple of str
+        What was changed on the way because memory ran out.
+    """
+
+    case: Case
+    modalities: tuple[str, ...]
+    labels: NDArray[np.uint8]
+    model_name: str
+    model_path: Path
+    model_sha256: str
+    settings: SegmentSettings
+    device: str
+    precision: str
+    steps: tuple[str, ...] = ()
+
+    def volumes_ml(self) -> dict[str, float]:
+        """Return the volume of WT, TC and ET in millilitres."""
+        return volumes_ml(self.labels, self.case.grid.voxel_ml)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the labels on the case's native grid, and the provenance beside them.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Made if it does not exist.
+
+        Returns
+        -------
+        Path
+            The NIfTI file; the provenance has the same name with ``.json``.
+
+        Raises
+        ------
+        OutputError
+            If the folder cannot be written.
+        """
+        path = Path(folder) / output_name(self.case.name, self.modalities, self.case.modalities)
+        record = self.provenance(path.name)
+        save_labels(self.labels, self.case, path)
+        record.save(path.with_name(path.name.removesuffix(".nii.gz") + ".json"))
+        return path
+
+    def provenance(self, output: str | None = None) -> Provenance:
+        """Return the record from which this result can be made again.
+
+        Parameters
+        ----------
+        output : str, optional
+            Name of the label file that the record belongs to.
+        """
+        case = self.case
+        bundled = self.model_path == bundled_model_path()
+        return Provenance(
+            case=case.name,
+            modalities=self.modalities,
+            # All inputs, not only the subset's: they say of which patient this is a subset.
+            inputs=input_records(case),
+            weights=WeightsRecord(
+                name=self.model_name,
+                sha256=self.model_sha256,
+                path=None if bundled else str(self.model_path.absolute()),
+            ),
+            device=self.device,
+            precision=self.precision,
+            settings=self.settings.model_dump(),
+            steps=self.steps,
+            labels=case.convention.name,
+            resample=case.resampled,
+            native_grid="file" if case.files else "layer",
+            output=output,
+        )

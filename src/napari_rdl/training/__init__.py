@@ -1,0 +1,1 @@
+"""Training: configuration, losses, data, loop, run folder. ``python -m napari_rdl.training``."""

@@ -1,0 +1,178 @@
+"""The state of a run, to the bit: tensors as safetensors, everything else as JSON in their header."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from napari_rdl.case import write_atomically
+from napari_rdl.errors import CheckpointError, ConfigError
+from napari_rdl.training.config import TrainingConfig
+
+STATE_KEY = "napari-rdl-training-state"
+
+
+@dataclass
+class Position:
+    """Where a run stands, beside its tensors.
+
+    Attributes
+    ----------
+    step : int
+        Optimiser steps taken.
+    best : float
+        Best mean validation Dice so far; -1 before the first validation.
+    metrics_size : int
+        Bytes of ``metrics.jsonl`` that belong to these steps.
+    sums, counted : list of float, int
+        Losses since the last line of metrics, and of how many steps.
+    """
+
+    step: int = 0
+    best: float = -1.0
+    metrics_size: int = 0
+    sums: list[float] = field(default_factory=list)
+    counted: int = 0
+
+
+def config_digest(config: TrainingConfig) -> str:
+    """Return a hash of a configuration."""
+    return hashlib.sha256(config.model_dump_json().encode()).hexdigest()
+
+
+def save_state(
+    path: Path,
+    config: TrainingConfig,
+    position: Position,
+    objective: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: dict[str, Tensor],
+    scaler: dict[str, Any],
+) -> None:
+    """Write the state atomically; on failure the one before stays.
+
+    Parameters
+    ----------
+    objective : Module
+        Network and what is trained beside it, unwrapped.
+    average : dict
+        Moving average of the weights; empty if off.
+    scaler : dict
+        State of the gradient scaler; empty if there is none.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written, for instance on a full disk.
+    """
+    tensors = {f"model/{name}": value for name, value in objective.state_dict().items()}
+    tensors |= {f"average/{name}": value for name, value in average.items()}
+    state = optimizer.state_dict()
+    scalars: dict[str, dict[str, Any]] = {}
+    for index, entries in state["state"].items():
+        for key, value in entries.items():
+            if isinstance(value, Tensor):
+                tensors[f"optimizer/{index}/{key}"] = value
+            else:
+                scalars.setdefault(str(index), {})[key] = value
+    tensors["random/torch"] = torch.get_rng_state()
+    for device in range(torch.cuda.device_count() if torch.cuda.is_initialized() else 0):
+        tensors[f"random/cuda/{device}"] = torch.cuda.get_rng_state(device)
+    version, words, gauss = random.getstate()
+    name, keys, place, has_gauss, cached = np.random.get_state(legacy=True)  # noqa: NPY002 - what libraries draw from
+    about = {
+        "config": config_digest(config),
+        "position": vars(position),
+        "param_groups": state["param_groups"],
+        "optimizer_scalars": scalars,
+        "scaler": scaler,
+        "random": {
+            "python": [version, list(words), gauss],
+            "numpy": [str(name), np.asarray(keys).tolist(), int(place), int(has_gauss), float(cached)],
+        },
+    }
+    # Every tensor gets storage of its own: safetensors refuses shared memory.
+    content = save(
+        {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()},
+        metadata={STATE_KEY: json.dumps(about)},
+    )
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+
+    write_atomically(path, write)
+
+
+def load_state(
+    path: Path,
+    config: TrainingConfig,
+    objective: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    device: torch.device,
+) -> tuple[Position, dict[str, Tensor], dict[str, Any]]:
+    """Put a saved state back, random number generators included.
+
+    Returns
+    -------
+    position : Position
+    average : dict
+        Moving average of the weights; empty if off.
+    scaler : dict
+        State of the gradient scaler.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing or damaged.
+    ConfigError
+        If it belongs to another configuration.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {})[STATE_KEY])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise CheckpointError(f"There is no state to resume from at {path}.") from None
+    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path} cannot be read as a run's state ({error}).") from error
+    if about["config"] != config_digest(config):
+        raise ConfigError(
+            f"{path.parent / 'config.json'} is not the configuration that this run was started with: "
+            "restore it, or start a new run."
+        )
+    objective.load_state_dict(_under(tensors, "model/"))
+    states: dict[int, dict[str, Any]] = {}
+    for name, value in _under(tensors, "optimizer/").items():
+        index, key = name.split("/")
+        states.setdefault(int(index), {})[key] = value
+    for index, entries in about["optimizer_scalars"].items():
+        states.setdefault(int(index), {}).update(entries)
+    optimizer.load_state_dict({"state": states, "param_groups": about["param_groups"]})
+    torch.set_rng_state(tensors["random/torch"])
+    for index, value in _under(tensors, "random/cuda/").items():
+        if int(index) < torch.cuda.device_count():
+            torch.cuda.set_rng_state(value, int(index))
+    version, words, gauss = about["random"]["python"]
+    random.setstate((version, tuple(words), gauss))
+    name, keys, place, has_gauss, cached = about["random"]["numpy"]
+    np.random.set_state((name, np.array(keys, np.uint32), place, has_gauss, cached))  # noqa: NPY002
+    average = {name: value.to(device) for name, value in _under(tensors, "average/").items()}
+    return Position(**about["position"]), average, about["scaler"]
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

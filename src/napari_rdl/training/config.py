@@ -1,0 +1,281 @@
+"""Every number of a training run, in typed places; one description serves form, shell and record."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from napari_rdl.network import NetworkConfig
+
+Divergence = Literal[
+    "holder",
+    "cross_entropy",
+    "kl",
+    "total_variation",
+    "squared_hellinger",
+    "neyman_chi2",
+    "jensen_shannon",
+]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(_Part):
+    """Where patients come from and how they are prepared and cropped."""
+
+    source: str = Field(
+        "",
+        title="Training data",
+        description="A folder of patients, a split file (.json), or phantom:N for N synthetic patients.",
+    )
+    validation: str | None = Field(
+        None,
+        title="Validation data",
+        description="As training data. By default the split's list, a fold of a folder, or other phantoms.",
+    )
+    fold: int = Field(
+        0, ge=0, title="Fold", description="Fold held out for validation when a folder is split."
+    )
+    folds: int = Field(5, ge=2, title="Folds", description="Number of folds of a folder's seeded split.")
+    phantom_seed: int = Field(
+        0, ge=0, title="First phantom", description="Seed of the first synthetic patient of phantom:N."
+    )
+    skip_broken: bool = Field(
+        False, title="Skip broken patients", description="Leave out patients that cannot be used, and go on."
+    )
+    labels: str | None = Field(
+        None,
+        title="Label convention",
+        description="Convention of the masks, where the file names do not say it.",
+    )
+    resample: bool = Field(
+        False, title="Resample", description="Bring a patient's modalities to one grid where theirs differ."
+    )
+    spacing: tuple[float, float, float] = Field(
+        (1.0, 1.0, 1.0), title="Working spacing", description="Voxel size in mm at which the network works."
+    )
+    crop: tuple[int, int, int] = Field(
+        (80, 80, 80), title="Crop", description="Voxels of a training crop along x, y, z."
+    )
+    tumour_share: float = Field(
+        2 / 3, ge=0, le=1, title="Tumour share", description="Share of crops placed on a tumour voxel."
+    )
+    crops_per_visit: int = Field(
+        1, ge=1, title="Crops per visit", description="Crops taken from a patient before the next one's turn."
+    )
+    workers: int = Field(
+        1, ge=0, title="Workers", description="Processes that prepare crops while the network computes."
+    )
+    cache: str | None = Field(
+        None,
+        title="Cache folder",
+        description="Where prepared patients are kept; without it the user's cache.",
+    )
+
+    @model_validator(mode="after")
+    def _positive(self) -> DataConfig:
+        if min(self.spacing) <= 0 or min(self.crop) < 1:
+            raise ValueError("spacing and crop must be positive.")
+        if self.fold >= self.folds:
+            raise ValueError(f"fold must be below folds ({self.folds}); it counts from 0.")
+        return self
+
+
+class AugmentConfig(_Part):
+    """Random changes to a crop. Intensities change in each modality on its own."""
+
+    flip: float = Field(0.5, ge=0, le=1, title="Flip", description="Chance of mirroring, for each axis.")
+    shift: float = Field(
+        0.1, ge=0, title="Intensity shift", description="Largest offset, in standard deviations."
+    )
+    scale: float = Field(
+        0.1, ge=0, title="Intensity scale", description="Largest relative change of contrast."
+    )
+    gamma: float = Field(0.0, ge=0, le=1, title="Gamma", description="Chance of a gamma curve.")
+    noise: float = Field(0.0, ge=0, le=1, title="Noise", description="Chance of added Gaussian noise.")
+    blur: float = Field(0.0, ge=0, le=1, title="Blur", description="Chance of Gaussian smoothing.")
+    bias: float = Field(0.0, ge=0, le=1, title="Bias field", description="Chance of a smooth bias field.")
+    affine: float = Field(0.0, ge=0, le=1, title="Affine", description="Chance of a rotation and zoom.")
+    rotation: float = Field(10.0, ge=0, le=45, title="Rotation", description="Largest rotation in degrees.")
+    zoom: float = Field(0.1, ge=0, lt=0.5, title="Zoom", description="Largest relative change of size.")
+
+
+class LossConfig(_Part):
+    """The terms of Eq. 5, and what they compare."""
+
+    dice: float = Field(1.0, ge=0, title="Dice weight", description="Weight of L_Dice (Eq. 4).")
+    divergence: float = Field(
+        1.0, ge=0, title="Divergence weight", description="Weight of L_HD (Eq. 1); 0 = off."
+    )
+    mutual_information: float = Field(
+        1.0, ge=0, title="Mutual information weight", description="Weight of L_MI (Eq. 2-3); 0 = off."
+    )
+    region_dice: float = Field(
+        0.0,
+        ge=0,
+        title="Region Dice weight",
+        description="Weight of Dice over WT, TC and ET; not in the paper.",
+    )
+    kind: Divergence = Field(
+        "holder", title="Divergence", description="The divergence in Hölder's place (Table IV)."
+    )
+    alpha: float = Field(
+        1.1,
+        gt=1,
+        title="Hölder exponent",
+        description="Hölder's conjugate exponent alpha, above 1 (Table V).",
+    )
+    target: Literal["label", "full"] = Field(
+        "label",
+        title="Divergence target",
+        description="The label (Eq. 5), or the full-modality prediction as a teacher.",
+    )
+    subsets_per_step: int = Field(
+        0, ge=0, title="Subsets per step", description="Subsets supervised in a step; 0 = all. The paper: 1."
+    )
+    mi_epsilon: float = Field(
+        1e-4, gt=0, title="MI variance floor", description="Added to the variances of Eq. 3."
+    )
+
+
+class OptimizerConfig(_Part):
+    """Adam and its schedule."""
+
+    lr: float = Field(8e-4, gt=0, title="Learning rate", description="Learning rate at the start.")
+    weight_decay: float = Field(1e-5, ge=0, title="Weight decay", description="L2 penalty of Adam.")
+    batch: int = Field(8, ge=1, title="Batch", description="Crops of one optimiser step, over all processes.")
+    micro_batch: int | None = Field(
+        None,
+        ge=1,
+        title="Micro batch",
+        description="Crops that a process takes at once; gradients are accumulated up to the batch.",
+    )
+    epochs: int = Field(600, ge=1, title="Epochs", description="Passes over the patients.")
+    max_steps: int | None = Field(
+        None, ge=1, title="Steps", description="Optimiser steps; takes the place of epochs."
+    )
+    power: float = Field(
+        0.9,
+        ge=0,
+        title="Schedule power",
+        description="Polynomial decay: lr (1 - step/steps)^power; 0 = none.",
+    )
+    warmup: int = Field(0, ge=0, title="Warm-up", description="Steps over which the learning rate rises.")
+    clip: float | None = Field(
+        None, gt=0, title="Gradient clipping", description="Largest gradient norm; none by default."
+    )
+    ema_decay: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        title="Weight averaging",
+        description="Decay of the moving average of the weights that is validated and exported; 0 = off.",
+    )
+
+
+class ValidationConfig(_Part):
+    """Hard Dice on every subset, while training."""
+
+    every: int | None = Field(
+        None,
+        ge=1,
+        title="Validate every",
+        description="Optimiser steps between validations; else every epoch.",
+    )
+    patients: int = Field(16, ge=1, title="Validation patients", description="At most so many patients.")
+    tile: int | None = Field(
+        None,
+        ge=8,
+        title="Tile",
+        description="Edge of the cubes that pass the network; the crop's by default.",
+    )
+    overlap: float = Field(0.25, ge=0, lt=1, title="Overlap", description="Overlap of neighbouring tiles.")
+
+
+class HardwareConfig(_Part):
+    """Where the run computes; changes speed, not the method."""
+
+    device: str = Field(
+        "auto", pattern="^(auto|cpu|cuda|mps)$", title="Device", description="auto, cpu, cuda or mps."
+    )
+    devices: int = Field(1, ge=1, title="Devices", description="Processes (GPUs) on each machine.")
+    nodes: int = Field(1, ge=1, title="Machines", description="Machines that take part.")
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(
+        "32-true", title="Precision", description="Number format of the computation."
+    )
+    threads: int | None = Field(
+        None, ge=1, title="Threads", description="CPU threads of each process; fixed at the start of the run."
+    )
+    compile: bool = Field(False, title="Compile", description="Use torch.compile on the network.")
+
+
+class RunConfig(_Part):
+    """What a run writes, and how often."""
+
+    checkpoint_every: int = Field(
+        250, ge=1, title="Checkpoint every", description="Optimiser steps between checkpoints to resume from."
+    )
+    log_every: int = Field(
+        10, ge=1, title="Log every", description="Optimiser steps between lines of metrics."
+    )
+
+
+class TrainingConfig(_Part):
+    """A whole run: `napari-rdl train --set part.field=value` changes any of it."""
+
+    name: str = Field("napari-rdl", title="Name", description="Name of the model that the run makes.")
+    seed: int = Field(0, ge=0, title="Seed", description="Seed of everything that is drawn.")
+    data: DataConfig = Field(DataConfig(), title="Data", description="Patients and crops.")
+    augment: AugmentConfig = Field(AugmentConfig(), title="Augmentation", description="Random changes.")
+    network: NetworkConfig = Field(NetworkConfig(), title="Network", description="Architecture.")
+    loss: LossConfig = Field(LossConfig(), title="Loss", description="Terms of Eq. 5.")
+    optimizer: OptimizerConfig = Field(OptimizerConfig(), title="Optimiser", description="Adam.")
+    validation: ValidationConfig = Field(ValidationConfig(), title="Validation", description="Hard Dice.")
+    hardware: HardwareConfig = Field(HardwareConfig(), title="Hardware", description="Devices.")
+    run: RunConfig = Field(RunConfig(), title="Run folder", description="Checkpoints and logs.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> TrainingConfig:
+        stride = self.network.stride
+        for name, size in (("data.crop", self.data.crop), ("validation.tile", (self.tile,))):
+            if any(length % stride for length in size):
+                raise ValueError(
+                    f"{name} ({', '.join(map(str, size))}) must be divisible by {stride}, "
+                    f"the stride of a network with {len(self.network.channels)} levels."
+                )
+        if self.optimizer.batch % self.processes:
+            raise ValueError(
+                f"optimizer.batch ({self.optimizer.batch}) must be divisible by the {self.processes} "
+                "processes."
+            )
+        if self.optimizer.micro_batch and self.local_batch % self.optimizer.micro_batch:
+            raise ValueError(
+                f"optimizer.micro_batch ({self.optimizer.micro_batch}) must divide the {self.local_batch} "
+                "crops of each process."
+            )
+        if self.loss.dice + self.loss.divergence + self.loss.region_dice == 0:
+            raise ValueError("loss: one of dice, divergence and region_dice must have a weight above 0.")
+        return self
+
+    @property
+    def processes(self) -> int:
+        """Processes over all machines."""
+        return self.hardware.devices * self.hardware.nodes
+
+    @property
+    def local_batch(self) -> int:
+        """Crops of each process in one optimiser step."""
+        return self.optimizer.batch // self.processes
+
+    @property
+    def micro_batch(self) -> int:
+        """Crops that a process takes at once."""
+        return self.optimizer.micro_batch or self.local_batch
+
+    @property
+    def tile(self) -> int:
+        """Edge of a validation tile in voxels."""
+        return self.validation.tile or max(self.data.crop)

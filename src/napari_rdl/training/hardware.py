@@ -1,0 +1,75 @@
+"""Where a run computes: Lightning Fabric from the configuration."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from lightning.fabric import Fabric
+from lightning.fabric.strategies import DDPStrategy
+
+from napari_rdl.errors import DeviceError
+from napari_rdl.training.config import TrainingConfig
+
+
+def resolve_hardware(config: TrainingConfig) -> TrainingConfig:
+    """Return the configuration with device and threads as they will be, checked.
+
+    Raises
+    ------
+    DeviceError
+        If a device asked for is not there.
+    """
+    hardware = config.hardware
+    device = hardware.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda":
+        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if found < hardware.devices:
+            raise DeviceError(
+                f"hardware.device is cuda and {hardware.devices} GPU(s) were asked for; {found} are there: "
+                "use --set hardware.device=cpu or fewer devices."
+            )
+    if device == "mps" and not torch.backends.mps.is_available():
+        raise DeviceError(
+            "hardware.device is mps, which this machine does not have: use --set hardware.device=cpu."
+        )
+    if hardware.precision == "16-mixed" and device == "cpu":
+        raise DeviceError("hardware.precision 16-mixed needs a GPU: use bf16-mixed or 32-true on the CPU.")
+    threads = hardware.threads or max(
+        torch.get_num_threads() // (hardware.devices if device == "cpu" else 1), 1
+    )
+    resolved = hardware.model_copy(update={"device": device, "threads": threads})
+    return config.model_copy(update={"hardware": resolved})
+
+
+def make_fabric(config: TrainingConfig, *, some_missing: bool) -> Fabric:
+    """Return the launched Fabric of a run.
+
+    Parameters
+    ----------
+    some_missing : bool
+        Whether a patient lacks a modality, so that a batch may leave its encoder unused.
+    """
+    hardware = config.hardware
+    assert hardware.threads is not None
+    torch.set_num_threads(hardware.threads)
+    several = config.processes > 1
+    # Patients with one modality leave the parameters of L_MI unused too.
+    strategy = DDPStrategy(find_unused_parameters=some_missing) if several else "auto"
+    fabric = Fabric(
+        accelerator=hardware.device,
+        devices=hardware.devices,
+        num_nodes=hardware.nodes,
+        precision=hardware.precision,
+        strategy=strategy,
+    )
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if "TORCHELASTIC_RUN_ID" in os.environ and started != config.processes:
+        raise DeviceError(
+            f"torchrun started {started} processes but the configuration has {config.processes}: "
+            "set hardware.devices and hardware.nodes."
+        )
+    fabric.launch()
+    return fabric

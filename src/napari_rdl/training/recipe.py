@@ -1,0 +1,134 @@
+"""Recipes found by name or file, and single settings changed by their dotted key."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from napari_rdl.errors import ConfigError
+from napari_rdl.training.config import TrainingConfig
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Return the names of the recipes that come with the package."""
+    folder = files("napari_rdl.training") / "recipes"
+    return tuple(sorted(item.name[:-5] for item in folder.iterdir() if item.name.endswith(".toml")))
+
+
+def load_recipe(
+    recipe: str | Path | None = None,
+    changes: Iterable[str] = (),
+    **settings: Any,
+) -> TrainingConfig:
+    """Read a recipe and change single settings.
+
+    Parameters
+    ----------
+    recipe : str or Path, optional
+        Name of a recipe of the package, or a TOML file. Without one, the defaults: the paper's.
+    changes : iterable of str
+        ``key=value`` pairs such as ``optimizer.lr=1e-3``; the value is written as in TOML, and what
+        is no TOML value is taken as text.
+    **settings
+        Further settings by dotted key, with underscores doubled for dots: ``data__source="phantom:8"``.
+
+    Raises
+    ------
+    ConfigError
+        If the recipe is missing or unreadable, or if a key or value does not fit.
+    """
+    values, where = _read(recipe)
+    for change in changes:
+        key, sign, text = change.partition("=")
+        if not sign:
+            raise ConfigError(f"--set {change!r} has no '=': write it as optimizer.lr=1e-3.")
+        _put(values, key.strip(), _parse(text.strip()))
+    for key, value in settings.items():
+        if value is not None:
+            _put(values, key.replace("__", "."), value)
+    return validate_config(values, where)
+
+
+def validate_config(values: Mapping[str, Any], where: str) -> TrainingConfig:
+    """Turn nested `values` into a configuration; `where` names their origin in messages.
+
+    Raises
+    ------
+    ConfigError
+        With the key, and for an unknown one the nearest that exists.
+    """
+    try:
+        return TrainingConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(f"{where}: there is no setting {key!r}{nearest(key)}") from None
+        message = first["msg"].removeprefix("Value error, ").rstrip(".")
+        given = "" if isinstance(first["input"], dict) else f" (given: {first['input']!r})"
+        raise ConfigError(f"{where}: {key + ': ' if key else ''}{message}{given}.") from None
+
+
+def setting_keys(model: type[BaseModel] = TrainingConfig, prefix: str = "") -> list[str]:
+    """Return the dotted keys of every setting."""
+    keys = []
+    for name, field in model.model_fields.items():
+        part = field.annotation
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            keys += setting_keys(part, f"{prefix}{name}.")
+        else:
+            keys.append(prefix + name)
+    return keys
+
+
+def nearest(key: str) -> str:
+    """Return the end of a sentence that offers the valid key nearest to `key`."""
+    keys = setting_keys()
+    close = difflib.get_close_matches(key, keys, 1, 0.5)
+    if not close:
+        # A right name under a wrong heading, or a heading left out.
+        tails = {name.rsplit(".", 1)[-1]: name for name in keys}
+        close = [tails[name] for name in difflib.get_close_matches(key.rsplit(".", 1)[-1], tails, 1, 0.5)]
+    return f"; did you mean {close[0]!r}?" if close else "."
+
+
+def _read(recipe: str | Path | None) -> tuple[dict[str, Any], str]:
+    if recipe is None:
+        return {}, "The configuration"
+    if str(recipe) in recipe_names():
+        text = (files("napari_rdl.training") / "recipes" / f"{recipe}.toml").read_text("utf-8")
+        return tomllib.loads(text), f"The recipe {str(recipe)!r}"
+    path = Path(recipe)
+    if not path.is_file():
+        raise ConfigError(
+            f"There is no recipe {str(recipe)!r}: give a TOML file or one of {', '.join(recipe_names())}."
+        )
+    try:
+        return tomllib.loads(path.read_text("utf-8")), str(path)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read as TOML: {error}.") from None
+
+
+def _parse(text: str) -> Any:
+    if text.lower() in ("none", "null"):
+        return None
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _put(values: dict[str, Any], key: str, value: Any) -> None:
+    *parts, last = key.split(".")
+    place = values
+    for part in parts:
+        place = place.setdefault(part, {})
+        if not isinstance(place, dict):
+            raise ConfigError(f"The configuration: there is no setting {key!r}{nearest(key)}")
+    place[last] = value

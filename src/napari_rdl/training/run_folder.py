@@ -1,0 +1,183 @@
+"""A run is a folder: what was asked, where it ran, what happened, and the weights."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from napari_rdl.case import write_atomically
+from napari_rdl.errors import ConfigError, OutputError
+from napari_rdl.training.config import TrainingConfig
+from napari_rdl.training.recipe import validate_config
+
+logger = logging.getLogger(__name__)
+
+PACKAGES = ("napari-rdl", "torch", "monai", "lightning", "numpy", "nibabel", "safetensors", "pydantic")
+
+
+class RunFolder:
+    """Names and files of a run.
+
+    ``config.json`` resolved configuration · ``split.json`` patients · ``environment.json`` versions ·
+    ``train.log`` · ``metrics.jsonl`` · ``tensorboard/`` · ``state.safetensors`` to resume from ·
+    ``last.safetensors`` and ``best.safetensors`` models · ``STOP`` ends the run when it appears.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.config = self.path / "config.json"
+        self.split = self.path / "split.json"
+        self.environment = self.path / "environment.json"
+        self.log = self.path / "train.log"
+        self.metrics = self.path / "metrics.jsonl"
+        self.tensorboard = self.path / "tensorboard"
+        self.state = self.path / "state.safetensors"
+        self.last = self.path / "last.safetensors"
+        self.best = self.path / "best.safetensors"
+        self.stop = self.path / "STOP"
+
+    def require_new(self) -> None:
+        """Refuse a folder that holds anything.
+
+        Raises
+        ------
+        OutputError
+            If the folder exists and is not empty.
+        """
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise OutputError(
+                f"{self.path} is not empty: give --out a new folder, or go on with --resume {self.path}."
+            )
+
+    def create(self, config: TrainingConfig, split: dict[str, object]) -> None:
+        """Write what is known at the start.
+
+        Raises
+        ------
+        OutputError
+            If the folder cannot be written.
+        """
+        write_json(self.split, split)
+        write_json(self.environment, environment())
+        # Last: a folder with a configuration is a run.
+        write_json(self.config, config.model_dump(mode="json"))
+
+    def tidy(self) -> None:
+        """Take away what an end by force left behind, and a stop file that has been obeyed."""
+        self.stop.unlink(missing_ok=True)
+        for leftover in self.path.glob(".writing-*"):
+            leftover.unlink(missing_ok=True)
+
+    def require_same_patients(self, split: dict[str, object]) -> None:
+        """Refuse to go on with other patients than those the run was started with.
+
+        Raises
+        ------
+        ConfigError
+            If the patients differ.
+        """
+        try:
+            before = json.loads(self.split.read_text("utf-8"))
+        except (OSError, json.JSONDecodeError) as error:
+            raise ConfigError(f"{self.split} cannot be read ({error}).") from None
+        for part in ("train", "validation"):
+            if before.get(part) != split[part]:
+                raise ConfigError(
+                    f"The {part} patients are no longer those of {self.split}: restore them, "
+                    "or start a new run."
+                )
+
+    def read_config(self) -> TrainingConfig:
+        """Return the run's configuration.
+
+        Raises
+        ------
+        ConfigError
+            If the folder is no run.
+        """
+        try:
+            values = json.loads(self.config.read_text("utf-8"))
+        except FileNotFoundError:
+            raise ConfigError(f"{self.path} is no run folder: it has no config.json.") from None
+        except (OSError, json.JSONDecodeError) as error:
+            raise ConfigError(f"{self.config} cannot be read ({error}).") from None
+        return validate_config(values, str(self.config))
+
+
+def environment() -> dict[str, Any]:
+    """Return versions and machine, for the record."""
+    import torch
+
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "not installed"
+    return {
+        "versions": versions,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "cpus": os.cpu_count(),
+        "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
+        "command": sys.argv,
+    }
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write JSON atomically."""
+    text = json.dumps(content, indent=2) + "\n"
+    write_atomically(path, lambda temporary: _put(temporary, text))
+
+
+def _put(path: Path, text: str) -> None:
+    path.write_text(text, "utf-8")
+
+
+class MetricsLog:
+    """``metrics.jsonl``: only grows, and is cut back to the checkpoint when a run is resumed.
+
+    A full disk does not end the run: lines wait in memory until they can be written.
+    """
+
+    def __init__(self, path: Path, size: int | None = None) -> None:
+        self.path = path
+        self._waiting = b""
+        self._complained = False
+        if size is not None and path.exists() and path.stat().st_size > size:
+            os.truncate(path, size)
+        self._size = path.stat().st_size if path.exists() else 0
+
+    @property
+    def size(self) -> int:
+        """Bytes that are safely on disk."""
+        return self._size
+
+    def write(self, line: dict[str, Any]) -> None:
+        """Append one line."""
+        self._waiting += json.dumps(line).encode() + b"\n"
+        try:
+            with self.path.open("ab") as file:
+                file.write(self._waiting)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            if not self._complained:
+                logger.warning(
+                    "%s cannot be written now (%s); its lines are kept in memory.", self.path, error.strerror
+                )
+                self._complained = True
+            # No half line stays behind.
+            if self.path.exists():
+                os.truncate(self.path, self._size)
+            return
+        self._size += len(self._waiting)
+        self._waiting = b""
+        self._complained = False

@@ -1,0 +1,81 @@
+"""Which subsets of its modalities a sample is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_rdl.brats import all_subsets
+
+
+def subset_matrix(modalities: Sequence[str]) -> Tensor:
+    """Return membership (2^M - 1, M), bool, in the order of the paper's tables."""
+    rows = [[name in subset for name in modalities] for subset in all_subsets(modalities)]
+    return torch.tensor(rows)
+
+
+def draw_subsets(
+    matrix: Tensor, present: Tensor, count: int, rngs: Sequence[np.random.Generator]
+) -> tuple[Tensor, Tensor]:
+    """Choose the subsets that a step supervises.
+
+    A sample only has the subsets of what is present in it: seven for three modalities.
+
+    Parameters
+    ----------
+    matrix : Tensor
+        (S, M) all subsets.
+    present : Tensor
+        (B, M) True where a sample has the modality.
+    count : int
+        Subsets of each sample, drawn without repeats; 0 for all.
+    rngs : sequence of Generator
+        One for each sample, so that a draw does not depend on who shares the batch.
+
+    Returns
+    -------
+    subsets : Tensor
+        (S', B, M) membership, bool; never empty.
+    weights : Tensor
+        (S', B) float32, summing to 1 over the first axis; 0 for rows that do not count.
+    """
+    possible = ~(matrix[:, None] & ~present[None]).any(-1)  # (S, B)
+    if count == 0:
+        chosen = possible
+        subsets = matrix[:, None].expand(-1, len(present), -1)
+    else:
+        columns = []
+        for column, rng in zip(possible.T, rngs, strict=True):
+            found = column.nonzero()[:, 0].numpy()
+            drawn = rng.choice(found, size=min(count, len(found)), replace=False)
+            columns.append(np.pad(drawn, (0, count - len(drawn)), constant_values=-1))
+        index = torch.from_numpy(np.stack(columns, 1))  # (count, B)
+        chosen = index >= 0
+        subsets = matrix[index.clamp(min=0)]
+    # Rows that do not count must still be valid sets for the combination.
+    subsets = torch.where(chosen[..., None], subsets, present[None])
+    weights = chosen.float()
+    return subsets, weights / weights.sum(0, keepdim=True)
+
+
+def draw_proper_subset(
+    matrix: Tensor, present: Tensor, rngs: Sequence[np.random.Generator]
+) -> tuple[Tensor, Tensor]:
+    """Draw for each sample one subset that lacks something that is present (for L_MI).
+
+    Returns
+    -------
+    subset : Tensor
+        (B, M) membership, bool.
+    valid : Tensor
+        (B,) False where a sample has one modality only, so that no such subset exists.
+    """
+    rows, valid = [], []
+    for sample, rng in zip(present, rngs, strict=True):
+        found = (~(matrix & ~sample).any(-1) & (sample & ~matrix).any(-1)).nonzero()[:, 0].numpy()
+        valid.append(len(found) > 0)
+        rows.append(matrix[int(rng.choice(found))] if len(found) else sample)
+    return torch.stack(rows), torch.tensor(valid)

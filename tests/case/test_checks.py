@@ -1,0 +1,200 @@
+import dataclasses
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from napari_rdl.case import Case, Finding, Grid, case_from_arrays, check_case, load_case
+
+GOOD = ["BraTS2021_00006", "BraTS-GLI-00027-000", "brats_2013_pat0001_1"]
+
+
+def head(size: int = 74, seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """A brain of 2 mm voxels: folded cortex around white matter, ventricles, vessels."""
+    rng = np.random.default_rng(seed)
+    axes = np.meshgrid(*[(np.arange(size) - size / 2) * 2.0] * 3, indexing="ij")
+    radius = np.sqrt(sum((axis / scale) ** 2 for axis, scale in zip(axes, (62, 70, 58), strict=True)))
+    folds = gaussian_filter(rng.normal(size=radius.shape), 1.9)
+    folds /= folds.std()
+    brain = radius < 1
+    tissue = np.where((1 - radius) * 62 + 3 * folds > 12, 2, 1)  # 1 cortex, 2 white matter
+    tissue[(np.abs(axes[0]) < 14) & (np.abs(axes[1] + 10) < 24) & (np.abs(axes[2] - 5) < 9)] = 3  # CSF
+    vessels = gaussian_filter(rng.normal(size=radius.shape), 0.8)
+    tissue[vessels > np.quantile(vessels, 0.975)] = 4
+    tissue[~brain] = 0
+    brightness = {
+        "T1": (0, 300, 420, 150, 300),
+        "T1c": (0, 310, 430, 150, 1100),
+        "T2": (0, 420, 300, 1100, 330),
+        "FLAIR": (0, 400, 310, 130, 330),
+    }
+    images = {}
+    for name, values in brightness.items():
+        image = gaussian_filter(np.array(values, np.float32)[tissue], 0.6)
+        images[name] = np.where(brain, image + rng.normal(0, 10, image.shape), 0).astype(np.float32)
+    return images, np.diag([2.0, 2.0, 2.0, 1.0])
+
+
+@pytest.fixture(scope="module")
+def synthetic() -> Case:
+    images, affine = head()
+    return case_from_arrays(images, affine, name="head")
+
+
+@pytest.fixture(scope="module", params=GOOD)
+def real_at_1mm(request: pytest.FixtureRequest, real_data: Path) -> Case:
+    return load_case(real_data / request.param)
+
+
+@pytest.fixture(scope="module")
+def real(real_at_1mm: Case) -> Case:
+    """The same patient at 2 mm, to keep the many checks quick."""
+    grid = Grid((120, 120, 78), real_at_1mm.grid.affine @ np.diag([2.0, 2.0, 2.0, 1.0]))
+    images = {name: image[::2, ::2, ::2] for name, image in real_at_1mm.images.items()}
+    return dataclasses.replace(real_at_1mm, images=images, grid=grid, mask_file=None)
+
+
+def warnings(case: Case) -> list[Finding]:
+    return [finding for finding in check_case(case) if finding.level != "note"]
+
+
+def changed(case: Case, **images: np.ndarray) -> Case:
+    return dataclasses.replace(case, images={**case.images, **images}, mask_file=None)
+
+
+def said(case: Case) -> str:
+    return " ".join(finding.message for finding in warnings(case))
+
+
+def test_nothing_is_wrong_with_a_good_head(synthetic: Case) -> None:
+    assert check_case(synthetic) == []
+
+
+@pytest.mark.parametrize("spacing", ["1 mm", "2 mm"])
+def test_nothing_is_wrong_with_real_patients(real_at_1mm: Case, real: Case, spacing: str) -> None:
+    case = real if spacing == "2 mm" else real_at_1mm
+    notes = [finding.message for finding in check_case(case)]
+    assert all("was normalised before" in note for note in notes)
+    assert bool(notes) == (case.name == "brats_2013_pat0001_1")
+
+
+@pytest.mark.parametrize("pair", list(combinations(("T1", "T1c", "T2", "FLAIR"), 2)), ids="-".join)
+def test_exchanged_modalities(synthetic: Case, pair: tuple[str, str]) -> None:
+    first, second = pair
+    swapped = changed(synthetic, **{first: synthetic.images[second], second: synthetic.images[first]})
+    assert [finding.message for finding in warnings(swapped)] == [
+        f"{first} and {second} look exchanged: check which file is which modality."
+    ]
+
+
+def test_exchanged_modalities_of_real_patients(real: Case) -> None:
+    for first, second in combinations(real.modalities, 2):
+        swapped = changed(real, **{first: real.images[second], second: real.images[first]})
+        message = said(swapped)
+        assert f"{first} (" in message
+        assert f"{second} (" in message
+        assert "look exchanged" in message
+
+
+def test_one_misnamed_image_alone(synthetic: Case) -> None:
+    alone = dataclasses.replace(synthetic, images={"T1": synthetic.images["T2"]})
+    assert "T1 looks T2- or FLAIR-weighted" in said(alone)
+    assert warnings(dataclasses.replace(synthetic, images={"T2": synthetic.images["T2"]})) == []
+
+
+@pytest.mark.parametrize("modality", ["T1", "FLAIR"])
+def test_a_shifted_modality_is_named_with_the_distance(synthetic: Case, modality: str) -> None:
+    moved = changed(synthetic, **{modality: np.roll(synthetic.images[modality], 6, 1)})
+    findings = [finding for finding in warnings(moved) if "12 mm off" in finding.message]
+    assert [finding.modality for finding in findings] == [modality]
+
+
+def test_a_shift_under_a_common_mask_is_found(synthetic: Case) -> None:
+    brain = synthetic.images["T1"] != 0
+    moved = changed(synthetic, T2=np.where(brain, np.roll(synthetic.images["T2"], 4, 0), 0))
+    assert [finding.modality for finding in warnings(moved)] == ["T2"]
+
+
+def test_shifted_modalities_of_real_patients(real: Case) -> None:
+    for modality in real.modalities:
+        moved = changed(real, **{modality: np.roll(real.images[modality], 5, 1)})
+        findings = [finding for finding in warnings(moved) if "10 mm off" in finding.message]
+        assert len(findings) == 1
+        # Of two images alone, either may be the one that is off.
+        assert findings[0].modality == modality or len(real.modalities) == 2
+
+
+@pytest.mark.parametrize(("axis", "words"), [(0, "mirrored (left-right)"), (2, "mirrored (upside down)")])
+def test_a_mirrored_modality(real: Case, axis: int, words: str) -> None:
+    first = real.modalities[0]
+    assert words in said(changed(real, **{first: np.flip(real.images[first], axis)}))
+
+
+def test_another_patients_image(real_data: Path) -> None:
+    one, two = (load_case(real_data / name) for name in GOOD[:2])
+    assert "T2 (BraTS2021_00006_t2.nii.gz) shares the grid but looks of another anatomy" in said(
+        changed(one, T2=two.images["T2"])
+    )
+
+
+def test_one_file_given_twice(synthetic: Case) -> None:
+    assert "T1 and T1c are the same image" in said(changed(synthetic, T1c=synthetic.images["T1"].copy()))
+
+
+def test_a_mask_as_a_modality_is_an_error(synthetic: Case) -> None:
+    findings = check_case(changed(synthetic, T2=(synthetic.images["T2"] > 500).astype(np.float32)))
+    assert [(finding.level, finding.modality) for finding in findings] == [("error", "T2")]
+
+
+def test_a_head_with_its_skull(synthetic: Case) -> None:
+    brain = np.pad(synthetic.images["T1"], 10)
+    axes = np.meshgrid(*[(np.arange(size) - size / 2) * 2.0 for size in brain.shape], indexing="ij")
+    scalp = np.sqrt(sum(axis**2 for axis in axes)) < 88
+    noise = np.random.default_rng(0).rayleigh(8, brain.shape)
+    skull = np.where(brain > 0, brain, np.where(scalp, 600.0, 0.0))
+    assert "litres, more than a brain has: strip the skull" in said(
+        case_from_arrays({"T1": skull}, np.diag([2.0] * 3 + [1]), name="x")
+    )
+    assert "T1 is not empty around the brain: strip the skull" in said(
+        case_from_arrays({"T1": skull + noise}, np.diag([2.0] * 3 + [1]), name="x")
+    )
+
+
+@pytest.mark.parametrize(
+    ("spacing", "words"),
+    [
+        ((1, 1, 5.5), "are thick"),
+        ((0.001, 0.001, 0.001), "check the units"),
+        ((20, 20, 20), "check the units"),
+    ],
+)
+def test_spacing(spacing: tuple[float, ...], words: str) -> None:
+    rng = np.random.default_rng(0)
+    image = np.pad(rng.uniform(1, 9, (20, 20, 20)), 4)
+    assert words in said(case_from_arrays({"T1": image}, np.diag([*spacing, 1.0]), name="x"))
+
+
+def test_already_normalised_images_are_noted(synthetic: Case) -> None:
+    image = synthetic.images["T1"]
+    scored = ((image - image.mean()) / image.std()).astype(np.float32)
+    case = dataclasses.replace(synthetic, images={"T1": scored})
+    assert [(finding.level, finding.modality) for finding in check_case(case)] == [("note", "T1")]
+    assert "normalised before" in check_case(case)[0].message
+
+
+def test_what_was_noted_on_reading_is_said(synthetic: Case) -> None:
+    image = {"T1": synthetic.images["T1"]}
+    noted = dataclasses.replace(synthetic, images=image, notes=("Something was mended.",))
+    assert check_case(noted) == [Finding("note", "Something was mended.")]
+
+
+def test_an_unusable_mask_is_a_warning(real_data: Path) -> None:
+    case = load_case(real_data / "BraTS2021_00006", labels="brats2023", modalities=["T1"])
+    assert [finding.level for finding in check_case(case)] == ["warning"]
+    assert "the label 4" in said(case)
+
+
+def test_small_volumes_are_not_judged(brats_folder: Path) -> None:
+    assert check_case(load_case(brats_folder)) == []

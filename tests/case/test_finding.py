@@ -1,0 +1,129 @@
+from pathlib import Path
+
+import pytest
+
+from napari_rdl.case import find_case_files, find_patients, is_patient_folder
+from napari_rdl.errors import CaseError
+
+
+def touch(folder: Path, *names: str) -> Path:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return folder
+
+
+def found_names(folder: Path) -> dict[str, str]:
+    return {modality: path.name for modality, path in find_case_files(folder).images.items()}
+
+
+@pytest.mark.parametrize(
+    ("names", "modalities", "mask"),
+    [
+        (
+            ["X_flair.nii.gz", "X_t1.nii.gz", "X_t1ce.nii.gz", "X_t2.nii.gz", "X_seg.nii.gz"],
+            ["T1", "T1c", "T2", "FLAIR"],
+            "X_seg.nii.gz",
+        ),
+        (["X-t1n.nii.gz", "X-t2f.nii.gz", "X-seg.nii.gz"], ["T1", "FLAIR"], "X-seg.nii.gz"),
+        (
+            ["B_355_t1.nii", "B_355_t2.nii", "W39_1998.09.19_Segm.nii"],
+            ["T1", "T2"],
+            "W39_1998.09.19_Segm.nii",
+        ),
+        (["P_T1GD.NII.GZ", "P_T2W.nii"], ["T1c", "T2"], None),
+        (["P_fla.hdr", "P_fla.img"], ["FLAIR"], None),
+        (["anat/P_T1w.nii.gz", "anat/P_FLAIR.nii.gz"], ["T1", "FLAIR"], None),
+        (["P_t1.nii/0001.nii", "P_flair.nii/0001.nii", "seg/0001_seg.nii"], ["T1", "FLAIR"], "0001_seg.nii"),
+        (["T1/image.nii.gz", "T2/image.nii.gz"], ["T1", "T2"], None),
+        (["P_t1.nii.gz", "P_brainmask.nii.gz", "._P_t2.nii.gz", "notes.txt"], ["T1"], None),
+        (["P1_t1.nii.gz", "P1_seg.nii.gz", "labels_copy_seg.nii.gz"], ["T1"], "P1_seg.nii.gz"),
+    ],
+)
+def test_layouts(tmp_path: Path, names: list[str], modalities: list[str], mask: str | None) -> None:
+    folder = touch(tmp_path / "patient", *names)
+    files = find_case_files(folder)
+    assert list(files.images) == modalities
+    assert (files.mask.name if files.mask else None) == mask
+    assert files.name == "patient"
+    assert is_patient_folder(folder)
+
+
+def test_a_pair_goes_by_its_header(tmp_path: Path) -> None:
+    assert found_names(touch(tmp_path, "P_fla.hdr.gz", "P_fla.img.gz")) == {"FLAIR": "P_fla.hdr.gz"}
+
+
+def test_two_files_for_one_modality_are_both_named(tmp_path: Path) -> None:
+    touch(tmp_path, "P_t1ce.nii.gz", "P_T1Gd.nii.gz", "P_t2.nii.gz")
+    with pytest.raises(CaseError, match=r"for T1c \(P_t1ce.nii.gz and P_T1Gd.nii.gz\).*T1c=file"):
+        find_case_files(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        (["a.nii.gz", "b.nii.gz"], r"No modality was recognised in .* \(a.nii.gz, b.nii.gz\): rename"),
+        (["IM1.dcm"], "holds DICOM files and no NIfTI: convert them with dcm2niix"),
+        (["readme.txt"], "No NIfTI file was found in"),
+        (["only_seg.nii.gz"], "No modality was recognised"),
+    ],
+)
+def test_no_modality(tmp_path: Path, names: list[str], sentence: str) -> None:
+    with pytest.raises(CaseError, match=sentence):
+        find_case_files(touch(tmp_path, *names))
+    assert not is_patient_folder(tmp_path)
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(CaseError, match="is no folder"):
+        find_case_files(tmp_path / "absent")
+    assert not is_patient_folder(tmp_path / "absent")
+
+
+def test_masks_that_cannot_be_told_apart_are_not_used(tmp_path: Path) -> None:
+    files = find_case_files(touch(tmp_path, "P_t1.nii", "one_seg.nii", "two_seg.nii"))
+    assert files.mask is None
+    assert "one_seg.nii and two_seg.nii" in files.notes[0]
+
+
+def test_labels_given_by_the_user_win_over_names(tmp_path: Path) -> None:
+    touch(tmp_path, "BraTS_1_t1ce.nii")
+    assert find_case_files(tmp_path).convention.name == "brats2018"
+    assert find_case_files(tmp_path, labels="brats2023").convention.name == "brats2023"
+
+
+def test_a_folder_of_patients_is_no_patient_and_lists_them_in_natural_order(tmp_path: Path) -> None:
+    for number in (10, 2, 1):
+        touch(tmp_path / f"P{number}", f"P{number}_t1.nii.gz", f"P{number}_t2.nii.gz")
+    touch(tmp_path / "deep" / "site" / "P3", "P3_flair.nii.gz", "P3_t1.nii.gz")
+    touch(tmp_path / ".cache" / "P4", "P4_t1.nii.gz")
+    assert not is_patient_folder(tmp_path)
+    assert [path.name for path in find_patients(tmp_path)] == ["P3", "P1", "P2", "P10"]
+
+
+def test_the_only_patient_of_a_folder_is_found_below_it(tmp_path: Path) -> None:
+    touch(tmp_path / "P1", "P1_t1.nii.gz", "P1_t2.nii.gz")
+    assert not is_patient_folder(tmp_path)
+    assert [path.name for path in find_patients(tmp_path)] == ["P1"]
+    assert find_case_files(tmp_path).name == "P1"
+
+
+@pytest.mark.parametrize("strange", ["", "\0", "/dev/null", "~", "a" * 5000])
+def test_asking_about_a_strange_path_never_raises(strange: str) -> None:
+    assert not is_patient_folder(strange)
+
+
+def test_real_patients(real_data: Path) -> None:
+    patients = find_patients(real_data)
+    assert {path.name for path in patients} >= {
+        "BraTS2021_00006",
+        "BraTS-GLI-00027-000",
+        "native-mismatched-grids",
+    }
+    files = find_case_files(real_data / "brats_2013_pat0001_1")
+    assert list(files.images) == ["T1c", "FLAIR"]
+    assert (files.mask.name, files.convention.name) == ("OTMultiClass.nii.gz", "brats2013")
+    files = find_case_files(real_data / "BraTS2021_00006")
+    assert (files.mask.name, files.convention.name) == ("BraTS2021_00006_seg.nii.gz", "brats2018")
+    assert find_case_files(real_data / "BraTS-GLI-00027-000").convention.name == "brats2023"

@@ -1,0 +1,115 @@
+"""Fixtures that many rooms share: small patients, tiny models, real and odd files where they exist."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TINY_SHAPE = (26, 30, 22)
+
+
+def _folder(variable: str, default: str) -> Path:
+    folder = Path(os.environ.get(variable, ROOT / default))
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is absent; set {variable} to run this test")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real patients; tests that need it skip where it is absent."""
+    return _folder("NAPARI_RDL_REAL_DATA", "../shared/real")
+
+
+@pytest.fixture(scope="session")
+def odd_data() -> Path:
+    """The folder of odd NIfTI files; tests that need it skip where it is absent."""
+    return _folder("NAPARI_RDL_ODD_DATA", "../shared/odd")
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep every test's caches, settings and journals away from the user's own."""
+    home = tmp_path_factory.mktemp("home")
+    for variable in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(variable, str(home / variable.lower()))
+    monkeypatch.setenv("LOCALAPPDATA", str(home / "local"))
+
+
+def tiny_arrays(seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return a brain-like blob in four modalities (int16, 0 outside), and class indices with a tumour."""
+    rng = np.random.default_rng(seed)
+    axes = [np.linspace(-1, 1, size) for size in TINY_SHAPE]
+    x, y, z = np.meshgrid(*axes, indexing="ij")
+    brain = x**2 + y**2 + z**2 < 0.8
+    radius = np.sqrt((x - 0.25) ** 2 + (y + 0.1) ** 2 + z**2)
+    classes = np.select([radius < 0.18, radius < 0.3, radius < 0.5], [1, 3, 2], 0).astype(np.uint8)
+    classes[~brain] = 0
+    brightness = {
+        "T1": (300, 200, 250, 290),
+        "T1c": (300, 180, 260, 700),
+        "T2": (250, 500, 480, 420),
+        "FLAIR": (200, 320, 480, 430),
+    }
+    images = {}
+    for modality, means in brightness.items():
+        image = np.asarray(means, float)[classes] + rng.normal(0, 15, TINY_SHAPE)
+        images[modality] = np.where(brain, image.clip(1), 0).astype(np.int16)
+    return images, classes
+
+
+@pytest.fixture(scope="session")
+def brats_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A patient of BraTS 2021 layout: LPS, 1 mm, four modalities and a mask with labels 0, 1, 2, 4."""
+    folder = tmp_path_factory.mktemp("patients") / "BraTS2021_90001"
+    folder.mkdir()
+    images, classes = tiny_arrays()
+    affine = np.diag([-1.0, -1.0, 1.0, 1.0])
+    affine[1, 3] = TINY_SHAPE[1] - 1
+    endings = {"T1": "t1", "T1c": "t1ce", "T2": "t2", "FLAIR": "flair"}
+    values = np.array([0, 1, 2, 4], np.uint8)[classes]
+    for ending, array in [(endings[name], image) for name, image in images.items()] + [("seg", values)]:
+        # RAS+ arrays stored in LPS order, as BraTS does.
+        nib.save(
+            nib.Nifti1Image(np.ascontiguousarray(array[::-1, ::-1]), affine),
+            folder / f"{folder.name}_{ending}.nii.gz",
+        )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_config():
+    """The architecture of the tiny model."""
+    from napari_rdl.network import NetworkConfig
+
+    return NetworkConfig(channels=(4, 8), groups=2)
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory, tiny_config) -> Path:
+    """A checkpoint of random weights at 2 mm whose labels differ between subsets."""
+    import torch
+
+    from napari_rdl.network import ModelCard, RobustNet, save_model
+
+    torch.manual_seed(3)
+    network = RobustNet(tiny_config)
+    with torch.no_grad():
+        # Random weights alone say background everywhere; a wide head says something of all classes.
+        network.head.weight.mul_(8)
+        network.head.bias.zero_()
+    card = ModelCard(name="tiny", network=tiny_config, spacing=(2.0, 2.0, 2.0), trained_on="nothing")
+    return save_model(tmp_path_factory.mktemp("models") / "tiny.safetensors", network, card)
+
+
+@pytest.fixture
+def tiny_model(tiny_checkpoint: Path):
+    """The tiny checkpoint, loaded."""
+    from napari_rdl.network import load_model
+
+    return load_model(tiny_checkpoint)

@@ -1,0 +1,53 @@
+"""The widget in a viewer, with the tiny model chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+WAIT_MS = 200_000
+
+
+@pytest.fixture
+def finish(qtbot) -> Callable[[object], None]:
+    """Wait until a widget's work, and the volume that follows a flip, has ended."""
+
+    def wait(widget) -> None:
+        qtbot.waitUntil(lambda: not widget.tasks.busy and not widget.updater.pending, timeout=WAIT_MS)
+
+    return wait
+
+
+@pytest.fixture
+def widget(make_napari_viewer, tiny_checkpoint: Path):
+    """A docked widget that runs the tiny model on the CPU; ``widget.viewer`` is its viewer."""
+    from napari_rdl.plugin.segment_widget import SegmentWidget
+    from napari_rdl.plugin.session import RunChoice
+
+    viewer = make_napari_viewer()
+    widget = SegmentWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Segment tumour")
+    widget.run_box.set_choice(RunChoice(model=tiny_checkpoint, device="cpu", precision="float32"))
+    widget.viewer = viewer
+    yield widget
+    widget.shut_down()
+
+
+@pytest.fixture
+def opened(widget, brats_folder: Path, finish):
+    """The widget with the small patient open."""
+    widget.open_patient(brats_folder)
+    finish(widget)
+    assert widget.session.case is not None, widget.messages.messages
+    return widget
+
+
+@pytest.fixture
+def encoded(opened, finish):
+    """The widget after a run on the small patient."""
+    opened.run()
+    finish(opened)
+    assert opened.session.representations is not None, opened.messages.messages
+    return opened

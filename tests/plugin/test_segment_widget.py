@@ -1,0 +1,533 @@
+"""The dock widget as a user goes through it: open, run, switch, correct, save, and what goes wrong."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+
+import nibabel as nib
+import numpy as np
+import pytest
+from napari.layers import Image, Labels
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog, QMessageBox
+
+from napari_rdl.brats import MODALITIES, SUBSETS
+from napari_rdl.callbacks import Cancelled
+from napari_rdl.plugin.layers import LAYER_KEY
+
+
+def layer_state(viewer) -> list[tuple[str, int, bytes]]:
+    """What a failure must leave as it was: which layers there are, and their data."""
+    return [(layer.name, id(layer), np.asarray(layer.data).tobytes()) for layer in viewer.layers]
+
+
+def of_role(viewer, role: str) -> list:
+    return [layer for layer in viewer.layers if layer.metadata.get(LAYER_KEY, {}).get("role") == role]
+
+
+def forbid_questions(monkeypatch) -> None:
+    def ask(*arguments, **settings):
+        raise AssertionError(f"asked: {arguments[1:3]}")
+
+    monkeypatch.setattr(QMessageBox, "warning", ask)
+    monkeypatch.setattr(QMessageBox, "question", ask)
+
+
+def answer(monkeypatch, button: QMessageBox.StandardButton) -> list[str]:
+    """Answer every question with `button`; returns the list that the questions are added to."""
+    asked: list[str] = []
+
+    def ask(parent, title, text, *buttons):
+        asked.append(text)
+        return button
+
+    monkeypatch.setattr(QMessageBox, "warning", ask)
+    monkeypatch.setattr(QMessageBox, "question", ask)
+    return asked
+
+
+def test_opening_shows_the_images_axially_and_allows_a_run(opened):
+    images = [layer for layer in opened.viewer.layers if isinstance(layer, Image)]
+    assert [layer.metadata[LAYER_KEY]["modality"] for layer in images] == list(MODALITIES)
+    assert opened.viewer.dims.order == (2, 1, 0)
+    assert opened.viewing.box.plane_buttons["axial"].isChecked()
+    assert "T1, T1c, T2, FLAIR" in opened.patient_box.summary.text()
+    assert opened.run_box.run_button.isEnabled()
+    assert not opened.saving.box.copy_button.isEnabled()
+    assert not any(switch.isEnabled() for switch in opened.switches.switches.values())
+
+
+def test_a_run_shows_the_prediction_of_all_modalities(encoded):
+    (layer,) = of_role(encoded.viewer, "prediction")
+    assert isinstance(layer, Labels)
+    assert not layer.editable
+    np.testing.assert_array_equal(layer.data, encoded.session.representations.labels())
+    assert all(switch.isChecked() and switch.isEnabled() for switch in encoded.switches.switches.values())
+    assert "tiny on cpu" in encoded.run_box.status.text()
+
+
+def test_a_run_tells_every_tile(opened, finish):
+    heard = []
+    opened.tasks.progressed.connect(lambda *step: heard.append(step))
+    opened.run()
+    assert opened.run_box.cancel_button.isEnabled()
+    assert not opened.run_box.run_button.isEnabled()
+    finish(opened)
+    counted = [done for done, total, _ in heard if total]
+    assert counted == sorted(counted)
+    assert heard[-1][0] == heard[-1][1] >= len(MODALITIES)
+    assert {f"Encoding {name}" for name in MODALITIES} <= {message for *_, message in heard}
+
+
+def test_the_prediction_equals_the_labels_of_each_subset(encoded, finish):
+    (layer,) = of_role(encoded.viewer, "prediction")
+    representations = encoded.session.representations
+    seen = set()
+    for subset in SUBSETS:
+        encoded.set_subset(subset)
+        finish(encoded)
+        expected = representations.labels(subset)
+        np.testing.assert_array_equal(layer.data, expected)
+        shown = {name for name, switch in encoded.switches.switches.items() if switch.isChecked()}
+        assert shown == set(subset)
+        seen.add(expected.tobytes())
+    assert len(seen) > 5, "the tiny model should tell subsets apart"
+    assert of_role(encoded.viewer, "prediction") == [layer]
+
+
+def test_a_flip_draws_the_slice_in_view_before_the_volume(encoded, finish, qtbot):
+    (layer,) = of_role(encoded.viewer, "prediction")
+    representations = encoded.session.representations
+    before = layer.data.copy()
+    index = round(encoded.viewer.dims.point[2] - layer.translate[2])
+    encoded.session.flip("T1c")
+    subset = ("T1", "T2", "FLAIR")
+    assert encoded.updater.pending
+    np.testing.assert_array_equal(layer.data[:, :, index], representations.label_slice(subset, 2, index))
+    others = np.delete(np.arange(before.shape[2]), index)
+    np.testing.assert_array_equal(layer.data[:, :, others], before[:, :, others])
+    encoded.viewer.dims.set_current_step(2, index - 2)
+    np.testing.assert_array_equal(
+        layer.data[:, :, index - 2], representations.label_slice(subset, 2, index - 2)
+    )
+    finish(encoded)
+    np.testing.assert_array_equal(layer.data, representations.labels(subset))
+
+
+def test_the_last_of_many_quick_flips_wins(encoded, finish):
+    for modality in ("T1", "T1c", "T2", "T1", "FLAIR", "T1c"):
+        encoded.session.flip(modality)
+    finish(encoded)
+    assert encoded.session.subset == ("T1", "T1c")
+    (layer,) = of_role(encoded.viewer, "prediction")
+    np.testing.assert_array_equal(layer.data, encoded.session.representations.labels(("T1", "T1c")))
+
+
+def test_clicking_a_switch_flips_and_the_last_one_stays_on(encoded, qtbot, finish):
+    for modality in ("T1", "T1c", "T2"):
+        encoded.switches.switches[modality].click()
+    assert encoded.session.subset == ("FLAIR",)
+    assert not encoded.switches.switches["FLAIR"].isEnabled()
+    encoded.session.flip("FLAIR")
+    assert encoded.session.subset == ("FLAIR",)
+    encoded.switches.all_button.click()
+    assert encoded.session.subset == MODALITIES
+    finish(encoded)
+
+
+def test_a_key_flips_in_the_viewer(encoded, finish):
+    from napari.utils.key_bindings import coerce_keybinding
+
+    encoded.viewer.keymap[coerce_keybinding("F2")](encoded.viewer)
+    assert encoded.session.subset == ("T1", "T2", "FLAIR")
+    encoded.key_editor.keys_changed.emit({"T1": "F1", "T1c": "Alt+9", "T2": "F3", "FLAIR": "F4"})
+    assert coerce_keybinding("F2") not in encoded.viewer.keymap
+    encoded.viewer.keymap[coerce_keybinding("Alt-9")](encoded.viewer)
+    assert encoded.session.subset == MODALITIES
+    assert "Alt+9" in encoded.switches.switches["T1c"].text()
+    finish(encoded)
+
+
+def test_volumes_and_their_change_against_the_full_set(encoded, finish):
+    encoded.set_subset(("T2",))
+    finish(encoded)
+    representations = encoded.session.representations
+    now, full = (representations.combine(subset).volumes_ml() for subset in (("T2",), None))
+    table = encoded.volumes_table.volumes
+    for row, region in enumerate(("WT", "TC", "ET")):
+        assert table.index(row, 1).data() == f"{now[region]:.1f}"
+        change = table.index(row, 2).data()
+        assert change.startswith(f"{now[region] - full[region]:+.1f}") or change == "±0.0"
+
+
+def test_outlines_switch_the_prediction_and_back(encoded):
+    encoded.viewing.box.outlines_box.setChecked(True)
+    (outline,) = of_role(encoded.viewer, "outline")
+    (prediction,) = of_role(encoded.viewer, "prediction")
+    assert outline.visible
+    assert not prediction.visible
+    encoded.viewing.box.outlines_box.setChecked(False)
+    assert prediction.visible
+    assert not outline.visible
+
+
+def test_a_flip_in_another_plane_draws_that_plane(encoded, finish):
+    encoded.viewing.box.plane_buttons["coronal"].click()
+    assert encoded.viewer.dims.order == (1, 2, 0)
+    encoded.viewing.box.plane_buttons["sagittal"].click()
+    assert encoded.viewer.dims.order == (0, 2, 1)
+    assert encoded.viewing.box.plane_buttons["sagittal"].isChecked()
+    (layer,) = of_role(encoded.viewer, "prediction")
+    index = round(float(layer.world_to_data(encoded.viewer.dims.point)[0]))
+    encoded.session.flip("FLAIR")
+    expected = encoded.session.representations.label_slice(("T1", "T1c", "T2"), 0, index)
+    np.testing.assert_array_equal(layer.data[index], expected)
+    finish(encoded)
+
+
+def test_the_grid_of_modalities_keeps_up_with_flips(encoded, finish):
+    encoded.viewing.box.grid_box.setChecked(True)
+    assert encoded.viewer.canvas.grid.enabled
+    encoded.session.flip("T1")
+    finish(encoded)
+    encoded.viewing.box.grid_box.setChecked(False)
+    assert not encoded.viewer.canvas.grid.enabled
+    (layer,) = of_role(encoded.viewer, "prediction")
+    np.testing.assert_array_equal(layer.data, encoded.session.representations.labels(("T1c", "T2", "FLAIR")))
+
+
+def test_opening_the_same_patient_again_needs_no_second_encode(encoded, brats_folder, finish, monkeypatch):
+    import napari_rdl.segment
+
+    first = encoded.session.representations
+
+    def encode_again(*arguments, **settings):
+        raise AssertionError("encoded twice")
+
+    monkeypatch.setattr(napari_rdl.segment, "encode", encode_again)
+    encoded.open_patient(brats_folder)
+    finish(encoded)
+    assert encoded.session.representations is first
+    encoded.run()
+    finish(encoded)
+    assert encoded.session.representations is first
+    assert encoded.messages.messages == ()
+    (layer,) = of_role(encoded.viewer, "prediction")
+    np.testing.assert_array_equal(layer.data, first.labels())
+    assert len(of_role(encoded.viewer, "image")) == len(MODALITIES)
+
+
+def test_cancel_leaves_the_patient_without_a_prediction(opened, qtbot, finish):
+    at_work = threading.Event()
+
+    def slow(case, choice, progress, cancelled):
+        at_work.set()
+        while not cancelled():
+            progress(1, 100, "Encoding T1")
+        raise Cancelled
+
+    opened.session.encode = slow
+    before = layer_state(opened.viewer)
+    opened.run()
+    qtbot.waitUntil(at_work.is_set)
+    qtbot.mouseClick(opened.run_box.cancel_button, Qt.MouseButton.LeftButton)
+    finish(opened)
+    assert layer_state(opened.viewer) == before
+    assert opened.session.representations is None
+    assert opened.run_box.status.text() == "Cancelled."
+    assert opened.run_box.run_button.isEnabled()
+    assert not opened.run_box.progress_bar.isVisibleTo(opened)
+
+
+def test_the_real_encode_is_cancelled_between_tiles(opened, qtbot, finish):
+    opened.tasks.progressed.connect(lambda done, total, message: done == 1 and opened.cancel())
+    opened.run()
+    finish(opened)
+    assert opened.session.representations is None
+    assert opened.run_box.status.text() == "Cancelled."
+
+
+def test_closing_the_viewer_during_a_run_ends_it_at_once(opened, qtbot):
+    at_work, ended = threading.Event(), threading.Event()
+
+    def slow(case, choice, progress, cancelled):
+        at_work.set()
+        while not cancelled():
+            pass
+        ended.set()
+        raise Cancelled
+
+    opened.session.encode = slow
+    opened.run()
+    qtbot.waitUntil(at_work.is_set)
+    opened.viewer.close()
+    assert ended.is_set()
+
+
+def test_taking_the_dock_away_during_a_run_ends_it(opened, qtbot):
+    at_work, ended = threading.Event(), threading.Event()
+
+    def slow(case, choice, progress, cancelled):
+        at_work.set()
+        while not cancelled():
+            pass
+        ended.set()
+        raise Cancelled
+
+    opened.session.encode = slow
+    opened.run()
+    qtbot.waitUntil(at_work.is_set)
+    opened.viewer.window.remove_dock_widget(opened)
+    assert ended.is_set()
+
+
+def cut_off(folder):
+    path = next(folder.glob("*_t1ce.nii.gz"))
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def text_file(folder):
+    path = next(folder.glob("*_t2.nii.gz"))
+    path.write_bytes(gzip.compress(b"this is no image"))
+
+
+def no_modality(folder):
+    for path in folder.glob("*.nii.gz"):
+        path.unlink()
+
+
+@pytest.mark.parametrize("damage", [cut_off, text_file, no_modality])
+def test_a_patient_that_cannot_be_read_touches_no_layer(encoded, brats_folder, tmp_path, finish, damage):
+    bad = tmp_path / "BraTS2021_90001"
+    bad.mkdir()
+    for path in brats_folder.iterdir():
+        (bad / path.name).write_bytes(path.read_bytes())
+    damage(bad)
+    before = layer_state(encoded.viewer)
+    case, representations = encoded.session.case, encoded.session.representations
+    encoded.open_patient(bad)
+    finish(encoded)
+    ((level, sentence),) = encoded.messages.messages
+    assert level == "error"
+    assert str(bad) in sentence or bad.name in sentence
+    assert layer_state(encoded.viewer) == before
+    assert encoded.session.case is case
+    assert encoded.session.representations is representations
+
+
+def test_a_checkpoint_that_is_none_is_refused_in_a_sentence(opened, tmp_path, finish):
+    from napari_rdl.plugin.session import RunChoice
+
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(b"nothing of the kind")
+    opened.run_box.set_choice(RunChoice(model=path, device="cpu"))
+    assert "no napari-rdl model card" in opened.run_box.card_label.text()
+    before = layer_state(opened.viewer)
+    opened.run()
+    finish(opened)
+    assert "weights.safetensors" in opened.messages.messages[0][1]
+    assert layer_state(opened.viewer) == before
+
+
+def test_what_nobody_expected_is_logged_and_said(opened, finish, caplog):
+    def broken(case, choice, progress, cancelled):
+        raise ZeroDivisionError("a slip")
+
+    opened.session.encode = broken
+    opened.run()
+    finish(opened)
+    assert "ZeroDivisionError: a slip" in opened.messages.messages[0][1]
+    assert any(record.exc_info for record in caplog.records if "plugin.segment_widget" in record.name)
+    assert opened.run_box.run_button.isEnabled()
+
+
+def test_different_grids_are_refused_and_resampled_when_asked(widget, brats_folder, tmp_path, finish):
+    folder = tmp_path / "shifted"
+    folder.mkdir()
+    for path in brats_folder.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    flair = next(folder.glob("*_flair.nii.gz"))
+    image = nib.load(flair)
+    affine = image.affine.copy()
+    affine[:3, 3] += 2.5
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj), affine), flair)
+    widget.open_patient(folder)
+    finish(widget)
+    assert "flair" in widget.messages.messages[0][1]
+    assert len(widget.viewer.layers) == 0
+    assert widget.patient_box.resample_button.isVisibleTo(widget)
+    widget.patient_box.resample_button.click()
+    finish(widget)
+    assert widget.session.case.resampled
+    assert not widget.patient_box.resample_button.isVisibleTo(widget)
+    assert len(widget.viewer.layers) == len(MODALITIES)
+
+
+def test_a_corrected_copy_is_written_by_no_switch_and_no_run(encoded, finish, monkeypatch):
+    forbid_questions(monkeypatch)
+    encoded.set_subset(("T1c", "FLAIR"))
+    encoded.saving.correct_a_copy()
+    layer = encoded.saving.corrected.layer
+    np.testing.assert_array_equal(layer.data, encoded.session.representations.labels(("T1c", "FLAIR")))
+    assert layer.editable
+    layer.data_setitem(tuple(np.array([[1, 2, 3]]).T), 3)
+    edited = layer.data.copy()
+    (prediction,) = of_role(encoded.viewer, "prediction")
+    assert not prediction.visible, "it would lie under the copy in the same colours"
+    encoded.session.flip("T1")
+    assert prediction.visible
+    finish(encoded)
+    encoded.run()
+    finish(encoded)
+    np.testing.assert_array_equal(layer.data, edited)
+    assert layer in encoded.viewer.layers
+
+
+def test_corrections_are_saved_on_the_native_grid(encoded, brats_folder, tmp_path, monkeypatch, finish):
+    encoded.saving.correct_a_copy()
+    layer = encoded.saving.corrected.layer
+    layer.data[:] = 0
+    layer.data[3:6, 4:9, 2:4] = 3
+    path = tmp_path / "out" / "mine"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
+    assert encoded.saving.corrected.unsaved
+    encoded.saving.box.save_corrected_button.click()
+    assert not encoded.saving.corrected.unsaved
+    written = nib.load(tmp_path / "out" / "mine.nii.gz")
+    image = nib.load(next(brats_folder.glob("*_t1.nii.gz")))
+    np.testing.assert_array_equal(written.affine, image.affine)
+    assert written.shape == image.shape
+    values, counts = np.unique(np.asarray(written.dataobj), return_counts=True)
+    assert dict(zip(values.tolist(), counts.tolist(), strict=True))[4] == 3 * 5 * 2
+
+
+@pytest.mark.parametrize(
+    ("button", "opens"),
+    [(QMessageBox.StandardButton.Cancel, False), (QMessageBox.StandardButton.Discard, True)],
+)
+def test_unsaved_corrections_are_asked_about_before_they_are_lost(
+    encoded, brats_folder, monkeypatch, finish, button, opens
+):
+    encoded.saving.correct_a_copy()
+    encoded.saving.corrected.layer.data[0, 0, 0] = 1
+    first = encoded.saving.corrected.layer
+    asked = answer(monkeypatch, button)
+    encoded.open_patient(brats_folder)
+    finish(encoded)
+    assert len(asked) == 1
+    assert of_role(encoded.viewer, "corrected") == ([] if opens else [first])
+    if not opens:
+        encoded.saving.correct_a_copy()
+        assert len(asked) == 2
+        assert encoded.saving.corrected.layer is first
+
+
+def test_nothing_is_asked_where_nothing_would_be_lost(encoded, brats_folder, monkeypatch, finish):
+    forbid_questions(monkeypatch)
+    encoded.saving.correct_a_copy()
+    encoded.saving.correct_a_copy()
+    encoded.open_patient(brats_folder)
+    finish(encoded)
+
+
+def test_saving_the_prediction_writes_the_subset_shown_and_asks_before_replacing(
+    encoded, tmp_path, monkeypatch, finish
+):
+    encoded.set_subset(("T1c", "FLAIR"))
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
+    encoded.saving.box.save_prediction_button.click()
+    finish(encoded)
+    path = tmp_path / "BraTS2021_90001_seg_T1c+FLAIR.nii.gz"
+    assert path.is_file()
+    assert path.with_name("BraTS2021_90001_seg_T1c+FLAIR.json").is_file()
+    before = path.stat().st_mtime_ns
+    asked = answer(monkeypatch, QMessageBox.StandardButton.No)
+    encoded.saving.box.save_prediction_button.click()
+    finish(encoded)
+    assert len(asked) == 1
+    assert path.stat().st_mtime_ns == before
+
+
+def test_a_folder_that_cannot_be_written_is_said(encoded, tmp_path, finish):
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    encoded.saving.save_prediction(blocked / "out")
+    finish(encoded)
+    assert encoded.messages.messages[0][0] == "error"
+    assert str(blocked) in encoded.messages.messages[0][1]
+
+
+def test_layers_without_a_file_are_segmented_on_their_own_grid(widget, finish):
+    from tests.conftest import tiny_arrays
+
+    images, _ = tiny_arrays()
+    layers = {
+        name: widget.viewer.add_image(image, name=f"mine {name}", scale=(1, 1, 2), translate=(5, 6, 7))
+        for name, image in images.items()
+        if name in ("T1c", "FLAIR")
+    }
+    before = layer_state(widget.viewer)
+    assert widget.patient_box.layer_assignment.assigned() == layers
+    widget.use_layers(layers, run=True)
+    finish(widget)
+    finish(widget)
+    case = widget.session.case
+    assert case.modalities == ("T1c", "FLAIR")
+    assert any("without a file" in message for _, message in widget.patient_box.findings.messages)
+    (prediction,) = of_role(widget.viewer, "prediction")
+    assert tuple(prediction.scale) == (1, 1, 2)
+    assert tuple(prediction.translate) == (5, 6, 7)
+    assert layer_state(widget.viewer)[:2] == before
+    assert widget.switches.switches["FLAIR"].isEnabled()
+    assert not widget.switches.switches["T1"].isEnabled()
+
+
+def test_choices_are_remembered(widget, make_napari_viewer, tiny_checkpoint, brats_folder, finish):
+    from napari_rdl.plugin.segment_widget import SegmentWidget
+
+    widget.run_box.choice_changed.emit()
+    widget.viewing.box.outlines_box.setChecked(True)
+    widget.viewing.box.plane_buttons["coronal"].click()
+    widget.key_editor.keys_changed.emit({"T1": "F9", "T1c": "F2", "T2": "F3", "FLAIR": "F4"})
+    widget.patient_box.paths_chosen.emit([brats_folder])
+    finish(widget)
+
+    again = SegmentWidget(make_napari_viewer())
+    assert again.run_box.choice.model == tiny_checkpoint
+    assert again.run_box.choice.device == "cpu"
+    assert again.viewing.box.outlines_box.isChecked()
+    assert again.viewing.box.plane_buttons["coronal"].isChecked()
+    assert again.keys.bound["T1"] == "F9"
+    assert again.patient_box.start_folder == brats_folder
+    again.shut_down()
+
+
+def test_closing_the_window_asks_about_unsaved_corrections(encoded, make_napari_viewer, monkeypatch, qtbot):
+    window = encoded.window()
+    window.show()
+    qtbot.waitExposed(window)
+    encoded.saving.correct_a_copy()
+    encoded.saving.corrected.layer.data[0, 0, 0] = 1
+    asked = answer(monkeypatch, QMessageBox.StandardButton.Cancel)
+    window.close()
+    assert len(asked) == 1
+    assert window.isVisible()
+    assert encoded.keys.bound, "the widget lives on"
+    answer(monkeypatch, QMessageBox.StandardButton.Discard)
+    encoded.viewer.close()
+
+
+def test_the_tab_key_goes_from_top_to_bottom(widget):
+    widget.show()
+    inside = widget._scroll.widget()
+    walked, current = [], widget.patient_box.open_button
+    while True:
+        if current.focusPolicy() & Qt.FocusPolicy.TabFocus and current.isVisibleTo(inside):
+            place = current.mapTo(inside, current.rect().topLeft())
+            walked.append((place.y() // 12, place.x()))
+        current = current.nextInFocusChain()
+        if current is widget.patient_box.open_button or not inside.isAncestorOf(current):
+            break
+    assert len(walked) > 10
+    assert walked == sorted(walked)

@@ -1,0 +1,315 @@
+"""The widget's parts on their own: no viewer, no model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeySequence
+from qtpy.QtWidgets import QFileDialog
+
+from napari_rdl.plugin.drop_target import DropTarget
+from napari_rdl.plugin.key_bindings import KeyEditor, why_not
+from napari_rdl.plugin.message_bar import MessageBar
+from napari_rdl.plugin.modality_switches import ModalitySwitches
+from napari_rdl.plugin.model_card import card_name, card_summary
+from napari_rdl.plugin.remembered import (
+    DEFAULT_KEYS,
+    Remembered,
+    load_remembered,
+    remembered_path,
+    save_remembered,
+)
+from napari_rdl.plugin.run_box import RunBox
+from napari_rdl.plugin.session import RunChoice
+from napari_rdl.plugin.volumes_table import VolumesModel, VolumesTable, change
+
+
+@pytest.fixture
+def shown(qtbot):
+    """Hand a widget to pytest-qt, which closes it at the end."""
+
+    def show(widget):
+        qtbot.addWidget(widget)
+        return widget
+
+    return show
+
+
+# --- drop target
+
+
+def drag(*urls: str) -> QMimeData:
+    data = QMimeData()
+    data.setUrls([QUrl(url) for url in urls])
+    return data
+
+
+def test_a_folder_and_files_are_dropped(shown, qtbot):
+    target = shown(DropTarget())
+    data = drag("file:///data/patient", "file:///data/b_t1.nii.gz")
+    enter = QDragEnterEvent(
+        QPoint(5, 5),
+        Qt.DropAction.CopyAction,
+        data,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    target.dragEnterEvent(enter)
+    assert enter.isAccepted()
+    drop = QDropEvent(
+        QPointF(5, 5),
+        Qt.DropAction.CopyAction,
+        data,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    with qtbot.waitSignal(target.dropped) as heard:
+        target.dropEvent(drop)
+    assert heard.args == [[Path("/data/patient"), Path("/data/b_t1.nii.gz")]]
+
+
+def test_what_is_no_local_file_is_not_taken(shown):
+    target = shown(DropTarget())
+    data = drag("https://example.org/patient")
+    enter = QDragEnterEvent(
+        QPoint(5, 5),
+        Qt.DropAction.CopyAction,
+        data,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    target.dragEnterEvent(enter)
+    assert not enter.isAccepted()
+
+
+# --- volumes
+
+
+@pytest.mark.parametrize(
+    ("now", "full", "text"),
+    [(10, 10.04, "±0.0"), (12, 10, "+2.0 (+20 %)"), (5, 10, "-5.0 (-50 %)"), (3, 0, "+3.0"), (0, 0, "±0.0")],
+)
+def test_change_of_a_volume(now, full, text):
+    assert change(now, full) == text
+
+
+def test_the_table_shows_three_regions_and_says_when_they_change(qtbot, qapp):
+    model = VolumesModel()
+    assert [model.index(row, 1).data() for row in range(model.rowCount())] == ["–"] * 3
+    with qtbot.waitSignal(model.dataChanged):
+        model.set_volumes({"WT": 20.04, "TC": 8, "ET": 2}, {"WT": 25, "TC": 8, "ET": 1})
+    cells = [[model.index(row, column).data() for column in range(3)] for row in range(3)]
+    assert cells == [
+        ["Whole (WT)", "20.0", "-5.0 (-20 %)"],
+        ["Core (TC)", "8.0", "±0.0"],
+        ["Enhancing (ET)", "2.0", "+1.0 (+100 %)"],
+    ]
+    assert "NCR + ED + ET" in model.index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
+
+
+def test_the_table_is_as_high_as_its_rows(shown):
+    table = shown(VolumesTable())
+    table.show()
+    last = table.visualRect(table.volumes.index(2, 0))
+    assert table.viewport().rect().contains(last)
+
+
+# --- switches
+
+
+def test_switches_follow_the_subset_and_say_only_what_a_user_flips(shown, qtbot):
+    switches = shown(ModalitySwitches())
+    flipped = []
+    switches.flipped.connect(flipped.append)
+    switches.set_present(("T1c", "FLAIR"))
+    switches.show_subset(("T1c", "FLAIR"))
+    assert flipped == []
+    enabled = {name for name, switch in switches.switches.items() if switch.isEnabled()}
+    assert enabled == {"T1c", "FLAIR"}
+    assert "has no T1" in switches.switches["T1"].toolTip()
+    switches.switches["T1c"].click()
+    assert flipped == ["T1c"]
+    switches.show_subset(("FLAIR",))
+    assert not switches.switches["FLAIR"].isEnabled()
+    assert switches.hint.text() == "Without T1c."
+
+
+# --- keys
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("F2", "already flips T1c"),
+        ("V", "napari's key"),
+        ("Ctrl+G", "napari's key"),
+        ("P", "napari's key"),
+        ("Ctrl+K, Ctrl+L", "sequence"),
+    ],
+)
+def test_keys_that_are_taken_are_refused(qapp, key, said):
+    assert said in why_not(key, "T1", DEFAULT_KEYS)
+
+
+@pytest.mark.parametrize("key", ["F1", "F7", "Alt+1", "Ctrl+Shift+1", ""])
+def test_keys_that_are_free(qapp, key):
+    assert why_not(key, "T1", DEFAULT_KEYS) is None
+
+
+def test_the_first_keys_are_free_in_napari(qapp):
+    assert [why_not(key, name, DEFAULT_KEYS) for name, key in DEFAULT_KEYS.items()] == [None] * 4
+
+
+def test_editing_a_key(shown, qtbot):
+    editor = shown(KeyEditor(DEFAULT_KEYS))
+    edit = editor.edits["T2"]
+    edit.setKeySequence(QKeySequence("Alt+3"))
+    with qtbot.waitSignal(editor.keys_changed) as heard:
+        edit.editingFinished.emit()
+    assert heard.args == [{**DEFAULT_KEYS, "T2": "Alt+3"}]
+    edit.setKeySequence(QKeySequence("F1"))
+    edit.editingFinished.emit()
+    assert edit.keySequence().toString() == "Alt+3", "a key that is taken is put back"
+    assert "already flips T1" in editor.message.messages[0][1]
+
+
+# --- messages
+
+
+def test_messages_replace_each_other_and_an_empty_bar_is_hidden(shown):
+    bar = shown(MessageBar())
+    assert bar.isHidden()
+    bar.show_messages([("warning", "one"), ("note", "two")])
+    bar.show_message("error", "three")
+    assert bar.messages == (("error", "three"),)
+    assert not bar.isHidden()
+    bar.clear()
+    assert bar.isHidden()
+
+
+# --- run box
+
+
+def test_the_run_box_starts_with_the_bundled_model(shown):
+    box = shown(RunBox())
+    assert box.choice == RunChoice(None, "auto")
+    assert not box.run_button.isEnabled()
+    box.set_has_case(True)
+    assert box.run_button.isEnabled()
+    box.set_busy(True)
+    assert not box.run_button.isEnabled()
+    assert box.cancel_button.isEnabled()
+
+
+def test_a_checkpoint_is_chosen_from_a_file_and_described(shown, qtbot, monkeypatch, tiny_checkpoint):
+    box = shown(RunBox())
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tiny_checkpoint), ""))
+    with qtbot.waitSignal(box.choice_changed):
+        box.model_box.activated.emit(box.model_box.count() - 1)
+    assert box.choice.model == tiny_checkpoint
+    assert "Trained on: nothing." in box.card_label.text()
+    assert "2 × 2 × 2 mm" in box.card_label.text()
+    assert box.models == (tiny_checkpoint,)
+    box.model_box.setCurrentIndex(0)
+    box.model_box.activated.emit(0)
+    assert box.choice.model is None
+    assert box.models == (tiny_checkpoint,), "it stays listed"
+
+
+def test_a_file_dialog_that_is_closed_changes_nothing(shown, qtbot, monkeypatch):
+    box = shown(RunBox())
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("", ""))
+    box.model_box.setCurrentIndex(box.model_box.count() - 1)
+    with qtbot.assertNotEmitted(box.choice_changed):
+        box.model_box.activated.emit(box.model_box.count() - 1)
+    assert box.choice.model is None
+
+
+def test_devices_are_listed_by_what_people_call_them(shown):
+    box = shown(RunBox())
+    box.set_devices(["cuda:0", "cuda:1", "cpu"], "cuda:1")
+    titles = [box.device_box.itemText(index) for index in range(box.device_box.count())]
+    assert titles == ["Automatic", "GPU (CUDA) 0", "GPU (CUDA) 1", "CPU"]
+    assert box.choice.device == "cuda:1"
+
+
+# --- model card
+
+
+def test_the_card_is_told_in_sentences(tiny_checkpoint):
+    assert card_name(tiny_checkpoint) == "tiny"
+    assert card_summary(tiny_checkpoint).startswith(
+        "Trained on: nothing. Works at 2 × 2 × 2 mm. Research only."
+    )
+
+
+def test_what_is_no_checkpoint_is_said(tmp_path):
+    path = tmp_path / "w.safetensors"
+    assert "There is no checkpoint at" in card_summary(path)
+    path.write_bytes(b"\x00" * 64)
+    assert "cannot be read as a safetensors file" in card_summary(path)
+    assert card_name(path) == "w"
+
+
+# --- what is remembered
+
+
+def test_choices_survive_a_round_trip():
+    remembered = Remembered(model=Path("/m.safetensors"), device="cpu", plane="coronal", outlines=True)
+    save_remembered(remembered)
+    assert load_remembered() == remembered
+    assert [path.name for path in remembered_path().parent.iterdir()] == [remembered_path().name]
+
+
+def test_damaged_memory_gives_the_defaults(caplog):
+    assert load_remembered() == Remembered()
+    remembered_path().parent.mkdir(parents=True)
+    for content in (b"{", b'{"plane": "oblique"}', b'{"stranger": 1}'):
+        remembered_path().write_bytes(content)
+        assert load_remembered() == Remembered()
+    assert "starting afresh" in caplog.text
+
+
+def test_a_folder_that_cannot_be_written_costs_only_the_memory(tmp_path, caplog):
+    (tmp_path / "file").write_text("in the way")
+    save_remembered(Remembered(), tmp_path / "file" / "memory.json")
+    assert "cannot be remembered" in caplog.text
+
+
+# --- text and legend
+
+
+def test_a_path_breaks_instead_of_being_cut_off(shown):
+    from napari_rdl.plugin.section import WrappedLabel
+
+    path = "/data/a_very_long_folder_name/of_a_patient/with_no_space_at_all/flair.nii.gz"
+    label = shown(WrappedLabel(path))
+    assert label.text() == path
+    assert label.heightForWidth(200) >= 2 * label.fontMetrics().height()
+
+
+def test_the_legend_says_what_the_colours_mean_in_both_looks(shown):
+    from napari_rdl.plugin.section import WrappedLabel
+    from napari_rdl.plugin.view_box import ViewBox
+
+    box = shown(ViewBox())
+    texts = [label.text() for label in box.findChildren(WrappedLabel)]
+    assert [text.rpartition("(")[2] for text in texts] == ["NCR)", "ED)", "ET)"]
+    box.set_outlines(True)
+    texts = [label.text() for label in box.findChildren(WrappedLabel)]
+    assert [text.rpartition("(")[2] for text in texts] == ["WT)", "TC)", "ET)"]
+
+
+def test_the_legend_has_the_colours_of_the_outlines():
+    from napari.layers import Labels
+
+    from napari_rdl.plugin.prediction import _outline_appearance
+    from napari_rdl.plugin.view_box import _outline_legend
+
+    layer = Labels(np.zeros((2, 2), np.uint8), colormap=_outline_appearance()["colormap"])
+    for depth, (colour, _) in enumerate(_outline_legend(), start=1):
+        red, green, blue = (round(255 * value) for value in layer.get_color(depth)[:3])
+        assert colour == f"#{red:02x}{green:02x}{blue:02x}"

@@ -1,0 +1,58 @@
+"""The design's arrows, and what may be loaded when: held by running the real thing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_no_room_imports_a_room_to_its_left(capsys):
+    """The contracts in pyproject.toml: layers, napari and Qt only in plugin/, no torch in plugin/."""
+    status = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True)
+    assert status == EXIT_STATUS_SUCCESS, capsys.readouterr().out
+
+
+def modules_after(code: str) -> set[str]:
+    """Return the top-level packages that a fresh process has loaded after running `code`."""
+    ending = (
+        "\nimport sys; sys.stdout.write('\\n' + ' '.join({name.partition('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code + ending], capture_output=True, text=True, check=True, timeout=120
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import napari_rdl, napari_rdl.brats", {"torch", "monai", "napari", "qtpy", "nibabel", "scipy"}),
+        ("import napari_rdl.case, napari_rdl.metrics", {"torch", "monai", "napari", "qtpy"}),
+        ("import napari_rdl.cli", {"torch", "monai", "napari", "qtpy", "lightning", "matplotlib"}),
+        ("import napari_rdl.segment, napari_rdl.network", {"napari", "qtpy", "magicgui"}),
+        ("import napari_rdl.training", {"napari", "qtpy", "magicgui"}),
+    ],
+)
+def test_importing_loads_nothing_heavy_or_of_another_room(code, absent):
+    assert not modules_after(code) & absent
+
+
+def test_public_names_of_the_package_work_as_the_design_has_them():
+    import napari_rdl
+
+    for name in napari_rdl.__all__:
+        assert getattr(napari_rdl, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'segment_everything'"):
+        _ = napari_rdl.segment_everything
+
+
+def test_continuous_integration_runs_the_test_command_of_the_readme():
+    commands = [line for line in (ROOT / ".ci" / "run").read_text().splitlines() if "pytest" in line]
+    assert len(commands) == 1
+    assert commands[0] in (ROOT / "README.md").read_text().splitlines()

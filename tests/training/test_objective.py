@@ -1,0 +1,147 @@
+"""The loss over many subsets in one pass, against a plain sum of the same losses by autograd."""
+
+import pytest
+import torch
+from torch.nn.functional import one_hot
+
+from napari_rdl.brats import CLASSES
+from napari_rdl.network import NetworkConfig, RobustNet, combine
+from napari_rdl.training.config import LossConfig
+from napari_rdl.training.losses import Objective, dice_loss, label_divergence, region_dice_loss
+from napari_rdl.training.losses.divergence import teacher_divergence
+from napari_rdl.training.losses.total import _SupervisedSubsets
+from napari_rdl.training.subsets import draw_proper_subset, draw_subsets, subset_matrix
+
+MATRIX = subset_matrix(("T1", "T1c", "T2", "FLAIR"))
+PRESENT = torch.tensor([[True] * 4, [True, True, False, True]])
+
+
+def plain(logits, gate, labels, present, subsets, weights, config):
+    """Return the same loss as a plain sum over subsets and samples."""
+    target = one_hot(labels.flatten(1), 4).movedim(-1, 1).to(logits.dtype)
+    teacher = combine(logits, gate, present[None])[0].flatten(2).log_softmax(1).detach()
+    total = 0.0
+    for subset, weight in zip(subsets, weights, strict=True):
+        fused = combine(logits, gate, subset[None])[0].flatten(2)
+        p = fused.softmax(1)
+        if config.target == "full":
+            voxels = teacher_divergence(config.kind, fused.log_softmax(1), teacher, config.alpha)
+        else:
+            voxels = label_divergence(config.kind, fused, labels.flatten(1), target, config.alpha)
+        loss = (
+            config.dice * dice_loss(p, target)
+            + config.divergence * voxels.mean(1)
+            + config.region_dice * region_dice_loss(p, target, CLASSES)
+        )
+        total = total + (loss * weight).sum() / len(labels)
+    return total
+
+
+@pytest.mark.parametrize("gated", [False, True])
+@pytest.mark.parametrize("count", [0, 2])
+@pytest.mark.parametrize(
+    "config",
+    [
+        LossConfig(region_dice=0.5),
+        LossConfig(kind="jensen_shannon", dice=0.3),
+        LossConfig(target="full", divergence=2.0),
+        LossConfig(divergence=0.0),
+        LossConfig(dice=0.0),
+    ],
+    ids=["all", "js", "teacher", "dice", "holder"],
+)
+def test_equals_the_plain_sum(config, count, gated):
+    import numpy as np
+
+    torch.manual_seed(0)
+    logits = torch.randn(2, 4, 4, 2, 3, 2, requires_grad=True)
+    gate = torch.randn(2, 4, 1, 2, 3, 2, requires_grad=True) if gated else None
+    labels = torch.randint(0, 4, (2, 2, 3, 2))
+    rngs = [np.random.default_rng(index) for index in range(2)]
+    subsets, weights = draw_subsets(MATRIX, PRESENT, count, rngs)
+    leaves = (logits, gate) if gated else (logits,)
+
+    expected = plain(logits, gate, labels, PRESENT, subsets, weights, config)
+    expected_gradients = torch.autograd.grad(expected, leaves)
+    total, _ = _SupervisedSubsets.apply(logits, gate, labels, PRESENT, subsets, weights, config, CLASSES)
+    gradients = torch.autograd.grad(3 * total, leaves)
+
+    torch.testing.assert_close(total, expected.to(total))
+    for found, wanted in zip(gradients, expected_gradients, strict=True):
+        torch.testing.assert_close(found, 3 * wanted, rtol=1e-4, atol=1e-6)
+    assert not gradients[0][1, 2].any()  # the absent modality learns nothing
+
+
+def make_objective(config, **network):
+    torch.manual_seed(0)
+    return Objective(RobustNet(NetworkConfig(channels=(4, 8), groups=2, **network)), config)
+
+
+def make_batch(present=PRESENT):
+    import numpy as np
+
+    torch.manual_seed(1)
+    count = len(present)
+    rngs = [np.random.default_rng(index) for index in range(count)]
+    images = torch.randn(count, 4, 4, 4, 4) * present[..., None, None, None]
+    labels = torch.randint(0, 4, (count, 4, 4, 4))
+    return (
+        images,
+        labels,
+        present,
+        *draw_subsets(MATRIX, present, 0, rngs),
+        *draw_proper_subset(MATRIX, present, rngs),
+    )
+
+
+def test_one_forward_pass_serves_full_and_missing(monkeypatch):
+    objective = make_objective(LossConfig())
+    passes = []
+    encode = RobustNet.encode
+    monkeypatch.setattr(
+        RobustNet, "encode", lambda self, *given: passes.append(given[1]) or encode(self, *given)
+    )
+    objective(*make_batch())
+    assert [sorted(modality.tolist()) for modality in passes] == [[0, 0, 1, 1, 2, 3, 3]]
+
+
+def test_everything_that_is_trained_learns():
+    objective = make_objective(LossConfig(region_dice=1.0), fusion="gated")
+    objective(*make_batch()).total.backward()
+    silent = [
+        name for name, value in objective.named_parameters() if value.grad is None or not value.grad.any()
+    ]
+    # The gate's first layer of zeros passes no gradient on, but itself gets one.
+    assert not [name for name in silent if "gate" not in name]
+    assert any("transfer" in name for name, _ in objective.named_parameters())
+
+
+def test_total_is_the_weighted_sum_of_the_logged_terms():
+    config = LossConfig(dice=0.5, divergence=0.25, region_dice=2.0, mutual_information=3.0)
+    loss = make_objective(config)(*make_batch())
+    weights = torch.tensor([0.5, 0.25, 2.0, 3.0])
+    torch.testing.assert_close(loss.total, (weights * loss.terms).sum())
+
+
+def test_without_transfer_there_is_nothing_beside_the_network():
+    objective = make_objective(LossConfig(mutual_information=0.0))
+    assert not list(objective.transfer.parameters())
+    assert objective(*make_batch()).terms[3] == 0
+
+
+def test_a_batch_of_single_modalities_has_no_transfer():
+    present = torch.tensor([[False, True, False, False]])
+    loss = make_objective(LossConfig())(*make_batch(present))
+    assert loss.terms[3] == 0
+    assert torch.isfinite(loss.total)
+
+
+def test_loss_is_the_mean_over_samples():
+    objective = make_objective(LossConfig(region_dice=1.0))
+    batch = make_batch()
+    together = objective(*batch).total
+    alone = [
+        objective(*(part[:, [index]] if part.shape[:1] == (15,) else part[[index]] for part in batch)).total
+        for index in range(2)
+    ]
+    torch.testing.assert_close(together, sum(alone) / 2)

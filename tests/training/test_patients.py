@@ -1,0 +1,132 @@
+"""Who trains and who validates."""
+
+import json
+import shutil
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_rdl.errors import ConfigError
+from napari_rdl.training.config import DataConfig
+from napari_rdl.training.patients import folds, patients_of, read_split_file, split_patients
+
+NAMES = [f"BraTS2021_9100{number}" for number in range(4)]
+
+
+def names(patients):
+    return [patient.name for patient in patients]
+
+
+@given(st.integers(2, 60), st.integers(2, 10), st.integers(0, 5))
+def test_folds_share_out_everyone_once(count, parts, seed):
+    found = folds(count, parts, seed)
+    assert sorted(index for fold in found for index in fold) == list(range(count))
+    assert max(map(len, found)) - min(map(len, found)) <= 1
+    assert found == folds(count, parts, seed)
+
+
+def test_folds_differ_between_seeds():
+    assert folds(30, 5, 0) != folds(30, 5, 1)
+
+
+def test_phantoms_validate_on_other_phantoms():
+    split = split_patients(DataConfig(source="phantom:3", phantom_seed=5), 0, 2)
+    assert [patient.seed for patient in split.train] == [5, 6, 7]
+    assert len(split.validation) == 2
+    assert min(patient.seed for patient in split.validation) > 1_000_000
+
+
+def test_phantoms_kept_aside():
+    assert all(patient.held_out for patient in patients_of("phantom:2:held-out"))
+
+
+def test_a_folder_is_split_into_folds(patients_folder):
+    validating = []
+    for fold in range(2):
+        split = split_patients(DataConfig(source=str(patients_folder), folds=2, fold=fold), 0, 16)
+        assert sorted(names(split.train) + names(split.validation)) == NAMES
+        validating += names(split.validation)
+    assert sorted(validating) == NAMES
+
+
+def test_a_folder_with_a_validation_folder_is_not_split(patients_folder, brats_folder):
+    data = DataConfig(source=str(patients_folder), validation=str(brats_folder))
+    split = split_patients(data, 0, 16)
+    assert names(split.train) == NAMES
+    assert names(split.validation) == [brats_folder.name]
+
+
+@pytest.fixture
+def split_file(patients_folder, tmp_path):
+    def write(**content):
+        path = tmp_path / "split.json"
+        path.write_text(json.dumps({"root": str(patients_folder), **content}))
+        return path
+
+    return write
+
+
+def test_split_file(split_file):
+    path = split_file(train=NAMES[:2], validation=NAMES[2:3])
+    split = split_patients(DataConfig(source=str(path)), 0, 16)
+    assert (names(split.train), names(split.validation), split.test) == (NAMES[:2], NAMES[2:3], ())
+    assert split.left_out == {NAMES[3]: "not named in the split file"}
+    assert split.record()["train"] == NAMES[:2]
+
+
+def test_root_is_relative_to_the_split_file(patients_folder, tmp_path):
+    shutil.copytree(patients_folder, tmp_path / "data")
+    path = tmp_path / "split.json"
+    path.write_text(json.dumps({"root": "data", "test": NAMES}))
+    assert names(patients_of(str(path))) == NAMES
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"train": ["BraTS2021_77777"]}, "names 'BraTS2021_77777', which is not below"),
+        ({"train": NAMES[:1], "test": NAMES[:1]}, f"names '{NAMES[0]}' twice"),
+        ({"trian": NAMES}, 'must hold "root"'),
+    ],
+)
+def test_bad_split_file(split_file, content, words):
+    with pytest.raises(ConfigError, match=words):
+        read_split_file(split_file(**content))
+
+
+def test_split_file_that_is_no_json(tmp_path):
+    path = tmp_path / "split.json"
+    path.write_text("train:")
+    with pytest.raises(ConfigError, match="is no JSON"):
+        read_split_file(path)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("", "no training data"),
+        ("/nowhere", "no folder /nowhere"),
+        ("/nowhere/split.json", "cannot be read"),
+        ("phantom:0", "at least one"),
+    ],
+)
+def test_bad_source(source, words):
+    with pytest.raises(ConfigError, match=words):
+        split_patients(DataConfig(source=source), 0, 4)
+
+
+def test_folder_without_patients(tmp_path):
+    with pytest.raises(ConfigError, match="holds no patient folders"):
+        split_patients(DataConfig(source=str(tmp_path)), 0, 4)
+
+
+def test_fewer_patients_than_folds(patients_folder):
+    with pytest.raises(ConfigError, match=r"fewer than data\.folds"):
+        split_patients(DataConfig(source=str(patients_folder), folds=5), 0, 4)
+
+
+def test_nobody_validates_on_whom_they_trained(patients_folder):
+    data = DataConfig(source=str(patients_folder), validation=str(patients_folder))
+    with pytest.raises(ConfigError, match="among the training and the validation"):
+        split_patients(data, 0, 4)

@@ -1,0 +1,341 @@
+"""Train and score the rows of one of the paper's tables: ``python training/run_table.py table6``.
+
+Rows, seeds and the paper's figures stand in ``experiments/*.toml``. Runs that are finished are not
+repeated, and those that were interrupted go on; rows of several tables that ask for the same run share
+it. Mean and standard deviation over seeds (and splits) go to ``results/<table>-<benchmark>.md`` and ``.csv``.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shlex
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from napari_rdl.brats import MODALITIES, REGIONS, SUBSETS, subset_name
+from napari_rdl.case import write_atomically
+
+HERE = Path(__file__).parent
+COLUMNS = {
+    "regions": ("WT", "TC", "ET", "Avg."),
+    "missing": ("3 missing", "2 missing", "1 missing", "0 missing", "Avg."),
+}
+
+Scores = NDArray[np.float64]
+"""(15, 3) hard Dice in per cent: subsets in the paper's order, regions WT, TC, ET."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Row(_Part):
+    """One line of a table: what it changes in the benchmark's recipe, and the paper's figures."""
+
+    name: str
+    set: tuple[str, ...] = ()
+    paper: tuple[float, ...] = ()
+
+
+class Experiment(_Part):
+    """One table."""
+
+    title: str
+    benchmark: str
+    columns: Literal["subsets", "regions", "missing"]
+    seeds: tuple[int, ...]
+    rows: tuple[Row, ...]
+    reference: str | None = None
+    note: str = ""
+    cited: dict[str, dict[str, tuple[float, ...]]] = Field(default_factory=dict)
+
+
+class Benchmark(_Part):
+    """Data, recipe and size that a table's rows share."""
+
+    recipe: str
+    data: str | None = None
+    set: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: a row on one source with one seed."""
+
+    row: Row
+    benchmark: Benchmark
+    source: str
+    seed: int
+    folder: Path
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """Settings that differ from the recipe's, in the words of ``--set``."""
+        return (*self.benchmark.set, *self.row.set, f"seed={self.seed}")
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether `napari-rdl evaluate` scores it; phantoms are scored by the run itself."""
+        return not self.source.startswith("phantom:")
+
+    def arguments(self) -> list[str]:
+        """Return what follows ``napari-rdl train``."""
+        if (self.folder / "config.json").exists():
+            return ["--resume", str(self.folder)]
+        changes = [word for change in self.changes for word in ("--set", change)]
+        return [
+            *("--recipe", self.benchmark.recipe, "--data", self.source),
+            *(*changes, "--out", str(self.folder)),
+        ]
+
+    def is_trained(self) -> bool:
+        """Return whether the last step is done and its weights are written."""
+        from napari_rdl.training.config import TrainingConfig
+        from napari_rdl.training.schedule import total_steps
+
+        if not (self.folder / "last.safetensors").exists():
+            return False
+        config = TrainingConfig.model_validate_json((self.folder / "config.json").read_text("utf-8"))
+        patients = json.loads((self.folder / "split.json").read_text("utf-8"))["train"]
+        return self._last_validation().get("step") == total_steps(config, len(patients))
+
+    def scores(self) -> Scores | None:
+        """Return hard Dice, or None while there is none."""
+        if not self.evaluated:
+            return _as_array([self._last_validation()["validation"]]) if self.is_trained() else None
+        path = self.folder / "evaluation" / "results.json"
+        if not path.exists():
+            return None
+        patients = json.loads(path.read_text("utf-8"))["patients"].values()
+        return _as_array(
+            [
+                {
+                    name: {region: value["dice"] for region, value in row.items()}
+                    for name, row in patient.items()
+                }
+                for patient in patients
+            ]
+        )
+
+    def train(self) -> None:
+        """Train, or go on with a run that was interrupted; then score it."""
+        from napari_rdl.network import load_model
+        from napari_rdl.training.evaluate import EvaluationSettings, evaluate
+        from napari_rdl.training.recipe import load_recipe
+        from napari_rdl.training.session import resume_training, run_training
+
+        if not self.is_trained():
+            if (self.folder / "config.json").exists():
+                outcome = resume_training(self.folder)
+            else:
+                config = load_recipe(self.benchmark.recipe, self.changes, data__source=self.source)
+                outcome = run_training(config, self.folder)
+            if not outcome.finished:
+                # SIGTERM, Ctrl-C or a stop file: the same command goes on from here.
+                raise typer.Exit(1)
+        if self.evaluated:
+            model = load_model(self.folder / "best.safetensors")
+            evaluate(self.source, model, self.folder / "evaluation", settings=EvaluationSettings())
+
+    def _last_validation(self) -> dict[str, Any]:
+        lines = (self.folder / "metrics.jsonl").read_text("utf-8").splitlines()
+        found = [json.loads(line) for line in lines if '"validation"' in line]
+        return found[-1] if found else {}
+
+
+def _as_array(patients: list[dict[str, dict[str, float]]]) -> Scores:
+    """Return the mean over patients that have a subset, in per cent."""
+    table = []
+    for subset in SUBSETS:
+        rows = [patient[subset_name(subset)] for patient in patients if subset_name(subset) in patient]
+        table.append([100 * np.mean([row[region] for row in rows]) for region in REGIONS])
+    return np.array(table)
+
+
+def summarise(scores: Scores, columns: str) -> Scores:
+    """Return one table's figures from (15, 3): (4,), (5,) or (3, 16)."""
+    if columns == "regions":
+        return np.append(scores.mean(0), scores.mean())
+    if columns == "missing":
+        absent = np.array([len(MODALITIES) - len(subset) for subset in SUBSETS])
+        return np.array([*(scores[absent == count].mean() for count in (3, 2, 1, 0)), scores.mean()])
+    return np.concatenate((scores, scores.mean(0, keepdims=True))).T
+
+
+def plan(experiment: Experiment, benchmark: str, sources: list[str], runs: Path) -> list[Run]:
+    """Return every run of a table, one seed after the other so that rows stay comparable meanwhile."""
+    chosen = Benchmark.model_validate(_read("benchmarks")[benchmark])
+    sources = sources or ([chosen.data] if chosen.data else [])
+    if not sources:
+        raise typer.BadParameter(f"The benchmark {benchmark} needs --data: a folder or split files.")
+    return [
+        Run(row, chosen, source, seed, runs / benchmark / _folder_name(chosen, row, source, seed))
+        for seed in experiment.seeds
+        for source in sources
+        for row in experiment.rows
+    ]
+
+
+def _folder_name(benchmark: Benchmark, row: Row, source: str, seed: int) -> str:
+    """Return a name that is the same for the same training, whichever table asks for it."""
+    from napari_rdl.training.recipe import load_recipe
+
+    config = load_recipe(benchmark.recipe, (*benchmark.set, *row.set), data__source=source)
+    digest = hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:10]
+    return f"{digest}-seed{seed}"
+
+
+def report(experiment: Experiment, runs: list[Run]) -> Iterator[list[str]]:
+    """Yield the lines of the table: first its heading."""
+    subsets = experiment.columns == "subsets"
+    headings = [*_subset_titles(), "Avg."] if subsets else list(COLUMNS[experiment.columns])
+    yield [*(("row", "region") if subsets else ("row",)), "runs", *headings, *_difference_title(experiment)]
+    found = {
+        row.name: {(run.source, run.seed): run.scores() for run in runs if run.row == row}
+        for row in experiment.rows
+    }
+    known = {name: {k: v for k, v in row.items() if v is not None} for name, row in found.items()}
+    for row in experiment.rows:
+        values = np.array([summarise(scores, experiment.columns) for scores in known[row.name].values()])
+        if not len(values):
+            yield [row.name, *(("",) if subsets else ()), "0", *("not measured" for _ in headings)]
+        elif subsets:
+            for index, region in enumerate(REGIONS):
+                yield [row.name, region, str(len(values)), *_mean_and_spread(values[:, index])]
+        else:
+            line = [row.name, str(len(values)), *_mean_and_spread(values)]
+            if experiment.reference is not None:
+                line.append(_difference(known[row.name], known[experiment.reference]))
+            yield line
+        if row.paper:
+            blank = [""] if experiment.reference is not None else []
+            yield [f"{row.name}: paper", "", *(f"{value:.1f}" for value in row.paper), *blank]
+    for name, regions in experiment.cited.items():
+        for region, figures in regions.items():
+            yield [f"{name}: paper", region, "", *(f"{value:.1f}" for value in figures)]
+
+
+def _difference_title(experiment: Experiment) -> list[str]:
+    return [] if experiment.reference is None else [f"Avg. minus {experiment.reference}"]
+
+
+def _difference(mine: dict[Any, Scores], reference: dict[Any, Scores]) -> str:
+    """Return the paired difference of the means: the same seed draws the same crops and weights."""
+    pairs = [mine[key].mean() - reference[key].mean() for key in mine if key in reference]
+    return _mean_and_spread(np.array(pairs)[:, None])[0] if pairs else ""
+
+
+def _mean_and_spread(values: Scores) -> list[str]:
+    spread = values.std(0, ddof=1) if len(values) > 1 else None
+    means = values.mean(0)
+    if spread is None:
+        return [f"{mean:.1f}" for mean in means]
+    return [f"{mean:.1f} ± {std:.1f}" for mean, std in zip(means, spread, strict=True)]
+
+
+def _subset_titles() -> list[str]:
+    from napari_rdl.training.report import column_title
+
+    return [column_title(subset, MODALITIES) for subset in SUBSETS]
+
+
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads((HERE / "experiments" / f"{name}.toml").read_text("utf-8"))
+
+
+def machines(runs: list[Run]) -> list[str]:
+    """Return where the runs that are there were made, each machine and version once."""
+    found = set()
+    for run in runs:
+        path = run.folder / "environment.json"
+        if path.exists():
+            about = json.loads(path.read_text("utf-8"))
+            versions = ", ".join(f"{name} {about['versions'][name]}" for name in ("napari-rdl", "torch"))
+            where = ", ".join(about["gpus"]) or f"{about['processor']} CPU"
+            found.add(f"{versions}, Python {about['python']}; {about['platform']}; {where}")
+    return sorted(found)
+
+
+def write(
+    experiment: Experiment,
+    benchmark: str,
+    lines: list[list[str]],
+    out: Path,
+    command: str,
+    machines: list[str],
+) -> None:
+    """Write the table as Markdown and CSV."""
+    heading, *rows = lines
+    text = [f"# {experiment.title}", "", f"Benchmark `{benchmark}`. Hard Dice in per cent, mean ± standard "]
+    text[-1] += "deviation over runs (seeds, splits); lines marked *paper* are the paper's own, on BraTS."
+    text += ["", f"    {command}", "", "| " + " | ".join(heading) + " |", "|---" * len(heading) + "|"]
+    text += ["| " + " | ".join(row) + " |" for row in rows]
+    text += ["", *(f"Made with {machine}." for machine in machines)]
+    if experiment.note:
+        text += ["", experiment.note]
+    markdown = "\n".join(text) + "\n"
+    write_atomically(out.with_suffix(".md"), lambda path: _put(path, markdown))
+    write_atomically(out.with_suffix(".csv"), lambda path: _put_rows(path, lines))
+
+
+def _put(path: Path, text: str) -> None:
+    path.write_text(text, "utf-8")
+
+
+def _put_rows(path: Path, rows: list[list[str]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+
+
+def main(
+    tables: Annotated[list[str], typer.Argument(help="table2 ... table6; several share their runs.")],
+    benchmark: Annotated[str | None, typer.Option(help="synthetic, brats2018 or brats2020.")] = None,
+    data: Annotated[list[str] | None, typer.Option(help="Folder or split file; once for each split.")] = None,
+    runs: Annotated[Path, typer.Option(help="Where run folders go.")] = Path("runs"),
+    commands: Annotated[
+        bool, typer.Option("--commands", help="Print the runs to do, a line each, and train nothing.")
+    ] = False,
+    collect: Annotated[bool, typer.Option("--collect", help="Only gather what is there.")] = False,
+) -> None:
+    """Train and score what is not done yet, and write the tables."""
+    experiments = {name: Experiment.model_validate(_read(name)) for name in tables}
+    planned = {
+        name: plan(experiment, benchmark or experiment.benchmark, data or [], runs)
+        for name, experiment in experiments.items()
+    }
+    todo = list({run.folder: run for name in tables for run in planned[name]}.values())
+    for number, run in enumerate(todo):
+        if commands:
+            if not run.is_trained():
+                typer.echo(shlex.join(run.arguments()))
+        elif not collect and run.scores() is None:
+            typer.echo(f"{number + 1}/{len(todo)} {run.row.name}, seed {run.seed}: {run.folder}", err=True)
+            run.train()
+            _write_all(experiments, planned, benchmark)
+    if not commands:
+        _write_all(experiments, planned, benchmark)
+
+
+def _write_all(
+    experiments: dict[str, Experiment], planned: dict[str, list[Run]], benchmark: str | None
+) -> None:
+    for name, experiment in experiments.items():
+        used = benchmark or experiment.benchmark
+        command = f"python training/run_table.py {name} --benchmark {used}"
+        lines = list(report(experiment, planned[name]))
+        out = HERE / "results" / f"{name}-{used}"
+        write(experiment, used, lines, out, command, machines(planned[name]))
+
+
+if __name__ == "__main__":
+    typer.run(main)
