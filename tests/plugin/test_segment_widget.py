@@ -322,7 +322,7 @@ def test_a_checkpoint_that_is_none_is_refused_in_a_sentence(opened, tmp_path, fi
     path = tmp_path / "weights.safetensors"
     path.write_bytes(b"nothing of the kind")
     opened.run_box.set_choice(RunChoice(model=path, device="cpu"))
-    assert "no napari-rdl model card" in opened.run_box.card_label.text()
+    assert "choose a checkpoint saved by napari-rdl" in opened.run_box.card_label.text()
     before = layer_state(opened.viewer)
     opened.run()
     finish(opened)

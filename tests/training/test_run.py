@@ -277,6 +277,43 @@ def test_dry_run_writes_nothing(tiny_training, tmp_path):
     assert report.parameters > 1000
 
 
+@pytest.mark.parametrize("fusion", ["mean", "gated"])
+def test_a_run_begins_with_the_weights_of_a_checkpoint(tiny_training, tiny_checkpoint, tmp_path, fusion):
+    """A vanishing learning rate shows what the run began with; an absent gate begins as the mean."""
+    run_training(
+        tiny_training(
+            f"start_from={str(tiny_checkpoint)!r}",
+            f"network.fusion={fusion}",
+            "optimizer.lr=1e-12",
+            "optimizer.max_steps=1",
+        ),
+        tmp_path / "run",
+    )
+    trained = load_model(tmp_path / "run" / "last.safetensors")
+    given = load_model(tiny_checkpoint).network.state_dict()
+    found = trained.network.state_dict()
+    for name, value in given.items():
+        torch.testing.assert_close(found[name], value, atol=1e-9, rtol=0)
+    assert {name.partition(".")[0] for name in found.keys() - given.keys()} == (
+        {"gate"} if fusion == "gated" else set()
+    )
+    assert "tiny.safetensors" in trained.card.trained_on
+    assert trained.card.recipe["start_from"] == "tiny.safetensors"
+
+
+def test_fine_tuning_is_killed_and_resumed_without_its_first_checkpoint(
+    tiny_training, tiny_checkpoint, tmp_path
+):
+    first = tmp_path / "first.safetensors"
+    first.write_bytes(tiny_checkpoint.read_bytes())
+    config = tiny_training(f"start_from={str(first)!r}")
+    run_training(config, tmp_path / "straight")
+    assert not run_training(config, tmp_path / "stopped", **stop_after(3)).finished
+    first.unlink()
+    assert resume_training(tmp_path / "stopped").finished
+    assert_same(tmp_path / "straight", tmp_path / "stopped")
+
+
 def test_real_patients(tiny_training, real_data, tmp_path):
     for number in range(2):
         (tmp_path / "data").mkdir(exist_ok=True)
@@ -362,6 +399,14 @@ class TestBadInput:
         split = json.loads((tmp_path / "run" / "split.json").read_text())
         assert list(split["left_out"]) == ["BraTS2021_91001"]
         assert "BraTS2021_91001" not in split["train"] + split["validation"]
+
+    def test_beginning_with_another_architecture(self, tiny_training, tiny_checkpoint, tmp_path, refused):
+        config = tiny_training(f"start_from={str(tiny_checkpoint)!r}", "network.channels=[4, 16]")
+        refused(lambda: run_training(config, tmp_path / "run"), ConfigError, r"network.channels = \(4, 8\)")
+
+    def test_beginning_with_nothing(self, tiny_training, tmp_path, refused):
+        config = tiny_training("start_from=absent.safetensors")
+        refused(lambda: run_training(config, tmp_path / "run"), CheckpointError, "absent.safetensors")
 
     def test_resuming_nothing(self, tmp_path, refused):
         refused(lambda: resume_training(tmp_path / "none"), ConfigError, "is no run folder")

@@ -228,6 +228,12 @@ class TrainingConfig(_Part):
 
     name: str = Field("napari-rdl", title="Name", description="Name of the model that the run makes.")
     seed: int = Field(0, ge=0, title="Seed", description="Seed of everything that is drawn.")
+    start_from: str | None = Field(
+        None,
+        title="Start from",
+        description="A checkpoint whose weights the run begins with, or 'shipped' for the bundled ones; "
+        "else random weights.",
+    )
     data: DataConfig = Field(DataConfig(), title="Data", description="Patients and crops.")
     augment: AugmentConfig = Field(AugmentConfig(), title="Augmentation", description="Random changes.")
     network: NetworkConfig = Field(NetworkConfig(), title="Network", description="Architecture.")

@@ -16,7 +16,7 @@ from lightning.fabric import Fabric
 from torch import Tensor
 
 from napari_rdl.errors import NapariRdlError, OutputError
-from napari_rdl.network import ModelCard, RobustNet, save_model
+from napari_rdl.network import Model, ModelCard, RobustNet, save_model
 from napari_rdl.training.average import WeightAverage
 from napari_rdl.training.cache import PatientCache
 from napari_rdl.training.checkpointing import Position, load_state, save_state
@@ -54,6 +54,8 @@ class Trainer:
         Where they are prepared.
     folder : RunFolder or None
         Where to write; None writes nothing.
+    start : Model, optional
+        Checkpoint of the same architecture whose weights the run begins with.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Trainer:
         split: Split,
         cache: PatientCache,
         folder: RunFolder | None,
+        start: Model | None = None,
     ) -> None:
         self.config = config
         self.fabric = fabric
@@ -77,6 +80,9 @@ class Trainer:
 
         torch.manual_seed(config.seed)
         network = RobustNet(config.network)
+        if start is not None:
+            # A gate that the checkpoint lacks keeps its first values: those of the mean.
+            network.load_state_dict({**network.state_dict(), **start.network.state_dict()})
         self.objective = Objective(network, config.loss).to(fabric.device)
         settings = config.optimizer
         optimizer = torch.optim.Adam(
@@ -291,12 +297,16 @@ class Trainer:
             mode="json", exclude={"data": {"cache", "validation"}, "hardware": True}
         )
         recipe["data"]["source"] = source
+        trained_on = f"{count} {kind} patients ({source})"
+        if self.config.start_from is not None:
+            recipe["start_from"] = Path(self.config.start_from).name
+            trained_on += f", beginning with the weights {recipe['start_from']}"
         return ModelCard(
             name=self.config.name,
             network=self.config.network,
             spacing=data.spacing,
             tile=self.config.tile,
-            trained_on=f"{count} {kind} patients ({source})",
+            trained_on=trained_on,
             steps=self.position.step,
             recipe=recipe,
             results={"validation": self.scores} if self.scores else {},

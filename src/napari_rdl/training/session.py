@@ -16,6 +16,7 @@ import torch.distributed
 
 from napari_rdl.callbacks import Cancelled, IsCancelled, Progress, ignore_progress, never_cancelled
 from napari_rdl.errors import ConfigError
+from napari_rdl.network import Model, load_model
 from napari_rdl.training.cache import PatientCache, prepare_all
 from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.hardware import make_fabric, resolve_hardware
@@ -24,6 +25,9 @@ from napari_rdl.training.patients import Patient, Split, is_synthetic, split_pat
 from napari_rdl.training.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
+
+SHIPPED = "shipped"
+"""What `start_from` calls the bundled weights."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +81,13 @@ def run_training(
     folder.require_new()
     config = resolve_hardware(with_absolute_paths(config))
     cache = PatientCache(config.data, config.network.modalities)
+    start = starting_model(config)
     split, some_missing = check_patients(config, cache, progress, cancelled)
     fabric = make_fabric(config, some_missing=some_missing)
     if fabric.is_global_zero:
         folder.create(config, split.record())
     fabric.barrier()
-    return _train(Trainer(config, fabric, split, cache, folder), progress, cancelled)
+    return _train(Trainer(config, fabric, split, cache, folder, start), progress, cancelled)
 
 
 def resume_training(
@@ -100,11 +105,13 @@ def resume_training(
     folder = RunFolder(out)
     config = resolve_hardware(folder.read_config())
     cache = PatientCache(config.data, config.network.modalities)
+    begun = folder.state.exists()
+    start = None if begun else starting_model(config)
     split, some_missing = check_patients(config, cache, progress, cancelled)
     folder.require_same_patients(split.record())
     fabric = make_fabric(config, some_missing=some_missing)
-    trainer = Trainer(config, fabric, split, cache, folder)
-    if folder.state.exists():
+    trainer = Trainer(config, fabric, split, cache, folder, start)
+    if begun:
         trainer.resume()
     if fabric.is_global_zero:
         folder.tidy()
@@ -152,9 +159,10 @@ def dry_run(
     """Check data, memory and time by taking two steps; nothing is written but prepared patients."""
     config = resolve_hardware(config)
     cache = PatientCache(config.data, config.network.modalities)
+    start = starting_model(config)
     split, some_missing = check_patients(config, cache, progress, cancelled)
     fabric = make_fabric(config, some_missing=some_missing)
-    trainer = Trainer(config, fabric, split, cache, None)
+    trainer = Trainer(config, fabric, split, cache, None, start)
     batches = iter(trainer.batches(2))
     trainer.take_step(batches, config.optimizer.lr)
     waiting = next(batches)
@@ -169,6 +177,30 @@ def dry_run(
         memory_mb=trainer.memory_mb(),
         parameters=sum(parameter.numel() for parameter in trainer.objective.parameters()),
     )
+
+
+def starting_model(config: TrainingConfig) -> Model | None:
+    """Return the checkpoint that a run begins with, if it names one.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be read.
+    ConfigError
+        If its architecture is not the one that the run would train. One thing may differ: a gated
+        fusion may begin with weights of the mean, since its gate begins as the mean.
+    """
+    if config.start_from is None:
+        return None
+    model = load_model(None if config.start_from == SHIPPED else config.start_from)
+    theirs, ours = model.card.network.model_dump(), config.network.model_dump()
+    for name, value in theirs.items():
+        if ours[name] != value and (name, value) != ("fusion", "mean"):
+            raise ConfigError(
+                f"start_from: {model.path} has network.{name} = {value} and the run {ours[name]}: train the "
+                "architecture of the checkpoint, or start from random weights."
+            )
+    return model
 
 
 def check_patients(
@@ -224,12 +256,15 @@ def with_absolute_paths(config: TrainingConfig) -> TrainingConfig:
     """Return the configuration with paths that hold from any folder, since a run may be resumed elsewhere."""
     data = config.data
     paths = {name: getattr(data, name) for name in ("source", "validation", "cache")}
-    absolute = {
-        name: str(Path(path).expanduser().absolute())
-        for name, path in paths.items()
-        if path and not is_synthetic(path)
-    }
-    return config.model_copy(update={"data": data.model_copy(update=absolute)})
+    absolute = {name: _absolute(path) for name, path in paths.items() if path and not is_synthetic(path)}
+    start = config.start_from
+    if start not in (None, SHIPPED):
+        start = _absolute(start)
+    return config.model_copy(update={"start_from": start, "data": data.model_copy(update=absolute)})
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
 
 
 def is_first_process() -> bool:

@@ -18,6 +18,8 @@ from napari_rdl.errors import CaseError, ConfigError
 if TYPE_CHECKING:
     from napari_rdl.training.session import Outcome
 
+NO_DATA = "Give --data a folder of patients, a split file or phantom:N (or --resume RUN)."
+
 # Torch is loaded inside the commands: asking for help must not wait for it.
 
 
@@ -46,8 +48,8 @@ def train(
                 "--resume goes on with the run's own configuration: "
                 "leave out --recipe, --data, --out, --set and --dry-run."
             )
-    elif data is None and not any(change.startswith("data.source=") for change in changes or ()):
-        raise ConfigError("Give --data a folder of patients, a split file or phantom:N (or --resume RUN).")
+    elif data is None and recipe is None and not changes:
+        raise ConfigError(NO_DATA)
     elif out is None and not dry_run:
         raise ConfigError("Give --out a new folder for the run (or --dry-run).")
     _show_log()
@@ -60,6 +62,8 @@ def train(
             outcome = session.resume_training(resume, progress=progress)
         else:
             config = load_recipe(recipe, changes or (), data__source=data)
+            if not config.data.source:
+                raise ConfigError(NO_DATA)
             if dry_run:
                 _report_dry_run(session.dry_run(config, progress=progress), as_json)
                 return
