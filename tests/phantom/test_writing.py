@@ -111,3 +111,17 @@ def test_sheet_has_a_row_for_each_patient(phantom: Phantom, tmp_path: Path) -> N
     two = imread(save_sheet([phantom, phantom], tmp_path / "two.png"))
     assert two.shape[0] == pytest.approx(2 * one.shape[0], rel=0.02)
     assert one[..., :3].std() > 0.05
+
+
+def test_sheet_with_patients_side_by_side(phantom: Phantom, tmp_path: Path) -> None:
+    from matplotlib.image import imread
+
+    one = imread(save_sheet([phantom], tmp_path / "one.png"))
+    three = imread(save_sheet([phantom] * 3, tmp_path / "three.png", across=2))
+    assert [size / unit for size, unit in zip(three.shape[:2], one.shape[:2], strict=True)] == pytest.approx(
+        [2, 2], rel=0.02
+    )
+    # The fourth place stays empty.
+    height, width = three.shape[0] // 2, three.shape[1] // 2
+    assert three[height + height // 4 :, width:, :3].max() == 0
+    assert three[height + height // 4 :, :width, :3].max() > 0.5

@@ -177,6 +177,8 @@ def test_resuming_a_finished_run_changes_nothing(straight):
 @contextmanager
 def room_for(size):
     """Let no file grow beyond `size` bytes: writing then fails as on a full disk."""
+    # What is imported meanwhile must not leave half a .pyc behind.
+    writes_no_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
@@ -185,8 +187,10 @@ def room_for(size):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
+        sys.dont_write_bytecode = writes_no_bytecode
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning:")  # TensorBoard's thread
 def test_full_disk_is_survived(tiny_training, straight, tmp_path, caplog):
     out, states, full = tmp_path / "full", {}, ExitStack()
 
@@ -207,6 +211,7 @@ def test_full_disk_is_survived(tiny_training, straight, tmp_path, caplog):
     assert (out / "last.safetensors").read_bytes() == (straight / "last.safetensors").read_bytes()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning:")  # TensorBoard's thread
 def test_last_good_checkpoint_stays_when_the_end_cannot_be_written(tiny_training, straight, tmp_path):
     out, config = tmp_path / "full", tiny_training("optimizer.ema_decay=0.5")
     with ExitStack() as until, pytest.raises(OutputError, match="the one before is kept"):

@@ -46,4 +46,4 @@ def phantom(
             if sheet is not None:
                 patients.append(patient)
     if sheet is not None:
-        typer.echo(save_sheet(patients, sheet))
+        typer.echo(save_sheet(patients, sheet, across=2 if len(patients) > 10 else 1))

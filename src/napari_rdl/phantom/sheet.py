@@ -11,11 +11,24 @@ from napari_rdl.brats import CLASS_COLOURS, MODALITIES
 from napari_rdl.phantom.patient import Phantom
 
 
-def save_sheet(phantoms: Sequence[Phantom], path: str | Path, *, inches: float = 1.6) -> Path:
+def save_sheet(
+    phantoms: Sequence[Phantom], path: str | Path, *, across: int = 1, inches: float = 1.6
+) -> Path:
     """Draw each patient's axial slice with the most tumour and save the sheet as PNG.
 
-    Columns are T1, T1c, T2, FLAIR and the truth over FLAIR; anterior is up and the patient's left
+    A patient is T1, T1c, T2, FLAIR and the truth over FLAIR; anterior is up and the patient's left
     on the right.
+
+    Parameters
+    ----------
+    phantoms : sequence of Phantom
+        In reading order.
+    path : str or Path
+        The PNG file.
+    across : int
+        Patients side by side.
+    inches : float
+        Width of one image.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.colors import to_rgb
@@ -23,10 +36,15 @@ def save_sheet(phantoms: Sequence[Phantom], path: str | Path, *, inches: float =
 
     path = Path(path)
     columns = (*MODALITIES, "truth")
-    figure = Figure(figsize=(inches * len(columns), inches * 1.18 * len(phantoms)), facecolor="black")
+    rows = -(-len(phantoms) // across)
+    width, height = inches * len(columns) * across, inches * 1.18 * rows
+    figure = Figure(figsize=(width, height), facecolor="black")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(len(phantoms), len(columns), squeeze=False)
-    for row, phantom in zip(axes, phantoms, strict=True):
+    axes = figure.subplots(rows, len(columns) * across, squeeze=False)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    places = axes.reshape(rows * across, len(columns))
+    for row, phantom in zip(places[: len(phantoms)], phantoms, strict=True):
         # Enhancing voxels count more, so that the slice shows the sub-regions and not oedema alone.
         area = ((phantom.classes > 0) + 2.0 * (phantom.classes == 3)).sum((0, 1))
         level = int(area.argmax()) if area.any() else int(phantom.classes.shape[2] * 0.55)
@@ -41,7 +59,6 @@ def save_sheet(phantoms: Sequence[Phantom], path: str | Path, *, inches: float =
                 for index, colour in CLASS_COLOURS.items():
                     rgb[classes == index] = 0.35 * rgb[classes == index] + 0.65 * np.array(to_rgb(colour))
             axis.imshow(rgb, origin="lower", interpolation="nearest")
-            axis.set_axis_off()
         volumes = phantom.record["volumes_ml"]
         words = f"{phantom.seed} {phantom.record['type']}  " + " ".join(
             f"{k} {v:.0f}" for k, v in volumes.items()
