@@ -2,8 +2,8 @@
 
     python training/shipped-weights/release.py RUN --figures held-out=EVALUATION --figures real=EVALUATION
 
-Each EVALUATION is a folder that ``napari-rdl evaluate`` wrote for the run's last checkpoint. Its Dice table goes
-into the card, and the run's loss terms into ``curves.csv`` and ``curves.png`` beside this file.
+Each EVALUATION is a folder that ``napari-rdl evaluate`` wrote for the run's last checkpoint. Its Dice table
+goes into the card, and the run's loss terms into ``curves.csv`` and ``curves.png`` beside this file.
 """
 
 from __future__ import annotations

@@ -18,6 +18,8 @@ from napari_rdl.segment.segmentation import Segmentation
 from napari_rdl.segment.settings import SegmentSettings
 from napari_rdl.segment.working_grid import Box
 
+_SLAB = 2
+
 
 @dataclass(frozen=True)
 class ModalityRepresentation:
@@ -162,6 +164,58 @@ class Representations:
             yield self._segmentation(names, total)
             progress(done, count, "Combining subsets")
 
+    @property
+    def box(self) -> Box:
+        """The part of the case's grid that holds every modality's brain; outside, all is background."""
+        return self._box
+
+    def labels_by_slab(
+        self, progress: Progress | None = None, cancelled: IsCancelled | None = None
+    ) -> Iterator[tuple[Box, dict[tuple[str, ...], NDArray[np.uint8]]]]:
+        """Yield the labels of all subsets, slab by slab along x: the quickest way to all of them.
+
+        A slab's sums stay in the processor's cache, which makes all subsets several times cheaper
+        than whole volumes one after the other; the labels are the same to the voxel. On a GPU, where
+        many small steps cost more than they save, the box is one slab.
+
+        Yields
+        ------
+        box : tuple of slice
+            The slab's place on the case's grid; the slabs tile `box`.
+        labels : dict
+            Subset -> class indices (uint8) of the slab.
+        """
+        progress = progress or ignore_progress
+        cancelled = cancelled or never_cancelled
+        x, y, z = self._box
+        on_cpu = all(one.terms.device.type == "cpu" for one in self._encoded.values())
+        step = _SLAB if on_cpu else x.stop - x.start
+        for start in range(x.start, x.stop, step):
+            if cancelled():
+                raise Cancelled
+            slab = (slice(start, min(start + step, x.stop)), y, z)
+            if on_cpu:
+                terms = {name: self._term(name, slab) for name in self.modalities}
+                yield slab, dict(_slab_labels(terms, (), None))
+            else:
+                yield (
+                    slab,
+                    {names: _most_probable(total).cpu().numpy() for names, total in self._walk((), None)},
+                )
+            progress(min(start + step, x.stop) - x.start, x.stop - x.start, "Combining subsets")
+
+    def _term(self, name: str, box: Box) -> NDArray[np.float32]:
+        """Return a modality's term within `box` (J, X, Y, Z); a view wherever the box lies in its own."""
+        one = self._encoded[name]
+        common = _intersection(one.box, box)
+        if common == box:
+            return one.terms[(slice(None), *_within(box, one.box))].numpy()
+        term = np.zeros((self._classes, *(part.stop - part.start for part in box)), np.float32)
+        if common is not None:
+            inside = one.terms[(slice(None), *_within(common, one.box))]
+            term[(slice(None), *_within(common, box))] = inside.numpy()
+        return term
+
     def _walk(
         self, prefix: tuple[str, ...], before: Tensor | None
     ) -> Iterator[tuple[tuple[str, ...], Tensor]]:
@@ -228,6 +282,26 @@ def _most_probable(total: Tensor) -> Tensor:
         index.masked_fill_(better, j)
         best = torch.maximum(best, total[j])
     return index
+
+
+def _slab_labels(
+    terms: dict[str, NDArray[np.float32]], prefix: tuple[str, ...], before: NDArray[np.float32] | None
+) -> Iterator[tuple[tuple[str, ...], NDArray[np.uint8]]]:
+    """Walk the prefixes of a slab as `Representations._walk` does.
+
+    In NumPy, since torch's threads wait for each other after every step, which costs more than
+    steps this small when another program has a core.
+    """
+    names = tuple(terms)
+    for name in names[names.index(prefix[-1]) + 1 if prefix else 0 :]:
+        total = terms[name] if before is None else before + terms[name]
+        best, index = total[0].copy(), np.zeros(total.shape[1:], np.uint8)
+        for j in range(1, total.shape[0]):
+            np.copyto(index, np.uint8(j), where=total[j] > best)
+            np.maximum(best, total[j], out=best)
+        subset = (*prefix, name)
+        yield subset, index
+        yield from _slab_labels(terms, subset, total)
 
 
 def _union(boxes: list[Box]) -> Box:
