@@ -267,3 +267,20 @@ def test_a_result_out_of_sight_is_stepped_to(plane):
     classes[:] = 1
     step_to_tumour(viewer, case.grid, classes)
     assert viewer.dims.current_step == (5, 7, 2)
+
+
+def test_a_speck_in_the_slice_shown_does_not_hide_the_tumour():
+    case = case_from_arrays({"T1": np.ones((8, 9, 10), np.int16)}, np.eye(4), name="p")
+    viewer = ViewerModel()
+    add_case(viewer, case)
+    show_plane(viewer, "axial")
+    viewer.dims.current_step = (0, 0, 0)
+    classes = np.zeros((8, 9, 10), np.uint8)
+    classes[0, 0, 0] = 1
+    classes[3:6, 2:5, 7] = 2
+    step_to_tumour(viewer, case.grid, classes)
+    assert viewer.dims.current_step[2] == 7
+    viewer.dims.current_step = (0, 0, 0)
+    classes[:3, 0, 0] = 1
+    step_to_tumour(viewer, case.grid, classes)
+    assert viewer.dims.current_step == (0, 0, 0)

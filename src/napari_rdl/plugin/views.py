@@ -76,7 +76,9 @@ def show_plane(viewer: ViewerModel, plane: str) -> None:
 
 
 def step_to_tumour(viewer: ViewerModel, grid: Grid, classes: NDArray[np.uint8]) -> None:
-    """Step to the slices that cut most tumour, along each axis, unless the slice shown has some.
+    """Step to the slices that cut most tumour, along each axis, unless the slice shown cuts much of it.
+
+    Much is a quarter of the largest cut: a speck elsewhere does not hide the tumour.
 
     Parameters
     ----------
@@ -91,11 +93,14 @@ def step_to_tumour(viewer: ViewerModel, grid: Grid, classes: NDArray[np.uint8]) 
     scale, translate = scale_translate(grid)
     through = viewer.dims.order[front] - front
     shown = round((viewer.dims.point[front + through] - translate[through]) / scale[through])
-    if 0 <= shown < classes.shape[through] and classes.take(shown, through).any():
+    counts = [
+        np.count_nonzero(classes, axis=tuple(other for other in range(3) if other != axis))
+        for axis in range(3)
+    ]
+    if 0 <= shown < classes.shape[through] and 4 * counts[through][shown] >= counts[through].max():
         return
     for axis in range(3):
-        counts = np.count_nonzero(classes, axis=tuple(other for other in range(3) if other != axis))
-        viewer.dims.set_point(front + axis, translate[axis] + scale[axis] * int(counts.argmax()))
+        viewer.dims.set_point(front + axis, translate[axis] + scale[axis] * int(counts[axis].argmax()))
 
 
 def current_plane(viewer: ViewerModel) -> str | None:

@@ -1,0 +1,68 @@
+"""Take the pictures of the running plugin.
+
+    xvfb-run -s "-screen 0 1600x1000x24" python docs/take_screenshots.py
+
+The sample patient is opened and segmented by the plugin itself, then a modality is switched off.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Annotated
+
+import napari
+import typer
+from qtpy.QtWidgets import QApplication
+
+from napari_rdl.phantom import sample_patient_folder
+from napari_rdl.plugin.demo import open_demo
+from napari_rdl.plugin.segment_widget import SegmentWidget
+
+IMAGES = Path(__file__).parent / "images"
+
+
+def main(
+    without: Annotated[str, typer.Option(help="The modality that is switched off.")] = "FLAIR",
+    patient: Annotated[
+        Path | None, typer.Option(help="A patient's folder; the sample patient by default.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the pictures.")] = IMAGES,
+    model: Annotated[Path | None, typer.Option(help="A checkpoint; the shipped weights by default.")] = None,
+) -> None:
+    """Write segment-tumour-full.png and segment-tumour.png."""
+    viewer = napari.Viewer(title="napari-rdl", show=False)
+    viewer.window._qt_window.resize(1500, 940)
+    viewer.window._qt_window.show()
+    widget = open_demo(viewer, patient or sample_patient_folder(), model=model, device="cpu")
+    wait(widget, lambda: widget.session.representations is not None)
+    picture(viewer, widget, out / "segment-tumour-full.png")
+    representations = widget.session.representations
+    assert representations is not None
+    widget.set_subset([name for name in representations.modalities if name != without])
+    picture(viewer, widget, out / "segment-tumour.png")
+    widget.shut_down()
+    viewer.close()
+
+
+def wait(widget: SegmentWidget, done=lambda: True, limit: float = 600) -> None:
+    """Let the window work until all is done."""
+    started, quiet = monotonic(), 0
+    while quiet < 20:
+        QApplication.processEvents()
+        sleep(0.05)
+        working = widget.tasks.busy or widget.updater.pending or not done()
+        quiet = 0 if working else quiet + 1
+        if monotonic() - started > limit:
+            raise SystemExit(f"Not done after {limit} s: {widget.messages.messages}")
+
+
+def picture(viewer: napari.Viewer, widget: SegmentWidget, path: Path) -> None:
+    """Save the whole window once it has come to rest."""
+    wait(widget)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    viewer.screenshot(str(path), canvas_only=False, flash=False)
+
+
+if __name__ == "__main__":
+    typer.run(main)
