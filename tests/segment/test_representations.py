@@ -141,3 +141,17 @@ def test_resampling_commutes_with_the_sum():
     grid = WorkingGrid.covering((slice(2, 13), slice(0, 9), slice(1, 8)), (1.0, 1.2, 0.9), (2.0, 2.0, 2.0))
     one, other = torch.randn(2, 4, *grid.shape, dtype=torch.float64)
     torch.testing.assert_close(grid.to_case(one + other), grid.to_case(one) + grid.to_case(other))
+
+
+def test_slabs_of_all_subsets_tile_the_box_and_equal_each_alone(representations):
+    shape = representations.case.grid.shape
+    maps = {subset: np.zeros(shape, np.uint8) for subset in SUBSETS}
+    covered = np.zeros(shape, int)
+    for box, labels in representations.labels_by_slab():
+        covered[box] += 1
+        for subset in SUBSETS:
+            maps[subset][box] = labels[subset]
+    assert (covered[representations.box] == 1).all()
+    assert covered.sum() == covered[representations.box].size
+    for subset in SUBSETS:
+        assert np.array_equal(maps[subset], representations.labels(subset))

@@ -9,10 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from napari_rdl.brats import REGIONS, order_modalities, subset_name
+from napari_rdl.brats import order_modalities, subset_name
 from napari_rdl.callbacks import Cancelled, IsCancelled, Progress, ignore_progress, never_cancelled
 from napari_rdl.case import Case, case_from_arrays, load_case, write_atomically
+from napari_rdl.compare.processes import processes, wait_for_all
+from napari_rdl.compare.scores import Reference
 from napari_rdl.errors import CaseError, ConfigError
-from napari_rdl.metrics import dice, hd95, region_masks
 from napari_rdl.network import Model
 from napari_rdl.segment import SegmentSettings, encode
 from napari_rdl.training.patients import Patient, patients_of
@@ -128,8 +127,8 @@ def evaluate(
         raise ConfigError(f"{data} names no {settings.part} patients.")
     out = Path(out)
     key = _key(model, settings)
-    rank, processes = _processes()
-    mine = patients[rank::processes]
+    rank, count = processes()
+    mine = patients[rank::count]
     for done, patient in enumerate(mine):
         if cancelled():
             raise Cancelled
@@ -138,7 +137,7 @@ def evaluate(
         if _read(path, key) is None:
             _write(path, {"key": key, "patient": patient.name, **_score_or_reason(patient, model, settings)})
     progress(len(mine), len(mine), "Evaluated")
-    _wait_for_all(processes)
+    wait_for_all(count)
     if rank:
         return None
     evaluation = _gather(out, patients, key)
@@ -156,22 +155,15 @@ def score_case(
     if names is not None and not names:
         raise CaseError(f"{case.name} has none of {', '.join(wanted or ())}.")
     representations = encode(case, model, modalities=names, settings=settings.segment)
-    true = region_masks(truth)
+    reference = Reference(truth, case.grid, "mask")
     scores: dict[str, dict[str, dict[str, float | None]]] = {}
     for segmentation in representations.combine_all():
-        found = region_masks(segmentation.labels)
-        if np.count_nonzero(found["ET"]) < settings.smallest_et:
-            found["ET"] = np.zeros_like(found["ET"])
+        found = reference.score(
+            segmentation.labels, distances=settings.distances, smallest_et=settings.smallest_et
+        )
         scores[subset_name(segmentation.modalities)] = {
-            region: {
-                "dice": dice(found[region], true[region]),
-                **(
-                    {"hd95": hd95(found[region], true[region], case.grid.spacing)}
-                    if settings.distances
-                    else {}
-                ),
-            }
-            for region in REGIONS
+            region: {"dice": score.dice, **({"hd95": score.hd95} if settings.distances else {})}
+            for region, score in found.items()
         }
     return scores
 
@@ -256,23 +248,3 @@ def _about(data: str, model: Model, settings: EvaluationSettings, evaluation: Ev
         "post_processing": kept,
         "empty_masks": EMPTY_MASK_RULE,
     }
-
-
-def _processes() -> tuple[int, int]:
-    """Return this process's number and how many there are, as torchrun or SLURM says."""
-    for rank, size in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS")):
-        if rank in os.environ and size in os.environ:
-            return int(os.environ[rank]), int(os.environ[size])
-    return 0, 1
-
-
-def _wait_for_all(processes: int) -> None:
-    """Wait until every process has scored its patients."""
-    if processes == 1 or "MASTER_ADDR" not in os.environ:
-        return
-    import torch.distributed as dist
-
-    # A patient takes minutes on a CPU, so the usual half hour may not do.
-    dist.init_process_group("gloo", timeout=timedelta(days=7))
-    dist.barrier()
-    dist.destroy_process_group()

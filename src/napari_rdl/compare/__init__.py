@@ -1,0 +1,57 @@
+"""The subset study: what every subset says, how it compares, and what each modality is worth.
+
+No module here loads torch before something is combined or a distance is measured.
+"""
+
+from napari_rdl.compare.agreement import (
+    AGREEMENT_BELOW,
+    Place,
+    agreement,
+    entropy,
+    places_of_disagreement,
+    vote_share,
+)
+from napari_rdl.compare.difference import (
+    BOTH,
+    NEITHER,
+    ONLY_A,
+    ONLY_B,
+    PARTS,
+    DifferenceVolumes,
+    difference,
+    difference_volumes,
+)
+from napari_rdl.compare.label_stack import LabelStack
+from napari_rdl.compare.other_labels import expert_reference, labels_of_checkpoint, read_labels
+from napari_rdl.compare.scores import Reference, RegionScore
+from napari_rdl.compare.shapley import ModalityWorth, changed_without, shapley_values
+from napari_rdl.compare.study import SubsetRow, SubsetStudy, study_subsets
+
+__all__ = [
+    "AGREEMENT_BELOW",
+    "BOTH",
+    "NEITHER",
+    "ONLY_A",
+    "ONLY_B",
+    "PARTS",
+    "DifferenceVolumes",
+    "LabelStack",
+    "ModalityWorth",
+    "Place",
+    "Reference",
+    "RegionScore",
+    "SubsetRow",
+    "SubsetStudy",
+    "agreement",
+    "changed_without",
+    "difference",
+    "difference_volumes",
+    "entropy",
+    "expert_reference",
+    "labels_of_checkpoint",
+    "places_of_disagreement",
+    "read_labels",
+    "shapley_values",
+    "study_subsets",
+    "vote_share",
+]
