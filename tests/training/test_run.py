@@ -87,7 +87,6 @@ def test_best_and_last_are_models(straight):
 
 
 def test_events_for_tensorboard(straight):
-    pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(straight / "tensorboard"))
