@@ -244,9 +244,9 @@ def _mean_and_spread(values: Scores) -> list[str]:
 
 
 def _subset_titles() -> list[str]:
-    from napari_rdl.training.report import column_title
+    from napari_rdl.compare.pooled import subset_title
 
-    return [column_title(subset, MODALITIES) for subset in SUBSETS]
+    return [subset_title(subset, MODALITIES) for subset in SUBSETS]
 
 
 def _read(name: str) -> dict[str, Any]:
