@@ -43,10 +43,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     words = str(error).lower()
-    # MPS, the CPU's allocator and cuDNN raise plain RuntimeErrors.
-    return isinstance(error, RuntimeError) and (
-        "out of memory" in words or "can't allocate memory" in words or "cudnn_status_alloc_failed" in words
-    )
+    # MPS, the CPU's allocator, cuDNN and NumPy in a loader's worker raise plain RuntimeErrors.
+    signs = ("out of memory", "can't allocate memory", "cudnn_status_alloc_failed", "unable to allocate")
+    return isinstance(error, RuntimeError) and any(sign in words for sign in signs)
 
 
 def free_memory(device: torch.device) -> None:

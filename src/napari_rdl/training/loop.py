@@ -24,6 +24,7 @@ from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.crops import SUBSETS, Batch, CropDataset, StepSampler, crop_loader
 from napari_rdl.training.losses.total import TERMS, Objective, StepLoss
 from napari_rdl.training.patients import Split, is_synthetic
+from napari_rdl.training.preview import Example, write_preview
 from napari_rdl.training.run_folder import MetricsLog, RunFolder
 from napari_rdl.training.schedule import learning_rate, steps_per_epoch, total_steps
 from napari_rdl.training.subsets import draw_proper_subset, draw_subsets, subset_matrix
@@ -33,6 +34,9 @@ from napari_rdl.training.validate import Scores, mean_scores, overall, validate
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int, str], None]
+
+PAUSE_SECONDS = 0.25
+"""How often a paused run looks whether it may go on."""
 
 
 class DivergedError(NapariRdlError):
@@ -146,6 +150,8 @@ class Trainer:
             if validated:
                 self._validate(metrics, events)
                 started, at = time.perf_counter(), step
+            if not finished:
+                started += self._hold(metrics, should_stop)
             stopped = self._agree(should_stop()) and not finished
             if validated or stopped or finished or step % self.config.run.checkpoint_every == 0:
                 self._checkpoint(metrics, must=stopped or finished)
@@ -217,6 +223,8 @@ class Trainer:
         line = {"step": step, "epoch": step / self.epoch_steps, **means, "lr": rate}
         line |= {"samples_per_s": round(speed, 3), "memory_mb": round(self.memory_mb())}
         if metrics is not None and events is not None:
+            assert self.folder is not None
+            self.folder.require_there()
             metrics.write(line)
             events.write(step, {name: value for name, value in line.items() if name != "step"}, "train")
 
@@ -227,6 +235,7 @@ class Trainer:
             self.fabric.global_rank :: self.fabric.world_size
         ]
         precision = {"32-true": "float32", "bf16-mixed": "bf16", "16-mixed": "fp16"}
+        examples: list[Example] = []
         sums, counts = validate(
             network,
             [self.cache.get(patient) for patient in mine],
@@ -234,7 +243,12 @@ class Trainer:
             overlap=self.config.validation.overlap,
             precision=precision[self.config.hardware.precision],
             device=self.fabric.device,
+            see=examples.append if metrics is not None else None,
         )
+        if examples:
+            folder = self.folder
+            assert folder is not None
+            self._keep_going(lambda: write_preview(folder.preview, examples[0]))
         both = torch.from_numpy(np.concatenate((sums, counts), 1)).float().to(self.fabric.device)
         table = self._over_processes(both, "sum").cpu().numpy().astype(np.float64)
         self.scores = mean_scores(table[:, :3], table[:, 3:], self.config.network.modalities)
@@ -251,6 +265,19 @@ class Trainer:
             self.position.best = score
             if self.folder is not None and self.fabric.is_global_zero:
                 self._keep_going(lambda: self._export(self.folder.best))  # type: ignore[union-attr]
+
+    def _hold(self, metrics: MetricsLog | None, should_stop: Callable[[], bool]) -> float:
+        """Wait while a file PAUSE lies in the run folder; return the seconds waited."""
+        if self.folder is None or not self.folder.pause.exists():
+            return 0.0
+        started = time.perf_counter()
+        # Whoever pauses may switch the machine off.
+        self._checkpoint(metrics, must=False)
+        logger.info("Paused at step %d, with a checkpoint.", self.position.step)
+        while self.folder.pause.exists() and not should_stop():
+            time.sleep(PAUSE_SECONDS)
+        logger.info("Going on.")
+        return time.perf_counter() - started
 
     def _checkpoint(self, metrics: MetricsLog | None, *, must: bool) -> None:
         if self.folder is None or metrics is None:

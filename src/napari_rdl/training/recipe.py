@@ -75,6 +75,35 @@ def validate_config(values: Mapping[str, Any], where: str) -> TrainingConfig:
         raise ConfigError(f"{where}: {key + ': ' if key else ''}{message}{given}.") from None
 
 
+def config_problems(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return every problem of nested `values`, for a form to say beside its fields.
+
+    Returns
+    -------
+    dict
+        Dotted key -> sentence. The key is that of a setting, of a part (``data``) where several of its
+        settings do not fit together, or empty.
+    """
+    try:
+        TrainingConfig.model_validate(values)
+    except ValidationError as error:
+        keys = setting_keys()
+        problems: dict[str, str] = {}
+        for found in error.errors():
+            key = ".".join(map(str, found["loc"]))
+            message = found["msg"].removeprefix("Value error, ").rstrip(".")
+            # A place within a tuple belongs to its setting.
+            while key and key not in keys and key.rpartition(".")[0] in keys:
+                key = key.rpartition(".")[0]
+            if key not in keys:
+                # Several settings at once: the sentence begins with the one to look at first.
+                word = message.partition(" ")[0].rstrip(":,")
+                key = next((name for name in (word, f"{key}.{word}") if name in keys), key)
+            problems.setdefault(key, f"{message[:1].upper()}{message[1:]}.")
+        return problems
+    return {}
+
+
 def setting_keys(model: type[BaseModel] = TrainingConfig, prefix: str = "") -> list[str]:
     """Return the dotted keys of every setting."""
     keys = []

@@ -26,7 +26,11 @@ class RunFolder:
 
     ``config.json`` resolved configuration · ``split.json`` patients · ``environment.json`` versions ·
     ``train.log`` · ``metrics.jsonl`` · ``tensorboard/`` · ``state.safetensors`` to resume from ·
-    ``last.safetensors`` and ``best.safetensors`` models · ``STOP`` ends the run when it appears.
+    ``last.safetensors`` and ``best.safetensors`` models · ``preview.png`` an example with its
+    prediction · ``running.json`` who trains here now · ``ended.json`` how the last one ended.
+
+    Others may write: ``STOP`` ends the run, ``PAUSE`` holds it for as long as it lies there;
+    ``request.json`` and ``output.log`` belong to the program that started the run.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -40,17 +44,30 @@ class RunFolder:
         self.state = self.path / "state.safetensors"
         self.last = self.path / "last.safetensors"
         self.best = self.path / "best.safetensors"
+        self.preview = self.path / "preview.png"
+        self.running = self.path / "running.json"
+        self.ended = self.path / "ended.json"
         self.stop = self.path / "STOP"
+        self.pause = self.path / "PAUSE"
+        self.request = self.path / "request.json"
+        self.output = self.path / "output.log"
 
     def require_new(self) -> None:
-        """Refuse a folder that holds anything.
+        """Refuse a folder that holds anything but what the program that starts the run has put there.
 
         Raises
         ------
         OutputError
             If the folder exists and is not empty.
         """
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        started_with = {self.request.name, self.output.name}
+        if self.path.exists() and (
+            not self.path.is_dir()
+            or any(
+                item.name not in started_with and not item.name.startswith(".writing-")
+                for item in self.path.iterdir()
+            )
+        ):
             raise OutputError(
                 f"{self.path} is not empty: give --out a new folder, or go on with --resume {self.path}."
             )
@@ -69,10 +86,29 @@ class RunFolder:
         write_json(self.config, config.model_dump(mode="json"))
 
     def tidy(self) -> None:
-        """Take away what an end by force left behind, and a stop file that has been obeyed."""
-        self.stop.unlink(missing_ok=True)
+        """Take away what an end by force left behind, word of the last end, and wishes obeyed."""
+        for path in (self.ended, self.stop, self.pause):
+            path.unlink(missing_ok=True)
         for leftover in self.path.glob(".writing-*"):
             leftover.unlink(missing_ok=True)
+
+    def require_there(self) -> None:
+        """Refuse to go on in a folder that was moved or deleted: writing would make a second one.
+
+        Raises
+        ------
+        OutputError
+            If the run is no longer at its place.
+        """
+        try:
+            self.config.stat()
+        except FileNotFoundError:
+            raise OutputError(
+                f"The run folder {self.path} was moved or deleted while the run went on: go on with "
+                "--resume and the folder's new place, from its last checkpoint."
+            ) from None
+        except OSError as error:
+            logger.warning("%s cannot be looked at now (%s).", self.path, error.strerror)
 
     def require_same_patients(self, split: dict[str, object]) -> None:
         """Refuse to go on with other patients than those the run was started with.

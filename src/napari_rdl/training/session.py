@@ -15,14 +15,16 @@ from types import FrameType
 import torch.distributed
 
 from napari_rdl.callbacks import Cancelled, IsCancelled, Progress, ignore_progress, never_cancelled
-from napari_rdl.errors import ConfigError
+from napari_rdl.errors import ConfigError, DeviceError, NapariRdlError
 from napari_rdl.network import Model, load_model
+from napari_rdl.segment.ladder import is_out_of_memory
 from napari_rdl.training.cache import PatientCache, prepare_all
 from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.hardware import make_fabric, resolve_hardware
 from napari_rdl.training.loop import Trainer
 from napari_rdl.training.patients import Patient, Split, is_synthetic, split_patients
 from napari_rdl.training.run_folder import RunFolder
+from napari_rdl.training.running import Ended, occupied, write_ended
 
 logger = logging.getLogger(__name__)
 
@@ -86,8 +88,9 @@ def run_training(
     fabric = make_fabric(config, some_missing=some_missing)
     if fabric.is_global_zero:
         folder.create(config, split.record())
-    fabric.barrier()
-    return _train(Trainer(config, fabric, split, cache, folder, start), progress, cancelled)
+    with occupied(folder, wanted=fabric.is_global_zero):
+        fabric.barrier()
+        return _train(Trainer(config, fabric, split, cache, folder, start), progress, cancelled)
 
 
 def resume_training(
@@ -100,7 +103,7 @@ def resume_training(
     Raises
     ------
     NapariRdlError
-        As `run_training`; also if the folder is no run.
+        As `run_training`; also if the folder is no run, or if another process trains in it.
     """
     folder = RunFolder(out)
     config = resolve_hardware(folder.read_config())
@@ -110,13 +113,14 @@ def resume_training(
     split, some_missing = check_patients(config, cache, progress, cancelled)
     folder.require_same_patients(split.record())
     fabric = make_fabric(config, some_missing=some_missing)
-    trainer = Trainer(config, fabric, split, cache, folder, start)
-    if begun:
-        trainer.resume()
-    if fabric.is_global_zero:
-        folder.tidy()
-    fabric.barrier()
-    return _train(trainer, progress, cancelled)
+    with occupied(folder, wanted=fabric.is_global_zero):
+        trainer = Trainer(config, fabric, split, cache, folder, start)
+        if begun:
+            trainer.resume()
+        if fabric.is_global_zero:
+            folder.tidy()
+        fabric.barrier()
+        return _train(trainer, progress, cancelled)
 
 
 @dataclass(frozen=True)
@@ -163,17 +167,19 @@ def dry_run(
     split, some_missing = check_patients(config, cache, progress, cancelled)
     fabric = make_fabric(config, some_missing=some_missing)
     trainer = Trainer(config, fabric, split, cache, None, start)
-    batches = iter(trainer.batches(2))
-    trainer.take_step(batches, config.optimizer.lr)
-    waiting = next(batches)
-    started = time.perf_counter()
-    trainer.take_step(iter([waiting, *batches]), config.optimizer.lr)
+    with said_plainly(trainer):
+        batches = iter(trainer.batches(2))
+        trainer.take_step(batches, config.optimizer.lr)
+        waiting = next(batches)
+        started = time.perf_counter()
+        trainer.take_step(iter([waiting, *batches]), config.optimizer.lr)
+        seconds_per_step = time.perf_counter() - started
     return DryRun(
         train=len(split.train),
         validation=len(split.validation),
         left_out=split.left_out,
         steps=trainer.steps,
-        seconds_per_step=time.perf_counter() - started,
+        seconds_per_step=seconds_per_step,
         memory_mb=trainer.memory_mb(),
         parameters=sum(parameter.numel() for parameter in trainer.objective.parameters()),
     )
@@ -282,9 +288,57 @@ def _train(trainer: Trainer, progress: Progress, cancelled: IsCancelled) -> Outc
             trainer.steps,
             len(trainer.split.train),
         )
-        finished = trainer.run(progress, lambda: terminated() or cancelled() or folder.stop.exists())
+        with _recorded_problems(trainer):
+            finished = trainer.run(progress, lambda: terminated() or cancelled() or folder.stop.exists())
         logger.info("%s at step %d.", "Finished" if finished else "Stopped", trainer.position.step)
-    return Outcome(folder.path, finished, trainer.position.step, trainer.steps, trainer.position.best)
+        outcome = Outcome(folder.path, finished, trainer.position.step, trainer.steps, trainer.position.best)
+        if trainer.fabric.is_global_zero:
+            write_ended(
+                folder, Ended(finished=finished, step=outcome.step, steps=outcome.steps, best=outcome.best)
+            )
+    return outcome
+
+
+@contextmanager
+def _recorded_problems(trainer: Trainer) -> Iterator[None]:
+    """Leave in the run folder why a run broke off, for whoever watches it from elsewhere."""
+    try:
+        with said_plainly(trainer):
+            yield
+    except Exception as error:
+        expected = isinstance(error, NapariRdlError)
+        sentence = str(error) if expected else f"{type(error).__name__}: {error}"
+        logger.error("Broke off at step %d: %s", trainer.position.step, sentence)
+        if trainer.fabric.is_global_zero and trainer.folder is not None:
+            position = trainer.position
+            write_ended(
+                trainer.folder,
+                Ended(step=position.step, steps=trainer.steps, best=position.best, problem=sentence),
+            )
+        raise
+
+
+@contextmanager
+def said_plainly(trainer: Trainer) -> Iterator[None]:
+    """Turn an end of memory into a sentence that says what to lower.
+
+    Raises
+    ------
+    DeviceError
+        If memory ran out.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        config = trainer.config
+        crop = " × ".join(map(str, config.data.crop))
+        raise DeviceError(
+            f"Memory ran out on {trainer.fabric.device.type} at step {trainer.position.step + 1}: lower "
+            f"optimizer.micro_batch (now {config.micro_batch}), data.crop (now {crop}) or network.channels "
+            f"(now {', '.join(map(str, config.network.channels))})."
+        ) from error
 
 
 @contextmanager

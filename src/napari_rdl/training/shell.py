@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from napari_rdl.callbacks import Progress
-from napari_rdl.errors import CaseError, ConfigError
+from napari_rdl.errors import CaseError, ConfigError, DeviceError
 
 if TYPE_CHECKING:
     from napari_rdl.training.session import Outcome
@@ -54,7 +56,7 @@ def train(
         raise ConfigError("Give --out a new folder for the run (or --dry-run).")
     _show_log()
 
-    from napari_rdl.training import session
+    session = _session()
     from napari_rdl.training.recipe import load_recipe
 
     with _progress() as progress:
@@ -71,6 +73,25 @@ def train(
             outcome = session.run_training(config, out, progress=progress)
     if session.is_first_process():
         _report(outcome, as_json)
+
+
+def _session() -> ModuleType:
+    """Return the module that trains, which needs torch.
+
+    Raises
+    ------
+    DeviceError
+        If torch or what it needs cannot be loaded.
+    """
+    try:
+        from napari_rdl.training import session
+    except (ImportError, OSError) as error:
+        # On Windows a library that torch lacks is an OSError.
+        raise DeviceError(
+            f"Training needs PyTorch, which {sys.executable} cannot load ({' '.join(str(error).split())}): "
+            f"install it anew with `{sys.executable} -m pip install --force-reinstall torch`."
+        ) from error
+    return session
 
 
 def _report(outcome: Outcome, as_json: bool) -> None:
@@ -132,12 +153,14 @@ def _progress() -> Iterator[Progress]:
             yield move
         return
     logger = logging.getLogger(__name__)
-    last = -60.0
+    started = time.monotonic()
+    last = started - 60
 
     def line(done: int, total: int, message: str) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last >= 30:
+        # Often at first, for whoever waits for the beginning; a long run's log stays short.
+        if now - last >= min(30, 1 + (now - started) / 20):
             last = now
             logger.info("%d/%d %s", done, total, message)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from napari_rdl.network import RobustNet
 from napari_rdl.segment.tiles import encode_tiles, tile_shape
 from napari_rdl.training.cache import CachedPatient
 from napari_rdl.training.prepare import bounding_box
+from napari_rdl.training.preview import Example
 from napari_rdl.training.subsets import subset_matrix
 
 Scores = dict[str, dict[str, float]]
@@ -98,10 +99,12 @@ def validate(
     overlap: float,
     precision: str = "float32",
     device: torch.device | None = None,
+    see: Callable[[Example], object] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return sums and counts of the Dice over patients.
 
-    Sums may be added over processes; `mean_scores` makes the means of them.
+    Sums may be added over processes; `mean_scores` makes the means of them. `see` is shown the
+    first patient with the labels that all of its modalities together give.
 
     Returns
     -------
@@ -122,6 +125,9 @@ def validate(
             row = subsets.index(subset)
             sums[row] += list(region_dice(labels, patient.classes).values())
             counts[row] += 1
+        if see is not None and patient is patients[0]:
+            # The last subset is that of everything present.
+            see(Example(images.cpu().numpy(), patient.classes, labels))
     network.train(was_training)
     return sums, counts
 
