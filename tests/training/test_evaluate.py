@@ -18,7 +18,7 @@ from napari_rdl.segment import SegmentSettings, encode
 from napari_rdl.training import evaluate as evaluation
 from napari_rdl.training.evaluate import EvaluationSettings, evaluate
 from napari_rdl.training.patients import folder_patients
-from napari_rdl.training.report import column_title, make_table
+from napari_rdl.training.report import make_table
 
 PAPER = ["Fl", "T2", "T1c", "T1", "T2+Fl", "T1c+Fl", "T1c+T2", "T1+Fl", "T1+T2", "T1+T1c"]
 PAPER += ["~T1", "~T1c", "~T2", "~Fl", "Full", "Avg."]
@@ -177,10 +177,6 @@ def test_split_file_without_test_patients(patients_folder, tiny_model, tmp_path)
     path.write_text(json.dumps({"root": str(patients_folder), "train": ["BraTS2021_91000"]}))
     with pytest.raises(ConfigError, match="names no test patients"):
         evaluate(str(path), tiny_model, tmp_path / "out", settings=QUICK)
-
-
-def test_column_titles_of_other_modalities():
-    assert column_title(("DWI", "ADC"), ("DWI", "ADC", "T1")) == "DWI+ADC"
 
 
 def test_two_processes_share_the_patients(two_patients, tiny_checkpoint, tmp_path):

@@ -18,6 +18,7 @@ from napari_rdl.cli.console import say
 from napari_rdl.cli.demo import demo
 from napari_rdl.cli.phantom import phantom
 from napari_rdl.cli.predict import predict
+from napari_rdl.cli.study import study
 from napari_rdl.errors import NapariRdlError
 from napari_rdl.training.shell import evaluate, train
 
@@ -32,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, predict, check, bench, phantom, train, evaluate):
+for command in (demo, predict, check, bench, phantom, train, evaluate, study):
     app.command()(command)
 
 
@@ -79,7 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0; 2 after an error that the user can mend, said in one sentence on stderr; 130 when interrupted.
+        0; 1 when patients of a study failed; 2 after an error that the user can mend, said in one sentence
+        on stderr; 130 when interrupted.
     """
     try:
         outcome = app(args=arguments, prog_name="napari-rdl", standalone_mode=False)

@@ -54,8 +54,8 @@ def draw_segmentations(segmentations: Sequence[Segmentation], path: str | Path, 
     case = segmentations[0].case
     brains = {modality: brain_mask(image) for modality, image in case.images.items()}
     brain = np.logical_or.reduce(list(brains.values()))
-    index = _slice_with_most(segmentations[0].labels, brain)
-    window = _window(brain[:, :, index])
+    index = slice_with_most(segmentations[0].labels, brain)
+    window = brain_window(brain[:, :, index])
     limits = {
         modality: tuple(np.percentile(image[brains[modality]], _PERCENTILES))
         for modality, image in case.images.items()
@@ -69,14 +69,14 @@ def draw_segmentations(segmentations: Sequence[Segmentation], path: str | Path, 
 
     def draw(axis: Axes, modality: str) -> None:
         image = case.images[modality][*window, index]
-        _draw_image(axis, image, limits[modality], case.grid.spacing[1] / case.grid.spacing[0])
+        draw_image(axis, image, limits[modality], case.grid.spacing[1] / case.grid.spacing[0])
 
     for axis, modality in zip(axes[0], case.modalities, strict=False):
         draw(axis, modality)
         axis.set_title(modality, color="white", fontsize=10)
     for axis, segmentation in zip(axes[1], segmentations, strict=False):
         draw(axis, segmentation.modalities[-1])
-        _draw_labels(axis, segmentation.labels[*window, index])
+        draw_labels(axis, segmentation.labels[*window, index])
         volumes = " ".join(f"{region} {ml:.1f}" for region, ml in segmentation.volumes_ml().items())
         axis.set_title(f"{_title(segmentation, case)}\n{volumes} ml", color="white", fontsize=8)
     handles = [Patch(color=CLASS_COLOURS[value], label=CLASSES[value]) for value in CLASS_COLOURS]
@@ -96,13 +96,13 @@ def _title(segmentation: Segmentation, case: Case) -> str:
     return subset_name(order_modalities(used, present))
 
 
-def _slice_with_most(labels: NDArray[np.uint8], brain: NDArray[np.bool_]) -> int:
+def slice_with_most(labels: NDArray[np.uint8], brain: NDArray[np.bool_]) -> int:
     """Return the axial index with most tumour voxels, else the one with most brain."""
     shown = labels if labels.any() else brain
     return int(np.count_nonzero(shown, axis=(0, 1)).argmax())
 
 
-def _window(brain: NDArray[np.bool_]) -> tuple[slice, slice]:
+def brain_window(brain: NDArray[np.bool_]) -> tuple[slice, slice]:
     """Return the part of a slice (X, Y) that holds brain, with a margin; all of it where there is none."""
     parts = []
     for axis, size in enumerate(brain.shape):
@@ -112,7 +112,7 @@ def _window(brain: NDArray[np.bool_]) -> tuple[slice, slice]:
     return parts[0], parts[1]
 
 
-def _draw_image(axis: Axes, image: NDArray[np.float32], limits: tuple[float, ...], aspect: float) -> None:
+def draw_image(axis: Axes, image: NDArray[np.float32], limits: tuple[float, ...], aspect: float) -> None:
     """Draw a slice (X, Y) with the letters of left and right."""
     low, high = limits
     # In RAS+, x grows to the patient's right, which stands on the left of the picture; y grows upwards.
@@ -123,7 +123,7 @@ def _draw_image(axis: Axes, image: NDArray[np.float32], limits: tuple[float, ...
         )
 
 
-def _draw_labels(axis: Axes, labels: NDArray[np.uint8]) -> None:
+def draw_labels(axis: Axes, labels: NDArray[np.uint8]) -> None:
     """Draw the classes of a slice (X, Y) over what is drawn already."""
     from matplotlib.colors import to_rgba
 

@@ -5,88 +5,32 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from napari_rdl.brats import MODALITIES, REGIONS, all_subsets, subset_name
 from napari_rdl.case import write_atomically
+from napari_rdl.compare.charts import heat_map, png
+from napari_rdl.compare.pooled import PooledTable, pool
 
 if TYPE_CHECKING:
     from napari_rdl.training.evaluate import Evaluation, EvaluationSettings
 
 
-@dataclass(frozen=True)
-class Table:
-    """Means over patients, one row a region and one column a subset, as in Tables II and III.
-
-    Attributes
-    ----------
-    measure : str
-        ``dice`` (in per cent, as the paper prints it) or ``hd95`` (mm).
-    columns : tuple of str
-        Headings of the subsets in the paper's order; the mean over them stands last, as ``Avg.``
-    values : dict
-        Region -> means; None where no patient has a value.
-    counts : dict
-        Region -> number of patients behind each mean.
-    undefined : int
-        How many values were left out because a mask was empty (HD95).
-    """
-
-    measure: str
-    columns: tuple[str, ...]
-    values: dict[str, list[float | None]]
-    counts: dict[str, list[int]]
-    undefined: int
-
-
-def column_title(subset: Sequence[str], modalities: Sequence[str]) -> str:
-    """Return a subset's heading in the paper's words: Fl, T2+Fl, ~T1, Full."""
-    if tuple(modalities) == MODALITIES:
-        if len(subset) == 4:
-            return "Full"
-        if len(subset) == 3:
-            return "~" + _short(next(name for name in MODALITIES if name not in subset))
-    return "+".join(_short(name) for name in subset)
-
-
-def make_table(evaluation: Evaluation, modalities: Sequence[str], measure: str) -> Table:
+def make_table(evaluation: Evaluation, modalities: Sequence[str], measure: str) -> PooledTable:
     """Return the means of one measure over all patients that have a subset."""
-    subsets = all_subsets(modalities)
-    values: dict[str, list[float | None]] = {}
-    counts: dict[str, list[int]] = {}
-    undefined = 0
-    for region in REGIONS:
-        row: list[float | None] = []
-        counts[region] = []
-        for subset in subsets:
-            found = [
-                scores[subset_name(subset)][region].get(measure)
-                for scores in evaluation.scores.values()
-                if subset_name(subset) in scores
-            ]
-            defined = [value for value in found if value is not None]
-            undefined += len(found) - len(defined)
-            factor = 100 if measure == "dice" else 1
-            row.append(factor * float(np.mean(defined)) if defined else None)
-            counts[region].append(len(defined))
-        known = [value for value in row if value is not None]
-        values[region] = [*row, float(np.mean(known)) if known else None]
-    columns = (*(column_title(subset, modalities) for subset in subsets), "Avg.")
-    return Table(measure, columns, values, counts, undefined)
+    return pool(evaluation.scores, modalities, measure)
 
 
-def tables_of(evaluation: Evaluation, modalities: Sequence[str], settings: EvaluationSettings) -> list[Table]:
+def tables_of(
+    evaluation: Evaluation, modalities: Sequence[str], settings: EvaluationSettings
+) -> list[PooledTable]:
     """Return the Dice table and, if distances were measured, the HD95 table."""
     used = tuple(name for name in modalities if settings.modalities is None or name in settings.modalities)
     measures = ("dice", "hd95") if settings.distances else ("dice",)
     return [make_table(evaluation, used, measure) for measure in measures]
 
 
-def markdown(evaluation: Evaluation, tables: Sequence[Table]) -> str:
+def markdown(evaluation: Evaluation, tables: Sequence[PooledTable]) -> str:
     """Return header and tables as Markdown."""
     lines = ["# Evaluation", ""]
     titles = {
@@ -122,7 +66,7 @@ def markdown(evaluation: Evaluation, tables: Sequence[Table]) -> str:
 
 def write_report(
     evaluation: Evaluation, out: Path, modalities: Sequence[str], settings: EvaluationSettings
-) -> list[Table]:
+) -> list[PooledTable]:
     """Write ``report.md``, ``table.csv``, ``patients.csv``, ``results.json`` and ``heatmap.png`` to `out`.
 
     Raises
@@ -147,10 +91,6 @@ def write_report(
     return tables
 
 
-def _short(name: str) -> str:
-    return "Fl" if name == "FLAIR" else name
-
-
 def _write_text(path: Path, text: str) -> None:
     path.write_text(text, "utf-8")
 
@@ -160,7 +100,7 @@ def _write_rows(path: Path, rows: Sequence[Sequence[Any]]) -> None:
         csv.writer(file).writerows(rows)
 
 
-def _table_rows(tables: Sequence[Table], evaluation: Evaluation) -> list[list[Any]]:
+def _table_rows(tables: Sequence[PooledTable], evaluation: Evaluation) -> list[list[Any]]:
     # The header travels with the figures; readers skip it with comment="#".
     rows: list[list[Any]] = [[f"# {key}: {value}"] for key, value in evaluation.about.items()]
     rows.append(["measure", "region", *tables[0].columns])
@@ -182,33 +122,8 @@ def _patient_rows(evaluation: Evaluation) -> list[list[Any]]:
     return rows
 
 
-def _draw(path: Path, table: Table, evaluation: Evaluation) -> None:
+def _draw(path: Path, table: PooledTable, evaluation: Evaluation) -> None:
     """Draw the Dice table as a heat map."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    rows = [[np.nan if value is None else value for value in row] for row in table.values.values()]
-    figure = Figure(figsize=(1.5 + 0.62 * len(table.columns), 2.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    image = axes.imshow(np.array(rows), vmin=0, vmax=100, cmap="viridis", aspect="auto")
-    axes.set_xticks(range(len(table.columns)), table.columns, rotation=45, ha="right")
-    axes.set_yticks(range(len(rows)), list(table.values))
-    for y, row in enumerate(rows):
-        for x, value in enumerate(row):
-            if not np.isnan(value):
-                axes.text(
-                    x,
-                    y,
-                    f"{value:.1f}",
-                    ha="center",
-                    va="center",
-                    fontsize=8,
-                    color="black" if value > 60 else "white",
-                )
     about = evaluation.about
-    axes.set_title(
-        f"Hard Dice (%), {about.get('model', '')}, {about.get('patients', 0)} patients", fontsize=9
-    )
-    figure.colorbar(image, ax=axes, fraction=0.03)
-    figure.savefig(path, dpi=150, format="png")
+    title = f"Hard Dice (%), {about.get('model', '')}, {about.get('patients', 0)} patients"
+    path.write_bytes(png(heat_map(table, title)))

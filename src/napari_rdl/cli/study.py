@@ -1,0 +1,89 @@
+"""`napari-rdl study`: every subset of every patient, and what each modality is worth."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_rdl.cli.console import progress_bar, refuse_unusable_folder, say, stdout_for_results, write_json
+from napari_rdl.cli.options import Device, Json, Labels, Model, Out, Resample
+
+EXIT_SOME_FAILED = 1
+
+
+class ReferenceChoice(StrEnum):
+    """What the rows are compared with."""
+
+    truth = "truth"
+    full = "full"
+
+
+def study(
+    data: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="A folder of patients, or one patient's.", show_default=False),
+    ],
+    out: Out,
+    model: Model = None,
+    reference: Annotated[
+        ReferenceChoice,
+        typer.Option(help="truth: the expert's mask; full: what all modalities say together."),
+    ] = ReferenceChoice.truth,
+    device: Device = "auto",
+    distances: Annotated[bool, typer.Option("--hd95/--no-hd95", help="Measure HD95 too; slower.")] = True,
+    labels: Labels = None,
+    resample: Resample = False,
+    as_json: Json = False,
+) -> None:
+    """Study all subsets of modalities, and what each modality is worth.
+
+    Writes tables, charts and report.html. Run again with the same --out, it goes on where it was. The exit
+    code is 1 where a patient failed; the others are done.
+    """
+    refuse_unusable_folder(out)
+    with stdout_for_results(), progress_bar("Study") as progress:
+        from napari_rdl.compare.cohort import StudySettings, find_cohort, study_cohort
+        from napari_rdl.network import load_model
+        from napari_rdl.segment import SegmentSettings
+
+        find_cohort(data)  # before the model is loaded, which takes longer
+        settings = StudySettings(
+            reference=reference.value, distances=distances, labels=labels, resample=resample
+        )
+        finished = study_cohort(
+            data,
+            load_model(model),
+            out,
+            settings=settings,
+            segment=SegmentSettings(device=device),
+            progress=progress,
+        )
+    if finished is None:
+        return  # another process reports
+    from napari_rdl.compare.report import markdown
+    from napari_rdl.compare.summary import pooled_worth, tables_of
+
+    tables = tables_of(finished)
+    if as_json:
+        write_json(
+            {
+                "about": finished.about,
+                "tables": [vars(table) for table in tables],
+                "worth": {measure: vars(worth) for measure, worth in pooled_worth(finished).items()},
+                "patients": [patient.name for patient in finished.patients],
+                "failed": finished.failed,
+                "folder": str(out),
+                "report": str(out / "report.html"),
+            }
+        )
+    else:
+        typer.echo(markdown(finished, tables) + f"\nReport: {out / 'report.html'}")
+    for name, reason in finished.failed.items():
+        say(f"failed: {name}: {reason}")
+    if finished.failed:
+        total = len(finished.failed) + len(finished.patients)
+        say(f"{len(finished.failed)} of {total} patients could not be studied; the others are done.")
+        raise typer.Exit(EXIT_SOME_FAILED)
