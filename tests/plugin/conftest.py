@@ -51,3 +51,46 @@ def encoded(opened, finish):
     finish(opened)
     assert opened.session.representations is not None, opened.messages.messages
     return opened
+
+
+@pytest.fixture
+def studied_in(qtbot) -> Callable[[object], None]:
+    """Wait until Compare subsets has made its study and measured its distances."""
+
+    def wait(compare) -> None:
+        runner = compare.comparison.runner
+        qtbot.waitUntil(lambda: not runner.busy and not runner.measuring, timeout=WAIT_MS)
+
+    return wait
+
+
+@pytest.fixture
+def compare_beside() -> Callable[[object], object]:
+    """Dock Compare subsets beside a Segment tumour widget; it is shut down at the end."""
+    from napari_rdl.plugin.compare_widget import CompareWidget
+
+    opened = []
+
+    def open_beside(segment) -> CompareWidget:
+        compare = CompareWidget(segment.viewer)
+        segment.viewer.window.add_dock_widget(compare, name="Compare subsets")
+        opened.append(compare)
+        return compare
+
+    yield open_beside
+    for compare in opened:
+        compare.shut_down()
+
+
+@pytest.fixture
+def compare(encoded, compare_beside):
+    """Compare subsets beside a widget that has run on the small patient."""
+    return compare_beside(encoded)
+
+
+@pytest.fixture
+def studied(compare, studied_in):
+    """The study of the small patient, all of it measured."""
+    studied_in(compare)
+    assert compare.comparison.studied is not None, compare.messages.messages
+    return compare.comparison.studied

@@ -41,7 +41,8 @@ plugin_settings()
 WIDGET = """
 import napari
 viewer = napari.Viewer(show=False)
-viewer.window.add_plugin_dock_widget("napari-rdl", "Segment tumour")
+for name in ("Segment tumour", "Compare subsets"):
+    viewer.window.add_plugin_dock_widget("napari-rdl", name)
 viewer.open({folder!r}, plugin="napari-rdl")
 viewer.close()
 """
@@ -62,7 +63,7 @@ def loaded_by(code: str) -> list[str]:
     [
         pytest.param(MANIFEST, id="the manifest and its commands"),
         pytest.param(PATIENT, id="the images of a patient"),
-        pytest.param(WIDGET, id="napari with the widget"),
+        pytest.param(WIDGET, id="napari with the widgets"),
     ],
 )
 def test_nothing_heavy_is_loaded_by(code, brats_folder):

@@ -6,7 +6,7 @@ import logging
 import os
 import tempfile
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -47,19 +47,22 @@ def remembered_path() -> Path:
     return platformdirs.user_config_path("napari-rdl") / "segment_tumour.json"
 
 
-def load_remembered(path: Path | None = None) -> Remembered:
+Kind = TypeVar("Kind", bound=BaseModel)
+
+
+def load_remembered(path: Path | None = None, kind: type[Kind] = Remembered) -> Kind:
     """Read the remembered choices; a missing or damaged file gives the defaults."""
     path = path or remembered_path()
     try:
-        return Remembered.model_validate_json(path.read_bytes())
+        return kind.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        return Remembered()
+        return kind()
     except (OSError, ValidationError) as error:
         logger.warning("The remembered choices in %s cannot be read (%s): starting afresh.", path, error)
-        return Remembered()
+        return kind()
 
 
-def save_remembered(remembered: Remembered, path: Path | None = None) -> None:
+def save_remembered(remembered: BaseModel, path: Path | None = None) -> None:
     """Write the choices atomically; a folder that cannot be written costs the memory, not the work."""
     path = path or remembered_path()
     partial = None

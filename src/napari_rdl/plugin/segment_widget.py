@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_rdl.errors import GridsDifferError, NapariRdlError
 from napari_rdl.plugin.choices import Choices
+from napari_rdl.plugin.docked import docked
 from napari_rdl.plugin.key_bindings import KeyEditor, ModalityKeys
 from napari_rdl.plugin.message_bar import MessageBar
 from napari_rdl.plugin.modality_switches import ModalitySwitches
@@ -101,6 +102,7 @@ class SegmentWidget(QWidget):
         self.run_box.set_choice(self._choices.run, remembered.recent_models)
         self.patient_box.start_folder = remembered.folder
         self._use_keys(remembered.keys)
+        docked.announce(napari_viewer, self)
 
     # --- What can be asked of the widget from code, as from its buttons
 
@@ -147,6 +149,7 @@ class SegmentWidget(QWidget):
         """Stop all work and give the viewer's keys and events back; the widget is of no use then."""
         if self._viewer is None:
             return
+        docked.withdraw(self)
         self.tasks.shut_down()
         self.updater.shut_down()
         self.keys.release()
