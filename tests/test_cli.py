@@ -50,11 +50,11 @@ def is_one_sentence(text: str) -> bool:
 def test_help_of_the_program_names_every_command(shell):
     code, out, _ = shell("--help")
     assert code == 0
-    for command in ("demo", "predict", "check", "bench", "phantom", "train"):
+    for command in ("demo", "predict", "check", "bench", "phantom", "train", "study"):
         assert f"\n  {command} " in out
 
 
-@pytest.mark.parametrize("command", ["demo", "predict", "check", "bench", "phantom", "train"])
+@pytest.mark.parametrize("command", ["demo", "predict", "check", "bench", "phantom", "train", "study"])
 def test_every_command_has_help(shell, command):
     code, out, err = shell(command, "--help")
     assert code == 0
@@ -479,6 +479,8 @@ def test_bench_without_a_window_reports_ratios(shell):
     assert report["encode"][-1]["ratio"] == 1
     assert report["all_subsets"]["subsets"] == 15
     assert report["all_subsets"]["ratio"] > 0
+    assert 0 < report["study"]["ratio"] == report["study"]["seconds"] / report["encode"][-1]["seconds"]
+    assert report["study"]["reference"] == "mask"
     assert report["flip"]["slice_seconds"] < report["flip"]["volume_seconds"] * 10
     assert report["viewer"] is None
 

@@ -33,6 +33,18 @@ def test_fifteen_rows_in_the_papers_order_with_the_numbers_of_the_metrics(repres
     assert study.remark is None
 
 
+def test_an_encoded_patient_is_not_encoded_again(representations, monkeypatch):
+    from napari_rdl.network import RobustNet
+
+    def refuse(*_, **__):
+        raise AssertionError("the backbone was asked")
+
+    for name in ("forward", "encode"):
+        monkeypatch.setattr(RobustNet, name, refuse)
+    study = study_subsets(representations, "truth")
+    assert len(study.rows) == len(measured(study)) == 15
+
+
 def test_without_a_reference_there_are_volumes_and_worth_in_ml(representations):
     study = study_subsets(representations)
     assert all(not row.scores for row in study.rows)

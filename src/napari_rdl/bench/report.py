@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict
 SUBSETS_LIMIT = 1.3
 """The most that all subsets may cost, in full runs."""
 
+STUDY_LIMIT = 0.3
+"""The most that the study of all subsets may cost, in the encode before it."""
+
 FRAME_SECONDS = 1 / 30
 """One frame on a modest screen."""
 
@@ -48,6 +51,31 @@ class SubsetsTime(_Frozen):
     one_run_seconds: float
     ratio: float
     limit: float = SUBSETS_LIMIT
+
+
+class StudyTime(_Frozen):
+    """The study of all subsets of an encoded patient: labels, volumes and Dice; nothing is encoded for it.
+
+    Attributes
+    ----------
+    seconds : float
+        Median, with the mask's preparation.
+    ratio : float
+        `seconds` / encode of all modalities, median over repeats; at most `limit`.
+    distances_seconds : float
+        HD95 of all subsets and regions, which follows in the background; measured once.
+    reference : str
+        What is compared with: the mask, or the full set where there is none.
+    megabytes : float
+        Memory that the labels of all subsets hold.
+    """
+
+    seconds: float
+    ratio: float
+    distances_seconds: float
+    reference: str
+    megabytes: float
+    limit: float = STUDY_LIMIT
 
 
 class FlipTime(_Frozen):
@@ -98,5 +126,6 @@ class Report(_Frozen):
     repeats: int
     encode: tuple[EncodeTime, ...]
     all_subsets: SubsetsTime
+    study: StudyTime
     flip: FlipTime
     viewer: ViewerTime | None = None

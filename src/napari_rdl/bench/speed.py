@@ -10,13 +10,17 @@ from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from napari_rdl.bench.report import FRAME_SECONDS, EncodeTime, FlipTime, Report, SubsetsTime
+from napari_rdl.bench.report import FRAME_SECONDS, EncodeTime, FlipTime, Report, StudyTime, SubsetsTime
 from napari_rdl.brats import all_subsets
 from napari_rdl.callbacks import Progress, ignore_progress
 from napari_rdl.errors import ConfigError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from napari_rdl.case import Case
+    from napari_rdl.compare import SubsetStudy
     from napari_rdl.network import Model
     from napari_rdl.segment import Representations, SegmentSettings
 
@@ -83,7 +87,8 @@ def measure(
     names = case.modalities
     counts = range(1, len(names) + 1)
     encode_seconds: dict[int, list[float]] = {count: [] for count in counts}
-    one, every = [], []
+    one, every, studies = [], [], []
+    truth = case.truth()
     total = repeats * (len(names) + 1)
     encode(case, model, modalities=names[:1], settings=settings)  # what is paid once is not measured
     for repeat in range(repeats):
@@ -98,6 +103,7 @@ def measure(
         progress((repeat + 1) * (len(names) + 1) - 1, total, "combining every subset")
         one.append(_timed(representations.combine)[0])
         every.append(_timed(deque, representations.combine_all(), maxlen=0)[0])
+        studies.append(_timed(_study, representations, truth)[0])
     full = encode_seconds[len(names)]
     report = Report(
         size=size,
@@ -125,6 +131,7 @@ def measure(
             one_run_seconds=median(a + b for a, b in zip(full, one, strict=True)),
             ratio=median((a + c) / (a + b) for a, b, c in zip(full, one, every, strict=True)),
         ),
+        study=_measure_study(representations, truth, studies, full),
         flip=_measure_flips(representations, repeats),
     )
     progress(total, total, "")
@@ -136,6 +143,30 @@ def flipped_subsets(names: tuple[str, ...]) -> list[tuple[str, ...]]:
     full = [tuple(names)]
     without = [subset for subset in all_subsets(names) if len(subset) == len(names) - 1]
     return [subset for pair in zip(without, full * len(without), strict=True) for subset in pair] or full
+
+
+def _study(representations: Representations, truth: NDArray[np.uint8] | None) -> SubsetStudy:
+    from napari_rdl.compare import study_subsets
+
+    return study_subsets(representations, "full" if truth is None else truth, title="mask")
+
+
+def _measure_study(
+    representations: Representations,
+    truth: NDArray[np.uint8] | None,
+    seconds: list[float],
+    encode_seconds: list[float],
+) -> StudyTime:
+    study = _study(representations, truth)
+    distances, _ = _timed(deque, study.measure_distances(), maxlen=0)
+    assert study.reference is not None
+    return StudyTime(
+        seconds=median(seconds),
+        ratio=median(part / whole for part, whole in zip(seconds, encode_seconds, strict=True)),
+        distances_seconds=distances,
+        reference=study.reference.title,
+        megabytes=study.stack.nbytes / 1e6,
+    )
 
 
 def _measure_flips(representations: Representations, repeats: int) -> FlipTime:

@@ -26,7 +26,7 @@ def bench(
 ) -> None:
     """Measure the speed on this machine.
 
-    Ratios and medians of one run: encoding, all subsets, flipping a modality.
+    Ratios and medians of one run: encoding, all subsets, their study, flipping a modality.
     """
     with stdout_for_results(), progress_bar("Benchmark") as progress:
         from napari_rdl.bench import bench_case, measure
@@ -69,6 +69,12 @@ def _show(report: Report) -> None:
     typer.echo(
         f"  all {every.subsets} subsets       {every.seconds:8.2f} s   "
         f"ratio {every.ratio:.2f} of one run of {every.one_run_seconds:.2f} s (at most {every.limit:.2f})"
+    )
+    study = report.study
+    typer.echo(
+        f"  study of all subsets {study.seconds:8.2f} s   "
+        f"ratio {study.ratio:.2f} of the encode before it (at most {study.limit:.2f}); "
+        f"HD95 {study.distances_seconds:.2f} s more; labels held in {study.megabytes:.0f} MB"
     )
     flip = report.flip
     typer.echo(

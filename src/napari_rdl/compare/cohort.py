@@ -189,7 +189,7 @@ def _study_or_reason(
         # Hours of other patients' work must not be lost to one that nobody foresaw.
         logger.exception("%s failed", patient.name)
         reason = f"{type(error).__name__}: {error}"
-    logger.warning("%s is left out: %s", patient.name, reason)
+    logger.info("%s is left out: %s", patient.name, reason)
     write_text(path, json.dumps({"key": key, "failed": reason}, indent=1))
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from html import escape
+from urllib.parse import quote
 
 from napari_rdl.brats import REGIONS
 from napari_rdl.compare.export import MEASURES, Measure, measures_of
-from napari_rdl.compare.finished import FinishedStudy, StudiedPatient
+from napari_rdl.compare.finished import PATIENTS, FinishedStudy, StudiedPatient
 from napari_rdl.compare.pooled import PooledTable, subset_title
+from napari_rdl.compare.shapley import ModalityWorth
 from napari_rdl.compare.summary import (
+    count_remark,
     heading_of,
     pooled_worth,
     undefined_remark,
@@ -18,9 +21,15 @@ from napari_rdl.compare.summary import (
     worth_heading,
 )
 
+_OPEN = 3
+"""Patients whose numbers are unfolded at first."""
+
+_PICTURES = 40
+"""Patients whose pictures are in the page itself; all of a large cohort's would make it too heavy to open."""
+
 _STYLE = """
 :root { color-scheme: light dark; --text: #1c2126; --dim: #5c6670; --back: #f4f5f7; --card: #ffffff;
-  --line: #d9dde2; --full: 88%; --ink: #10242b; }
+  --line: #d9dde2; --ink: #10242b; }
 @media (prefers-color-scheme: dark) { :root { --text: #e4e7ea; --dim: #9aa4ae; --back: #14181c;
   --card: #1e2328; --line: #39414a; } }
 * { box-sizing: border-box; }
@@ -41,6 +50,7 @@ td.heat { color: var(--ink); } td.dot, th.dot { text-align: center; padding: 3px
 td.first, th.first { border-left: 2px solid var(--line); }
 details { border-top: 1px solid var(--line); padding: 8px 0; } details:first-of-type { border-top: 0; }
 summary { cursor: pointer; } summary b { margin-right: 10px; } summary span { color: var(--dim); }
+a { color: inherit; }
 p.remark { color: var(--dim); margin: 8px 0; } .failed { color: #c0392b; }
 @media (prefers-color-scheme: dark) { .failed { color: #ff8b7d; } }
 @media print { body { background: white; } section { break-inside: avoid; } }
@@ -71,29 +81,11 @@ def html_page(
             f"<li><b>{escape(name)}</b>: {escape(why)}</li>" for name, why in study.failed.items()
         )
         parts.append(_section("Failed", f'<ul class="failed">{items}</ul>'))
-    for table in tables:
-        charts = "".join(
-            _chart(f"{kind}_{table.measure}", light, dark, f"{kind} of {heading_of(table)}")
-            for kind in ("heatmap", "boxes")
-        )
-        body = charts or _pooled(table)
-        remark = undefined_remark(table)
-        counted = _counted(table)
-        notes = "".join(f'<p class="remark">{escape(text)}</p>' for text in (counted, remark) if text)
-        parts.append(_section(f"{heading_of(table)}, mean over patients", body + notes))
-    for measure, worth in pooled_worth(study).items():
-        heads = "".join(f"<th>{escape(name)}</th>" for name in (*study.modalities, "Sum"))
-        rows = "".join(
-            f"<tr><th>{region}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-            for region, cells in worth_cells(study, worth)
-        )
-        grid = f"<table><tr><th></th>{heads}</tr>{rows}</table>"
-        parts.append(
-            _section(
-                worth_heading(worth), grid + _chart(f"worth_{measure}", light, dark, worth_heading(worth))
-            )
-        )
-    listed = "".join(_patient(study, patient, number < 3) for number, patient in enumerate(study.patients))
+    sections = [_table_section(table, light, dark) for table in tables]
+    worths = [_worth_section(study, worth, light, dark) for worth in pooled_worth(study).values()]
+    # Beside the first table, since it is what most readers come for.
+    parts += [*sections[:1], *worths, *sections[1:]]
+    listed = "".join(_patient(study, patient, number) for number, patient in enumerate(study.patients))
     parts.append(_section("Patients, worst first", listed or "<p>None.</p>"))
     about = "".join(
         f"<dt>{escape(title)}</dt><dd>{escape(str(study.about[key]))}</dd>"
@@ -113,6 +105,30 @@ def html_page(
         f'<h1>Subset study</h1><p class="lead">{escape(lead)}</p>{"".join(parts)}'
         "</main></body></html>\n"
     )
+
+
+def _table_section(table: PooledTable, light: Mapping[str, bytes], dark: Mapping[str, bytes]) -> str:
+    heading = heading_of(table)
+    charts = "".join(
+        _chart(f"{kind}_{table.measure}", light, dark, f"{kind} of {heading}")
+        for kind in ("heatmap", "boxes")
+    )
+    texts = (count_remark(table), undefined_remark(table))
+    notes = "".join(f'<p class="remark">{escape(text)}</p>' for text in texts if text)
+    return _section(f"{heading}, mean over patients", (charts or _pooled(table)) + notes)
+
+
+def _worth_section(
+    study: FinishedStudy, worth: ModalityWorth, light: Mapping[str, bytes], dark: Mapping[str, bytes]
+) -> str:
+    heads = "".join(f"<th>{escape(name)}</th>" for name in (*study.modalities, "Sum"))
+    rows = "".join(
+        f"<tr><th>{region}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+        for region, cells in worth_cells(study, worth)
+    )
+    heading = worth_heading(worth)
+    chart = _chart(f"worth_{worth.measure}", light, dark, heading)
+    return _section(heading, f"<table><tr><th></th>{heads}</tr>{rows}</table>{chart}")
 
 
 def _section(title: str, body: str) -> str:
@@ -143,21 +159,17 @@ def _pooled(table: PooledTable) -> str:
     return f"<table><tr><th></th>{heads}</tr>{rows}</table>"
 
 
-def _counted(table: PooledTable) -> str:
-    counts = sorted({count for row in table.counts.values() for count in row})
-    if len(counts) == 1:
-        return f"Each mean is over {counts[0]} patient{'' if counts[0] == 1 else 's'}."
-    return f"Means are over {counts[0]} to {counts[-1]} patients: not everyone has every subset."
-
-
-def _patient(study: FinishedStudy, patient: StudiedPatient, shown: bool) -> str:
+def _patient(study: FinishedStudy, patient: StudiedPatient, number: int) -> str:
     score = "no reference" if patient.score is None else f"mean Dice {100 * patient.score:.1f} %"
     about = f"{score}; {', '.join(patient.modalities)}"
     body = ""
     if patient.remark:
         body += f'<p class="remark">{escape(patient.remark)}</p>'
     picture = study.picture(patient)
-    if picture.is_file():
+    if number >= _PICTURES:
+        target = quote(f"{PATIENTS}/{picture.name}")
+        body += f'<p class="remark"><a href="{target}">Picture</a>, in the file beside this page.</p>'
+    elif picture.is_file():
         body += f'<img alt="{escape(patient.name)}, one axial slice" src="{_embedded(picture.read_bytes())}">'
     body += _rows(patient)
     if patient.places:
@@ -168,7 +180,7 @@ def _patient(study: FinishedStudy, patient: StudiedPatient, shown: bool) -> str:
             f"{worst.volume_ml:.1f} ml at voxel {x}, {y}, {z}, where {100 * worst.agreement:.0f} % of them "
             "say the same.</p>"
         )
-    opened = " open" if shown else ""
+    opened = " open" if number < _OPEN else ""
     return (
         f"<details{opened}><summary><b>{escape(patient.name)}</b><span>{escape(about)}</span></summary>"
         f"{body}</details>"

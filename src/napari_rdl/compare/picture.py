@@ -55,6 +55,7 @@ def draw_patient(case: Case, study: SubsetStudy, *, dpi: int = 100) -> bytes:
     below = [("reference", truth)] if truth is not None and study.reference.title != "full set" else []  # type: ignore[union-attr]
     columns = max(len(names) + 1, len(below) + 1 + len(missing))
     figure = new_figure((_INCHES * columns, 2 * _INCHES * 1.35 + 0.4), _BLACK)
+    figure.get_layout_engine().set(h_pad=0.1)  # type: ignore[union-attr, call-arg]
     panels = figure.subplots(2, columns, squeeze=False)
     for axes in panels.flat:
         axes.axis("off")

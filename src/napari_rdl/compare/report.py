@@ -17,6 +17,7 @@ from napari_rdl.compare.finished import FinishedStudy, pooled_scores, write_text
 from napari_rdl.compare.page import html_page
 from napari_rdl.compare.pooled import PooledTable, subset_title
 from napari_rdl.compare.summary import (
+    count_remark,
     heading_of,
     pooled_worth,
     tables_of,
@@ -82,8 +83,8 @@ def markdown(study: FinishedStudy, tables: Sequence[PooledTable]) -> str:
         for region, row in table.values.items():
             cells = ["–" if value is None else f"{value:.1f}" for value in row]
             lines.append(f"| {region} | " + " | ".join(cells) + " |")
-        if remark := undefined_remark(table):
-            lines += ["", remark]
+        remarks = [remark for remark in (count_remark(table), undefined_remark(table)) if remark]
+        lines += ["", " ".join(remarks)]
     for worth in pooled_worth(study).values():
         lines += ["", f"## {worth_heading(worth)}", "", "| | " + " | ".join(study.modalities) + " | Sum |"]
         lines.append("|---" * (len(study.modalities) + 2) + "|")

@@ -65,7 +65,20 @@ def undefined_remark(table: PooledTable) -> str | None:
     """Return how many values were left out, in words."""
     if not table.undefined:
         return None
+    if table.undefined == 1:
+        return "One value is undefined because a mask is empty; it is left out."
+    if table.undefined == 1:
+        return "One value is undefined because a mask is empty; it is left out."
     return f"{table.undefined} values are undefined because a mask is empty; they are left out."
+
+
+def count_remark(table: PooledTable) -> str:
+    """Return how many patients stand behind the means, in words."""
+    counts = sorted({count for row in table.counts.values() for count in row})
+    if len(counts) == 1:
+        return f"Each mean is over {counts[0]} patient{'' if counts[0] == 1 else 's'}."
+    few, most = counts[0], counts[-1]
+    return f"Means are over {few} to {most} patients: not everyone has every subset or a value there."
 
 
 def worth_heading(worth: ModalityWorth) -> str:
