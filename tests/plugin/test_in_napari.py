@@ -151,9 +151,9 @@ def test_a_sample_that_cannot_be_made_is_the_users_to_see(viewer, monkeypatch):
         viewer.open_sample("napari-rdl", "synthetic_patient")
 
 
-def test_the_widget_is_in_the_layers_menu():
+def test_the_widgets_are_in_the_layers_menu():
     manifest = npe2.PluginManifest.from_distribution("napari-rdl")
-    (item,) = manifest.contributions.menus["napari/layers/segment"]
-    (widget,) = manifest.contributions.widgets
-    assert item.command == widget.command
-    assert widget.display_name == "Segment tumour"
+    items = manifest.contributions.menus["napari/layers/segment"]
+    widgets = manifest.contributions.widgets
+    assert [item.command for item in items] == [widget.command for widget in widgets]
+    assert {"Segment tumour", "Train model"} <= {widget.display_name for widget in widgets}

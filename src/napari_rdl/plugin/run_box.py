@@ -110,6 +110,11 @@ class RunBox(Section):
         devices = [self.device_box.itemData(index) for index in range(self.device_box.count())]
         self.set_devices(devices, choice.device)
 
+    def choose_model(self, path: Path) -> None:
+        """Choose a checkpoint, as if it had been picked from a file."""
+        self._list_models(path, self.models)
+        self.choice_changed.emit()
+
     def set_devices(self, devices: Iterable[str], chosen: str | None = None) -> None:
         """List these devices, `chosen` (as before if left out) among them."""
         chosen = chosen or self.device_box.currentData()

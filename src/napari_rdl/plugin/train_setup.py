@@ -1,0 +1,517 @@
+"""The part of the widget where a run is set up: data, recipe, beginning, device, length, place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_rdl.errors import NapariRdlError
+from napari_rdl.network import bundled_model_path, read_card
+from napari_rdl.plugin.config_editors import leave_the_wheel_alone
+from napari_rdl.plugin.config_form import ConfigForm, nested
+from napari_rdl.plugin.message_bar import MessageBar
+from napari_rdl.plugin.model_card import card_name
+from napari_rdl.plugin.patient_box import plain_collapsible
+from napari_rdl.plugin.run_box import DEVICE_TITLES
+from napari_rdl.plugin.run_process import RunPlan
+from napari_rdl.plugin.section import SPACING, Section, WrappedLabel
+from napari_rdl.plugin.train_memory import RECENT, RememberedTraining
+from napari_rdl.training.config import TrainingConfig
+from napari_rdl.training.patients import is_synthetic
+from napari_rdl.training.recipe import config_problems, load_recipe, recipe_names
+
+RECIPE_TITLES = {
+    "laptop": ("Laptop", "A small network at 3 mm, for a laptop's CPU"),
+    "shipped": ("As shipped", "What the shipped weights were trained with: 2 mm, a day on two CPU cores"),
+    "brats2018": ("BraTS 2018, paper", "The paper's settings at 1 mm, for a GPU"),
+    "brats2020": ("BraTS 2020, paper", "The paper's settings at 1 mm, for a GPU"),
+}
+SHIPPED = "shipped"
+_FROM_FILE = "from file"
+
+TRY_IT = RunPlan(
+    "laptop",
+    {
+        "data.source": "phantom:16",
+        "optimizer.max_steps": 200,
+        "validation.every": 25,
+        "validation.patients": 3,
+        "run.checkpoint_every": 25,
+    },
+)
+"""A toy model in some minutes on a laptop, from nothing."""
+
+
+class TrainSetup(QWidget):
+    """Common settings shown, the others under Advanced.
+
+    Signals
+    -------
+    start_asked, check_asked, cancel_asked, try_asked : no value
+    edited : no value
+    """
+
+    start_asked = Signal()
+    check_asked = Signal()
+    cancel_asked = Signal()
+    try_asked = Signal()
+    edited = Signal()
+
+    def __init__(self, remembered: RememberedTraining, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._loading = True
+        self._checking = False
+        self._recipe = "laptop"
+        self._start_index = 0
+        self._recipe_files: list[str] = list(remembered.recipe_files)
+        self._checkpoints: list[Path] = list(remembered.checkpoints)
+        self.form = ConfigForm(
+            TrainingConfig,
+            leave_out=("name", "data.source", "start_from"),
+            titles={"hardware.device": DEVICE_TITLES},
+        )
+        self._make_editors()
+        self._lay_out()
+        self._connect()
+        self._list_recipes(remembered.recipe)
+        self._list_starts(None)
+        self._restore(remembered)
+        self._loading = False
+        self._on_edited()
+
+    # --- What was set up
+
+    @property
+    def plan(self) -> RunPlan:
+        """The recipe, and the changes against it."""
+        changes: dict[str, Any] = {}
+        if self.source:
+            changes["data.source"] = self.source
+        if self.start_from is not None:
+            changes["start_from"] = self.start_from
+        # Models are told apart by their runs' names.
+        changes["name"] = self.name_edit.text().strip()
+        return RunPlan(self._recipe, {**changes, **self.form.changes()})
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the new run."""
+        return Path(self.runs_edit.text().strip()).expanduser() / self.name_edit.text().strip()
+
+    @property
+    def source(self) -> str:
+        """Where patients come from, as ``--data`` has it."""
+        if self.kind_box.currentData() == "synthetic":
+            return f"phantom:{self.count_box.value()}"
+        return self.source_edit.text().strip()
+
+    @property
+    def start_from(self) -> str | None:
+        """What the run begins with: None, ``"shipped"`` or a checkpoint."""
+        chosen = self.start_box.currentData()
+        return str(chosen) if chosen is not None else None
+
+    @property
+    def skips_broken(self) -> bool:
+        """Whether patients that cannot be used are left out."""
+        return bool(self.form.rows["data.skip_broken"].value)
+
+    def choices(self) -> dict[str, Any]:
+        """Return what is to be remembered, as fields of `RememberedTraining`."""
+        return {
+            "recipe": self._recipe,
+            "recipe_files": tuple(self._recipe_files),
+            "source_kind": self.kind_box.currentData(),
+            "source": self.source_edit.text().strip(),
+            "synthetic": self.count_box.value(),
+            "checkpoints": tuple(self._checkpoints),
+            "changes": self.form.changes(),
+            "runs_folder": Path(self.runs_edit.text().strip()).expanduser(),
+        }
+
+    def problems(self) -> list[str]:
+        """Say what is wrong beside its field; return all of it."""
+        values = {**self.form.values(), "data.source": self.source, "start_from": self.start_from}
+        found = config_problems(nested(values))
+        elsewhere = self.form.show_problems(found)
+        source = ""
+        if self.kind_box.currentData() != "synthetic":
+            if not self.source:
+                source = "Choose where the patients lie."
+            elif not Path(self.source).expanduser().exists():
+                source = f"There is no {self.source}."
+        place = ""
+        name = self.name_edit.text().strip()
+        if not name or not self.runs_edit.text().strip():
+            place = "Give the run a folder and a name."
+        elif "/" in name or "\\" in name or name in (".", ".."):
+            place = "A name has no slashes."
+        elif self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+            place = f"{self.folder} is not empty: choose another name."
+        self.source_problem.setText(source)
+        self.place_problem.setText(place)
+        self.other_problems.setText(" ".join(elsewhere))
+        count = len(self.form.changes().keys() - {"optimizer.max_steps", "hardware.device"})
+        self.advanced.setText(f"Advanced ({count} changed)" if count else "Advanced")
+        self.reset_button.setEnabled(bool(self.form.changes()))
+        return [*filter(None, (source, place)), *found.values()]
+
+    # --- What code sets up
+
+    def set_plan(self, plan: RunPlan) -> None:
+        """Set up a recipe and changes, in place of what was there."""
+        self._loading = True
+        self._list_recipes(plan.recipe)
+        self._load_recipe(plan.recipe)
+        changes = dict(plan.changes)
+        self._set_source(str(changes.pop("data.source", "")))
+        self._list_starts(changes.pop("start_from", None))
+        changes.pop("name", None)
+        self.form.set_values(changes)
+        self._loading = False
+        self.propose_name()
+
+    def begin_with(self, checkpoint: Path | str | None) -> None:
+        """Begin with a checkpoint (``"shipped"`` for the bundled one), or with random weights.
+
+        Its architecture and voxel size are taken over, since its weights fit no other.
+        """
+        self._list_starts(checkpoint)
+        self._adopt(checkpoint)
+        self.propose_name()
+
+    def propose_name(self) -> None:
+        """Put the first free name for a run of this recipe."""
+        stem = Path(self._recipe).stem + ("-tuned" if self.start_from else "")
+        folder = Path(self.runs_edit.text().strip()).expanduser()
+        number = 1
+        while (folder / f"{stem}-{number}").exists():
+            number += 1
+        self.name_edit.setText(f"{stem}-{number}")
+        self._on_edited()
+
+    def set_checking(self, checking: bool) -> None:
+        """Turn Check into Cancel and back."""
+        self._checking = checking
+        self.check_button.setText("Cancel" if checking else "Check")
+        if checking:
+            self.found.show_message("note", "Starting Python and PyTorch…")
+
+    # --- Making
+
+    def _make_editors(self) -> None:
+        self.try_button = QPushButton("Try it: a toy model")
+        self.try_button.setToolTip(
+            "From nothing to a trained toy model: 16 synthetic patients, 200 steps, some minutes. "
+            "What is set up below stays as it is."
+        )
+        self.recipe_box = _combo("Where the settings come from; those changed below are marked with •")
+        self.kind_box = _combo("Where patients come from")
+        for title, kind in (
+            ("Folder of patients", "folder"),
+            ("Synthetic patients", "synthetic"),
+            ("Split file", "split"),
+        ):
+            self.kind_box.addItem(title, kind)
+        self.source_edit = QLineEdit()
+        self.source_edit.setToolTip(
+            "A folder with one folder for each patient, labels beside the images; or a split file (.json) "
+            "that says who trains and who validates"
+        )
+        self.source_button = _browse("Choose the folder or the file")
+        self.count_box = QSpinBox()
+        self.count_box.setRange(1, 100_000)
+        self.count_box.setSuffix(" patients")
+        self.count_box.setToolTip("How many synthetic patients to train on; they are made on first use")
+        leave_the_wheel_alone(self.count_box)
+        self.start_box = _combo(
+            "What the weights begin with. A checkpoint brings its architecture and voxel size."
+        )
+        self.runs_edit = QLineEdit()
+        self.runs_edit.setToolTip("The folder in which runs are put")
+        self.runs_button = _browse("Choose the folder in which runs are put")
+        self.name_edit = QLineEdit()
+        self.name_edit.setToolTip("Name of the run's folder, and of the model that it makes")
+        self.source_problem, self.place_problem, self.other_problems = (WrappedLabel() for _ in range(3))
+        for label in (self.source_problem, self.place_problem, self.other_problems):
+            label.setObjectName("problem")
+        self.reset_button = QPushButton("Back to the recipe")
+        self.reset_button.setToolTip("Undo all changes against the recipe")
+        self.check_button = QPushButton("Check")
+        self.check_button.setToolTip("Look for patients, and measure memory and time on two steps")
+        self.start_button = QPushButton("Start")
+        self.start_button.setToolTip("Start the training as a process of its own; it goes on without napari")
+        self.found = MessageBar()
+
+    def _lay_out(self) -> None:
+        first = Section("First time?")
+        first.body.addWidget(self.try_button)
+
+        grid = QGridLayout()
+        grid.setSpacing(SPACING)
+        grid.setColumnStretch(1, 1)
+        self._source_row = QWidget()
+        self._source_row.setLayout(_beside(self.source_edit, self.source_button))
+        places = QWidget()
+        places.setLayout(_beside(self.runs_edit, self.runs_button))
+        rows: list[tuple[str, QWidget]] = [
+            ("Data", self.kind_box),
+            ("", self._source_row),
+            ("", self.count_box),
+            ("", self.source_problem),
+            ("Recipe", self.recipe_box),
+            ("Start from", self.start_box),
+        ]
+        for number, (title, widget) in enumerate(rows):
+            if title:
+                label = QLabel(title)
+                label.setBuddy(widget)
+                grid.addWidget(label, number, 0, Qt.AlignmentFlag.AlignLeft)
+            grid.addWidget(widget, number, 1)
+        run = Section("New run")
+        run.body.addLayout(grid)
+        for key in ("hardware.device", "optimizer.max_steps"):
+            run.body.addWidget(self.form.take(key))
+        self.form.lay_out()
+        advanced = QWidget()
+        column = QVBoxLayout(advanced)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(SPACING)
+        column.addWidget(self.reset_button)
+        column.addWidget(self.other_problems)
+        column.addWidget(self.form)
+        self.advanced = plain_collapsible("Advanced", advanced)
+        run.body.addWidget(self.advanced)
+
+        place = Section("Where it is put")
+        grid = QGridLayout()
+        grid.setSpacing(SPACING)
+        grid.setColumnStretch(1, 1)
+        for number, (title, widget) in enumerate((("Folder", places), ("Name", self.name_edit))):
+            label = QLabel(title)
+            label.setBuddy(self.runs_edit if widget is places else widget)
+            grid.addWidget(label, number, 0)
+            grid.addWidget(widget, number, 1)
+        place.body.addLayout(grid)
+        place.body.addWidget(self.place_problem)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(SPACING)
+        buttons.addWidget(self.start_button, 2)
+        buttons.addWidget(self.check_button, 1)
+        place.body.addLayout(buttons)
+        place.body.addWidget(self.found)
+
+        column = QVBoxLayout(self)
+        column.setContentsMargins(6, 6, 6, 6)
+        column.setSpacing(14)
+        for part in (first, run, place):
+            column.addWidget(part)
+        column.addStretch(1)
+
+    def _connect(self) -> None:
+        self.try_button.clicked.connect(self.try_asked)
+        self.start_button.clicked.connect(self.start_asked)
+        self.check_button.clicked.connect(self._on_check_clicked)
+        self.recipe_box.activated.connect(self._on_recipe_activated)
+        self.start_box.activated.connect(self._on_start_activated)
+        self.kind_box.currentIndexChanged.connect(self._on_kind)
+        self.source_button.clicked.connect(self._ask_for_source)
+        self.runs_button.clicked.connect(self._ask_for_runs)
+        self.reset_button.clicked.connect(lambda: self.form.reset())
+        self.count_box.valueChanged.connect(self._on_edited)
+        self.runs_edit.editingFinished.connect(self.propose_name)
+        for edit in (self.source_edit, self.name_edit):
+            edit.textChanged.connect(self._on_edited)
+        self.form.edited.connect(self._on_edited)
+
+    def _restore(self, remembered: RememberedTraining) -> None:
+        self.runs_edit.setText(str(remembered.runs_folder))
+        self.count_box.setValue(remembered.synthetic)
+        self.source_edit.setText(remembered.source)
+        self.kind_box.setCurrentIndex(max(self.kind_box.findData(remembered.source_kind), 0))
+        self._on_kind()
+        self._load_recipe(self._recipe)
+        known = {key: value for key, value in remembered.changes.items() if key in self.form.rows}
+        # What begins with random weights begins with the recipe's architecture.
+        self.form.set_values({key: value for key, value in known.items() if not key.startswith("network.")})
+        self.propose_name()
+
+    # --- What the editors say
+
+    def _on_edited(self, _value: object = None) -> None:
+        if self._loading:
+            return
+        wrong = self.problems()
+        self.start_button.setEnabled(not wrong)
+        self.check_button.setEnabled(not wrong or self._checking)
+        self.edited.emit()
+
+    def _on_check_clicked(self) -> None:
+        (self.cancel_asked if self._checking else self.check_asked).emit()
+
+    def _on_kind(self, _index: int = 0) -> None:
+        synthetic = self.kind_box.currentData() == "synthetic"
+        self._source_row.setVisible(not synthetic)
+        self.count_box.setVisible(synthetic)
+        self._on_edited()
+
+    def _on_recipe_activated(self, index: int) -> None:
+        chosen = self.recipe_box.itemData(index)
+        if chosen == _FROM_FILE:
+            chosen, _ = QFileDialog.getOpenFileName(self, "Choose a recipe", "", "Recipes (*.toml)")
+            if not chosen:
+                self._list_recipes(self._recipe)
+                return
+        before = self._recipe
+        try:
+            self._load_recipe(chosen)
+        except NapariRdlError as error:
+            self.found.show_message("error", str(error))
+            self._list_recipes(before)
+            return
+        self.found.clear()
+        self._list_recipes(chosen)
+        if self.start_from is not None:
+            self._adopt(self.start_box.currentData())
+        self.propose_name()
+
+    def _on_start_activated(self, index: int) -> None:
+        chosen = self.start_box.itemData(index)
+        if chosen == _FROM_FILE:
+            name, _ = QFileDialog.getOpenFileName(
+                self, "Choose a checkpoint", "", "Checkpoints (*.safetensors)"
+            )
+            if not name:
+                self.start_box.setCurrentIndex(self._start_index)
+                return
+            chosen = Path(name)
+        self.begin_with(chosen)
+
+    def _ask_for_source(self) -> None:
+        before = self.source_edit.text()
+        if self.kind_box.currentData() == "split":
+            chosen, _ = QFileDialog.getOpenFileName(self, "Choose a split file", before, "Splits (*.json)")
+        else:
+            chosen = QFileDialog.getExistingDirectory(self, "Folder of patients", before)
+        if chosen:
+            self.source_edit.setText(chosen)
+
+    def _ask_for_runs(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(self, "Folder of runs", self.runs_edit.text())
+        if chosen:
+            self.runs_edit.setText(chosen)
+            self.propose_name()
+
+    # --- Lists and values
+
+    def _set_source(self, source: str) -> None:
+        kind = "synthetic" if is_synthetic(source) else "split" if source.endswith(".json") else "folder"
+        self.kind_box.setCurrentIndex(self.kind_box.findData(kind))
+        if kind == "synthetic":
+            self.count_box.setValue(int(source.split(":")[1]))
+        elif source:
+            self.source_edit.setText(source)
+        self._on_kind()
+
+    def _load_recipe(self, recipe: str) -> None:
+        base = load_recipe(recipe).model_dump()
+        self._recipe = recipe
+        loading, self._loading = self._loading, True
+        self.form.set_base(base)
+        self._loading = loading
+        if base["data"]["source"]:
+            self._set_source(base["data"]["source"])
+
+    def _adopt(self, checkpoint: Path | str | None) -> None:
+        """Take over what the weights of a checkpoint need."""
+        self.found.clear()
+        self.form.reset("network.")
+        self.form.reset("data.spacing")
+        if checkpoint is None:
+            return
+        try:
+            card = read_card(bundled_model_path() if checkpoint == SHIPPED else checkpoint)
+        except NapariRdlError as error:
+            self.found.show_message("error", str(error))
+            self._list_starts(None)
+            return
+        network = {f"network.{name}": value for name, value in card.network.model_dump().items()}
+        self.form.set_values({**network, "data.spacing": card.spacing})
+
+    def _list_recipes(self, chosen: str) -> None:
+        names = recipe_names()
+        if chosen not in names:
+            self._recipe_files = [chosen, *(file for file in self._recipe_files if file != chosen)][:RECENT]
+        order = [*(name for name in RECIPE_TITLES if name in names), *names, *self._recipe_files]
+        with QSignalBlocker(self.recipe_box):
+            self.recipe_box.clear()
+            for name in dict.fromkeys(order):
+                title, tip = RECIPE_TITLES.get(name, (name if name in names else Path(name).name, name))
+                self.recipe_box.addItem(title, name)
+                self.recipe_box.setItemData(self.recipe_box.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+            self.recipe_box.insertSeparator(self.recipe_box.count())
+            self.recipe_box.addItem("From file…", _FROM_FILE)
+            self.recipe_box.setCurrentIndex(self.recipe_box.findData(chosen))
+
+    def _list_starts(self, chosen: Path | str | None) -> None:
+        if chosen not in (None, SHIPPED):
+            path = Path(str(chosen))
+            self._checkpoints = [path, *(other for other in self._checkpoints if other != path)][:RECENT]
+            chosen = path
+        entries: list[tuple[str, Path | str | None]] = [
+            ("Random weights", None),
+            (f"Shipped: {card_name(bundled_model_path())}", SHIPPED),
+            *((f"{card_name(path)} ({path.name})", path) for path in self._checkpoints),
+        ]
+        with QSignalBlocker(self.start_box):
+            self.start_box.clear()
+            for title, value in entries:
+                self.start_box.addItem(title, value)
+                self.start_box.setItemData(
+                    self.start_box.count() - 1, str(value or ""), Qt.ItemDataRole.ToolTipRole
+                )
+            self.start_box.insertSeparator(self.start_box.count())
+            self.start_box.addItem("Checkpoint…", _FROM_FILE)
+            self._start_index = [value for _, value in entries].index(chosen)
+            self.start_box.setCurrentIndex(self._start_index)
+
+
+def _combo(tip: str) -> QComboBox:
+    box = QComboBox()
+    box.setToolTip(tip)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(8)
+    box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    leave_the_wheel_alone(box)
+    return box
+
+
+def _browse(tip: str) -> QPushButton:
+    button = QPushButton("…")
+    button.setToolTip(tip)
+    button.setFixedWidth(30)
+    return button
+
+
+def _beside(*widgets: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(SPACING)
+    for number, widget in enumerate(widgets):
+        row.addWidget(widget, int(number == 0))
+    return row
