@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_rdl.errors import ConfigError, DeviceError, OutputError
+from napari_rdl.errors import CaseError, ConfigError, DeviceError, OutputError
 from napari_rdl.training.preview import Example, preview_pixels
 from napari_rdl.training.run_folder import RunFolder
 from napari_rdl.training.running import Ended, ProcessMark, is_alive, mark_of, read_record
@@ -136,6 +137,42 @@ def test_out_of_memory_at_the_first_step_says_what_to_lower(tiny_training, tmp_p
     with pytest.raises(DeviceError, match=r"at step 1: lower optimizer.micro_batch \(now 2\), data.crop"):
         run_training(config, tmp_path / "run")
     assert "Memory ran out" in read_record(RunFolder(tmp_path / "run").ended, Ended).problem
+
+
+@pytest.fixture
+def own_patients(patients_folder, tmp_path):
+    """The patients, for a test that spoils them, and a cache of their own."""
+    shutil.copytree(patients_folder, tmp_path / "patients")
+    return tmp_path / "patients", tmp_path / "cache"
+
+
+def test_a_run_ends_on_the_data_that_it_began_with(tiny_training, own_patients, tmp_path):
+    patients, cache = own_patients
+    config = tiny_training(f"data.source={str(patients)!r}", f"data.cache={str(cache)!r}")
+    run_training(config, tmp_path / "straight")
+    out = tmp_path / "run"
+    run_training(config, out, progress=at_step(2, lambda: shutil.rmtree(patients)))
+    assert_same(tmp_path / "straight", out)
+
+
+def test_a_problem_in_a_worker_is_one_sentence(tiny_training, own_patients, tmp_path):
+    patients, cache = own_patients
+    config = tiny_training(
+        f"data.source={str(patients)!r}",
+        f"data.cache={str(cache)!r}",
+        "data.workers=1",
+        "optimizer.max_steps=40",
+        "validation.every=100",
+    )
+
+    def spoil():
+        shutil.rmtree(patients)
+        shutil.rmtree(cache)
+
+    with pytest.raises(CaseError) as error:
+        run_training(config, tmp_path / "run", progress=at_step(2, spoil))
+    assert "\n" not in str(error.value)
+    assert str(patients) in str(error.value)
 
 
 def test_a_folder_that_holds_only_what_started_the_run_is_new(tmp_path):

@@ -93,6 +93,14 @@ class PatientCache:
         self.data = data
         self.modalities = tuple(modalities)
         self.folder = folder or (Path(data.cache).expanduser() if data.cache else default_cache_folder())
+        self._kept: dict[Patient, Path] = {}
+
+    def keep(self, patient: Patient) -> None:
+        """Use this patient as it is prepared now from here on, whatever becomes of its own files.
+
+        A run then ends on the data that it began with, and looks at no patient's folder for a crop.
+        """
+        self._kept[patient] = self.get(patient).path
 
     def get(self, patient: Patient) -> CachedPatient:
         """Return a patient, prepared now if need be. Several processes may ask at once.
@@ -104,6 +112,9 @@ class PatientCache:
         OutputError
             If the cache folder cannot be written.
         """
+        kept = self._kept.get(patient)
+        if kept is not None and _is_whole(kept):
+            return CachedPatient(kept)
         path = self.folder / self._file_name(patient)
         if not _is_whole(path):
             self._write(path, prepare(patient, self.data, self.modalities))

@@ -238,6 +238,8 @@ def check_patients(
         progress(done, len(real), f"Preparing {patient.name}")
         if reason is not None:
             broken[patient.name] = reason
+        else:
+            cache.keep(patient)
         some_missing |= not present
     if broken and not config.data.skip_broken:
         first, reason = next(iter(broken.items()))
@@ -320,15 +322,22 @@ def _recorded_problems(trainer: Trainer) -> Iterator[None]:
 
 @contextmanager
 def said_plainly(trainer: Trainer) -> Iterator[None]:
-    """Turn an end of memory into a sentence that says what to lower.
+    """Turn an end of memory into a sentence that says what to lower, and a worker's error into its own.
 
     Raises
     ------
     DeviceError
         If memory ran out.
+    NapariRdlError
+        As it was raised, where it was; a loader's worker sends the whole way that it came.
     """
     try:
         yield
+    except NapariRdlError as error:
+        *way, sentence = str(error).strip().splitlines()
+        if not way:
+            raise
+        raise type(error)(sentence.partition(": ")[2] or sentence) from error
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
