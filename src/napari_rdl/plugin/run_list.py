@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 from napari_rdl.plugin.run_reader import Glance, State
 from napari_rdl.plugin.section import SPACING, Section, WrappedLabel
 
-ROWS = 5
+ROWS = 4
 _PATH = Qt.ItemDataRole.UserRole
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from qtpy.QtCore import QSignalBlocker, Signal
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QGridLayout, QPushButton, QSizePolicy, QWidget
 
 from napari_rdl.plugin.config_editors import leave_the_wheel_alone
 from napari_rdl.plugin.model_card import card_summary
 from napari_rdl.plugin.section import SPACING, Section, WrappedLabel
 
-TITLES = {"best.safetensors": "Best on validation", "last.safetensors": "Last"}
+TITLES = {"best.safetensors": "Best on validation", "last.safetensors": "Last checkpoint"}
 
 
 class UseBox(Section):
@@ -75,7 +75,9 @@ class UseBox(Section):
             with QSignalBlocker(self.checkpoint_box):
                 self.checkpoint_box.clear()
                 for path in paths:
-                    self.checkpoint_box.addItem(f"{TITLES.get(path.name, 'Checkpoint')} ({path.name})", path)
+                    self.checkpoint_box.addItem(TITLES.get(path.name, path.name), path)
+                    last = self.checkpoint_box.count() - 1
+                    self.checkpoint_box.setItemData(last, str(path), Qt.ItemDataRole.ToolTipRole)
                 self.checkpoint_box.setCurrentIndex(paths.index(before) if before in paths else 0)
         self._listed = listed
         self.setVisible(bool(paths))
