@@ -1,26 +1,23 @@
-"""Curves of one run, or of several in one picture, in napari's colours.
-
-matplotlib is loaded with the first curve: it costs a third of a second.
-"""
+"""Curves of one run, or of several in one picture, in napari's colours."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+from numpy.typing import NDArray
+from qtpy.QtCore import QEvent, QRect
+from qtpy.QtGui import QImage, QPainter
+from qtpy.QtWidgets import QSizePolicy, QWidget
 
+from napari_rdl.plugin.curve_picture import CurveDrawer, CurvePicture, thinned
 from napari_rdl.plugin.run_reader import Curves
+from napari_rdl.plugin.segment_worker import TaskRunner
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
-    from matplotlib.lines import Line2D
+logger = logging.getLogger(__name__)
 
 HEIGHT = 270
-MOST_POINTS = 400
 _TITLES = {
     "loss": "total",
     "dice": "Dice",
@@ -29,23 +26,22 @@ _TITLES = {
     "mutual_information": "mutual inf.",
     "mean": "mean",
 }
-COLOURS = ("#4c9be8", "#f2a541", "#5fbf77", "#d9678b", "#a586e0", "#5bc2c4", "#c9b458", "#9a9a9a")
-"""Told apart on dark and on light ground."""
 
-Points = tuple[Sequence[float], Sequence[float]]
+Series = Mapping[str, tuple[Sequence[float], Sequence[float]]]
 
 
 class RunCurves(QWidget):
-    """Loss above, validation Dice below, over the steps."""
+    """Loss above, validation Dice below, over the steps; the picture is drawn in a thread."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = {"background": "#262930", "text": "#f0f1f2", "line": "#5a626c"}
-        self._canvas: FigureCanvasQTAgg | None = None
-        self._axes: tuple[Axes, Axes] | None = None
-        self._lines: dict[tuple[int, str], Line2D] = {}
-        self._layout = QVBoxLayout(self)
-        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._series: tuple[Series, Series] | None = None
+        self._stale = False
+        self._image: QImage | None = None
+        self.drawn: dict[str, int] = {}
+        self._drawer = CurveDrawer()
+        self.tasks = TaskRunner(self)
         self.setFixedHeight(HEIGHT)
         self.setToolTip(
             "Above: loss and its terms. Below: hard Dice on validation patients, mean over the subsets of "
@@ -57,16 +53,15 @@ class RunCurves(QWidget):
     def set_theme(self, background: str, text: str, line: str) -> None:
         """Take the theme's colours, as ``#rrggbb``."""
         self._theme = {"background": background, "text": text, "line": line}
-        if self._canvas is not None:
-            self._colour()
-            self._canvas.draw_idle()
+        self._draw()
 
-    def show_run(self, curves: Curves, left_out: set[str]) -> None:
+    def show_run(self, curves: Curves, left_out: Iterable[str]) -> None:
         """Show one run: the loss and its terms but those left out, Dice of each region and the mean."""
+        hidden = set(left_out)
         losses = {
             _TITLES.get(name, name): (curves.steps, values)
             for name, values in curves.losses.items()
-            if name not in left_out
+            if name not in hidden
         }
         dice = {_TITLES.get(name, name): (curves.validated, values) for name, values in curves.dice.items()}
         self._show(losses, dice)
@@ -77,113 +72,60 @@ class RunCurves(QWidget):
         dice = {name: (curves.validated, curves.dice.get("mean", [])) for name, curves in runs.items()}
         self._show(losses, dice)
 
-    @property
-    def drawn(self) -> dict[str, int]:
-        """Name of each curve -> points drawn, loss and Dice curves told apart by a prefix."""
-        kinds = ("loss", "Dice")
-        return {
-            f"{kinds[place]} {name}": len(line.get_xdata()) for (place, name), line in self._lines.items()
-        }
+    def _show(self, losses: Series, dice: Series) -> None:
+        there = any(len(steps) for steps, _ in [*losses.values(), *dice.values()])
+        self._series = (losses, dice) if there else None
+        self.setVisible(there)
+        if there:
+            self._draw()
+        else:
+            self.drawn = {}
 
-    def _show(self, losses: Mapping[str, Points], dice: Mapping[str, Points]) -> None:
-        wanted = {(0, name): points for name, points in losses.items()}
-        wanted |= {(1, name): points for name, points in dice.items()}
-        if not any(len(steps) for steps, _ in wanted.values()):
-            self.setVisible(False)
+    def _draw(self) -> None:
+        """Draw what is to be shown; a drawing under way is ended first, and what came meanwhile skipped."""
+        if self._series is None:
             return
-        if self._canvas is None:
-            self._make_canvas()
-        assert self._axes is not None
-        assert self._canvas is not None
-        if wanted.keys() != self._lines.keys():
-            self._make_lines(list(wanted))
-        for key, (steps, values) in wanted.items():
-            x, y = thinned(steps, values)
-            self._lines[key].set_data(x, y)
-            # A single value is no line.
-            self._lines[key].set_marker("o" if len(x) < 3 or key[0] == 1 else "")
-        for axes in self._axes:
-            axes.relim()
-            axes.autoscale(True)
-            axes.autoscale_view()
-        # Room for the legend above the curves.
-        low, high = self._axes[0].get_ylim()
-        self._axes[0].set_ylim(min(low, 0), high + 0.35 * (high - low))
-        self._axes[1].set_ylim(0, 1)
-        self.setVisible(True)
-        self._canvas.draw_idle()
+        self._stale = self.tasks.busy
+        if self._stale:
+            return
+        losses, dice = (
+            {name: thinned(steps, values) for name, (steps, values) in series.items()}
+            for series in self._series
+        )
+        picture = CurvePicture(
+            losses, dice, self.width(), self.height(), self.devicePixelRatioF(), **self._theme
+        )
+        drawer = self._drawer
+        self.tasks.start(
+            lambda _progress, _cancelled: drawer.draw(picture),
+            lambda pixels: self._on_drawn(picture, pixels),
+            self._on_error,
+        )
 
-    def _make_canvas(self) -> None:
-        from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
-        from matplotlib.figure import Figure
+    def _on_drawn(self, picture: CurvePicture, pixels: NDArray[np.uint8]) -> None:
+        height, width = pixels.shape[:2]
+        # QImage does not keep the array; a copy keeps its own pixels.
+        image = QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_RGBA8888).copy()
+        image.setDevicePixelRatio(picture.ratio)
+        self._image = image
+        self.drawn = picture.counts()
+        self.update()
+        if self._stale or picture.width != self.width():
+            self._draw()
 
-        figure = Figure()
-        # Fixed margins: a layout that is computed costs more than the drawing.
-        upper, lower = figure.subplots(2, 1, sharex=True)
-        figure.subplots_adjust(left=0.13, right=0.98, top=0.93, bottom=0.1, hspace=0.28)
-        self._axes = (upper, lower)
-        self._canvas = FigureCanvasQTAgg(figure)
-        self._canvas.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        # The wheel scrolls the panel, and the tooltip is this widget's.
-        self._canvas.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self._layout.addWidget(self._canvas)
+    def _on_error(self, error: Exception) -> None:
+        logger.error("The curves cannot be drawn", exc_info=error)
 
-    def _make_lines(self, keys: Sequence[tuple[int, str]]) -> None:
-        assert self._axes is not None
-        self._lines = {}
-        for place, axes in enumerate(self._axes):
-            axes.clear()
-            for number, name in enumerate(name for where, name in keys if where == place):
-                first = number == 0
-                (line,) = axes.plot(
-                    [],
-                    [],
-                    label=name,
-                    color=COLOURS[number % len(COLOURS)],
-                    linewidth=1.6 if first else 1.0,
-                    markersize=3,
-                    zorder=3 if first else 2,
-                )
-                self._lines[place, name] = line
-            axes.set_title("Loss" if place == 0 else "Validation Dice", loc="left")
-            if not axes.lines:
-                continue
-            axes.legend(
-                fontsize=7,
-                frameon=False,
-                ncols=2,
-                loc="upper right" if place == 0 else "upper left",
-                handlelength=1.2,
-                columnspacing=0.8,
-                borderaxespad=0.1,
-                labelspacing=0.2,
-            )
-        self._colour()
+    def paintEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
+        """Show the picture; while one of another width is awaited, the last one stretched."""
+        del event
+        if self._image is not None:
+            painter = QPainter(self)
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            painter.drawImage(QRect(0, 0, self.width(), self.height()), self._image)
+            painter.end()
 
-    def _colour(self) -> None:
-        assert self._axes is not None
-        ground, text, line = (self._theme[name] for name in ("background", "text", "line"))
-        self._axes[0].figure.set_facecolor(ground)
-        for axes in self._axes:
-            axes.set_facecolor(ground)
-            axes.tick_params(colors=text, labelsize=7, length=2, pad=2)
-            axes.grid(True, color=line, linewidth=0.5, alpha=0.4)
-            axes.set_title(axes.get_title(loc="left"), loc="left", color=text, fontsize=8, pad=3)
-            for spine in axes.spines.values():
-                spine.set_color(line)
-            legend = axes.get_legend()
-            for label in legend.get_texts() if legend is not None else ():
-                label.set_color(text)
-
-
-def thinned(steps: Sequence[float], values: Sequence[float]) -> tuple[Any, Any]:
-    """Return at most `MOST_POINTS` points, each the mean of its neighbours."""
-    # A look that is under way may have added to one of them already.
-    count = min(len(steps), len(values))
-    x, y = np.asarray(steps[:count], float), np.asarray(values[:count], float)
-    if count <= MOST_POINTS:
-        return x, y
-    size = -(-count // MOST_POINTS)
-    edges = np.arange(0, count, size)
-    lengths = np.diff([*edges, count])
-    return np.add.reduceat(x, edges) / lengths, np.add.reduceat(y, edges) / lengths
+    def resizeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
+        """Draw for the new width."""
+        super().resizeEvent(event)
+        self._draw()

@@ -70,10 +70,6 @@ class RunWatch(QObject):
         folder, extra, close = self._runs_folder, self._extra, self._close
 
         def read(_progress: Progress, cancelled: IsCancelled) -> list[Glance]:
-            if close:
-                # Loaded here, it does not hold the window up when the first curve is drawn.
-                import matplotlib.backends.backend_qtagg  # noqa: F401
-
             found = list(dict.fromkeys([*(_runs(folder, extra) if whole else ()), *close]))
             glances = []
             for path in found:

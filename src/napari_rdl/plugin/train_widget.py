@@ -146,6 +146,7 @@ class TrainWidget(QWidget):
         self.watch.shut_down()
         self.check.cancel()
         self.tasks.shut_down()
+        self.run_view.curves.tasks.shut_down()
         self._remember_setup()
         self._viewer.events.theme.disconnect(self._take_theme)
         self._window_watch.release()
