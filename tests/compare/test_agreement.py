@@ -33,21 +33,18 @@ def test_places_by_hand(two_modalities):
     stack = LabelStack.from_labels(two_modalities)
     grid = Grid((6, 5, 4), AFFINE)
     # Along the bar FLAIR says ED, both NCR, T1 nothing: a third agrees. At the lone voxel two of three do.
-    places = places_of_disagreement(stack, grid, smallest_ml=0)
-    assert len(places) == 1
-    (bar,) = places
+    bar, lone = places_of_disagreement(stack, grid, smallest_ml=0)
     assert bar.volume_ml == pytest.approx(3 * 0.012)
     assert bar.agreement == pytest.approx(1 / 3)
     assert bar.disagreement_ml == pytest.approx(2 * 0.012)
     assert bar.centroid_voxel == (2, 1, 1)
     assert bar.centroid_mm == (-6, 7, 3)
     assert bar.voxel == (2, 1, 1)
-    assert [place.volume_ml for place in places_of_disagreement(stack, grid, below=0.9, smallest_ml=0)] == [
-        pytest.approx(0.036),
-        pytest.approx(0.012),
-    ]
+    assert lone.agreement == pytest.approx(2 / 3)
+    assert lone.volume_ml == pytest.approx(0.012)
+    assert places_of_disagreement(stack, grid, below=0.5, smallest_ml=0) == [bar]
     assert places_of_disagreement(stack, grid, smallest_ml=1) == []
-    assert len(places_of_disagreement(stack, grid, below=0.9, smallest_ml=0, most=1)) == 1
+    assert places_of_disagreement(stack, grid, smallest_ml=0, most=1) == [bar]
 
 
 def test_where_a_place_is_hollow_the_voxel_to_go_to_is_still_of_it():

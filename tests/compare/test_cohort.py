@@ -69,6 +69,15 @@ def encodings(monkeypatch):
     return calls
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Leave out pictures and report, which take longer than all the rest."""
+    from napari_rdl.compare import picture, report
+
+    monkeypatch.setattr(picture, "draw_patient", lambda case, study: b"")
+    monkeypatch.setattr(report, "write_report", lambda study: None)
+
+
 def named(study, name):
     return next(patient for patient in study.patients if patient.name == f"BraTS2021_{name}")
 
@@ -189,6 +198,7 @@ def test_opened_again_it_needs_no_encoding(finished, representations, encodings)
     assert study.open(named(study, "C"), study.load_case(named(study, "C"))).reference is None
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_full_set_as_reference(cohort, tiny_model, tmp_path):
     full = StudySettings(reference="full", distances=False)
     study = study_cohort(cohort / "BraTS2021_A", tiny_model, tmp_path, settings=full, segment=QUICK)
@@ -202,6 +212,7 @@ def test_the_full_set_as_reference(cohort, tiny_model, tmp_path):
     assert opened.rows == patient.rows
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_interrupted_it_goes_on_where_it_was(cohort, tiny_model, tmp_path, encodings):
     with pytest.raises(Cancelled):
         study_cohort(
@@ -222,6 +233,7 @@ def test_interrupted_it_goes_on_where_it_was(cohort, tiny_model, tmp_path, encod
     assert len(encodings) == 3
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_other_files_and_settings_are_studied_anew(cohort, tiny_model, tmp_path, encodings):
     data = shutil.copytree(cohort, tmp_path / "data", ignore=shutil.ignore_patterns("*_A", "*_C"))
     out = tmp_path / "out"
@@ -238,6 +250,7 @@ def test_other_files_and_settings_are_studied_anew(cohort, tiny_model, tmp_path,
     assert len(encodings) == 4
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_begun_anew_it_is_not_mixed_with_what_was(cohort, tiny_model, tmp_path):
     study_cohort(cohort / "BraTS2021_C", tiny_model, tmp_path, settings=FAST, segment=QUICK)
     path = tmp_path / "patients" / "BraTS2021_C.json"
@@ -287,6 +300,7 @@ def test_patients_that_fail_are_named_and_the_others_go_on(with_failures, tiny_c
     assert json.loads(capsys.readouterr().out)["about"]["patients"] == 5
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_nobody_foresaw_does_not_stop_the_others(cohort, tiny_model, tmp_path, monkeypatch, caplog):
     from napari_rdl.compare import cohort as module
 
@@ -371,6 +385,7 @@ def test_two_processes_share_the_patients(cohort, tiny_checkpoint, finished, tmp
     assert load_study(tmp_path).patients == finished.patients
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_real_patients(real_data, tiny_model, tmp_path):
     """Real folders' names, masks and grids, with weights that take no time."""
     data = tmp_path / "data"

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from napari_rdl.compare.label_stack import LabelStack
     from napari_rdl.segment import Representations
 
-AGREEMENT_BELOW = 2 / 3
-"""Places of disagreement are where fewer than this share of the subsets say the same."""
+AGREEMENT_BELOW = 0.67
+"""Places of disagreement are where fewer than this share of the subsets say the same: two of three are fewer."""
 
 
 @dataclass(frozen=True)
