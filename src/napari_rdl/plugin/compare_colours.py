@@ -13,7 +13,7 @@ from qtpy.QtGui import QColor
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-ONLY_A_COLOUR, ONLY_B_COLOUR, BOTH_COLOUR = "#ff9f1c", "#3fa7ff", "#b8b8b8"
+ONLY_A_COLOUR, ONLY_B_COLOUR, BOTH_COLOUR = "#ff9f1c", "#3fa7ff", "#8e6bbf"
 """Orange and blue stay apart for those who see red and green alike."""
 
 WHERE_COLOUR = "#ff4fd8"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_rdl.plugin.compare_runner import MakeReference
 
 NOTHING, TRUTH, FULL = "none", "truth", "full"
-_OF_THE_PLUGIN = ("prediction", "outline", "twin", "compare")
+_OF_THE_PLUGIN = ("prediction", "outline", "twin", "compare", "side")
 
 
 @dataclass(frozen=True, eq=False)

@@ -83,23 +83,6 @@ class Comparison(QObject):
         elif self.studied is not None:
             self._on_subset(subset)
 
-    def labels_of(self, side: Side) -> NDArray[np.uint8] | None:
-        """Return the class indices of a side of a comparison; None where there are none."""
-        if self.studied is None:
-            return None
-        study = self.studied.study
-        if side == REFERENCE:
-            return study.reference.classes if study.reference is not None else None
-        subset = self.subset if side == SHOWN else side
-        return study.labels(subset) if subset in study.subsets else None
-
-    def title_of(self, side: Side) -> str:
-        """Return how a side is called."""
-        if side == REFERENCE:
-            reference = self.studied.study.reference if self.studied is not None else None
-            return reference.title if reference is not None else "no reference"
-        return subset_name(self.subset if side == SHOWN else side)
-
     def shut_down(self) -> None:
         """Follow nobody and stop all work."""
         docked.changed.disconnect(self._on_docked)
@@ -136,8 +119,9 @@ class Comparison(QObject):
         self.patient_changed.emit(case)
 
     def _on_representations(self, representations: Representations | None) -> None:
-        self.runner.let_go()
+        # A patient who loses its representations is another patient: `_on_case` was told.
         if representations is not None:
+            self.runner.let_go()
             self.encoded.emit(representations)
 
     def _on_subset(self, subset: tuple[str, ...]) -> None:
@@ -146,3 +130,18 @@ class Comparison(QObject):
 
     def _on_studied(self, studied: Studied | None) -> None:
         self.studied_changed.emit(studied)
+
+
+def labels_of(studied: Studied, side: Side) -> NDArray[np.uint8] | None:
+    """Return the class indices of the reference or of a subset; None where there are none."""
+    study = studied.study
+    if side == REFERENCE:
+        return study.reference.classes if study.reference is not None else None
+    return study.labels(side) if side in study.subsets else None
+
+
+def title_of(studied: Studied, side: Side) -> str:
+    """Return how the reference or a subset is called."""
+    if side == REFERENCE:
+        return studied.study.reference.title if studied.study.reference is not None else "no reference"
+    return "full set" if side == studied.study.modalities else subset_name(side)

@@ -10,10 +10,16 @@ from qtpy.QtCore import QEvent, QSize, Qt, Signal
 from qtpy.QtWidgets import QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from napari_rdl.errors import NapariRdlError
+from napari_rdl.plugin.compare_agreement import CompareAgreement
+from napari_rdl.plugin.compare_cohort import CompareCohort
+from napari_rdl.plugin.compare_export import CompareExport
+from napari_rdl.plugin.compare_layers import CompareLayers
 from napari_rdl.plugin.compare_matrix_box import MatrixBox
 from napari_rdl.plugin.compare_memory import CompareMemory
 from napari_rdl.plugin.compare_reference import NOTHING, ReferenceChoice, maker_of
 from napari_rdl.plugin.compare_shown import Comparison
+from napari_rdl.plugin.compare_two import CompareTwo
+from napari_rdl.plugin.compare_worth import CompareWorth
 from napari_rdl.plugin.message_bar import MessageBar
 from napari_rdl.plugin.section import Section, WrappedLabel
 from napari_rdl.plugin.settings import PLUGIN_NAME
@@ -61,7 +67,16 @@ class CompareWidget(QWidget):
         self.open_button = QPushButton(f"Open {SEGMENT}")
         self.open_button.setToolTip("Open the widget in which a patient is opened and segmented")
         self.matrix_box = MatrixBox(napari_viewer)
-        self.parts: list[QWidget] = [self.matrix_box]
+        self.layers = CompareLayers(napari_viewer)
+        self.two = CompareTwo(self.comparison, self.layers, self.memory, self)
+        self.worth = CompareWorth(self.comparison, self.layers, self.memory, self)
+        self.agreement = CompareAgreement(self.comparison, self.layers, self)
+        self.cohort = CompareCohort(self.comparison, self.layers, self.memory, self.open_segment, self)
+        self.export = CompareExport(
+            self.comparison, self.matrix_box.table, self.worth.box.chart, self.memory, self
+        )
+        self.matrix_box.body.addWidget(self.export.bar)
+        self.parts: list[QWidget] = [self.matrix_box, self.two.box, self.worth.box, self.agreement.box]
         self._lay_out()
         self._connect()
 
@@ -107,6 +122,9 @@ class CompareWidget(QWidget):
         if self._viewer is None:
             return
         self.comparison.shut_down()
+        for part in (self.two, self.worth, self.agreement, self.cohort):
+            part.shut_down()
+        self.layers.clear()
         self.matrix_box.reference_box.release()
         self._viewer.events.theme.disconnect(self._on_theme)
         self._watch.release()
@@ -122,7 +140,7 @@ class CompareWidget(QWidget):
         column = QVBoxLayout(content)
         column.setContentsMargins(6, 6, 6, 6)
         column.setSpacing(14)
-        for part in (patient, *self.parts):
+        for part in (patient, *self.parts, self.cohort.box):
             column.addWidget(part)
         column.addStretch(1)
         scroll = QScrollArea()
@@ -153,6 +171,19 @@ class CompareWidget(QWidget):
         box.cancel_asked.connect(self._on_cancel)
         box.measure_chosen.connect(lambda name: self.memory.remember(measure=name))
         box.reference_box.chosen.connect(self._on_reference_chosen)
+        box.table.pin_asked.connect(self.two.box.pin)
+        self.two.pins_changed.connect(box.table.matrix.set_pins)
+        self.export.done.connect(box.status.setText)
+        self.export.failed.connect(self._say)
+        self.cohort.failed.connect(self._say)
+        self.cohort.reference_known.connect(self._on_reference_known)
+        for worker in (
+            self.two.worker,
+            self.worth.worker,
+            self.cohort.worker,
+            *self.agreement.workers.values(),
+        ):
+            worker.failed.connect(self._say)
         self.open_button.clicked.connect(self.open_segment)
         self._viewer.events.theme.connect(self._on_theme)
 
@@ -160,6 +191,7 @@ class CompareWidget(QWidget):
 
     def _on_patient(self, case: Case | None) -> None:
         self.messages.clear()
+        self.layers.clear()
         self.matrix_box.reference_box.set_case(case, self.memory.choices.reference)
         self._tried = self._stands = self.matrix_box.reference_box.current
         self._say_what_to_do()
@@ -182,6 +214,10 @@ class CompareWidget(QWidget):
             self.matrix_box.show_measured(studied, done, total)
 
     def _on_error(self, error: Exception) -> None:
+        self._say(error)
+        self._fall_back()
+
+    def _say(self, error: Exception) -> None:
         if isinstance(error, NapariRdlError):
             sentence = str(error)
             logger.info("Refused: %s", sentence)
@@ -193,7 +229,6 @@ class CompareWidget(QWidget):
         self.messages.show_message("error", sentence)
         show_warning(sentence)
         self.problem.emit(sentence)
-        self._fall_back()
 
     def _on_cancel(self) -> None:
         self.comparison.runner.cancel()
@@ -224,8 +259,14 @@ class CompareWidget(QWidget):
             self.memory.remember(reference=choice.kind)
         self.set_reference(choice)
 
+    def _on_reference_known(self, kind: str) -> None:
+        box = self.matrix_box.reference_box
+        box.set_case(self.comparison.case, kind)
+        self._tried = self._stands = box.current
+
     def _on_theme(self) -> None:
         self.matrix_box.set_theme(self._viewer)
+        self.worth.box.set_theme(self._viewer)
 
     def _say_what_to_do(self) -> None:
         comparison, case = self.comparison, self.comparison.case

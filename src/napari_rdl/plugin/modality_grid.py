@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from napari_rdl.case import Case
 
-TWINNED_ROLES = ("prediction", "outline", "corrected")
+TWINNED_ROLES = ("prediction", "outline", "corrected", "compare")
 LINKED = ("visible", "opacity", "blending")
 
 
