@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import tomllib
+from itertools import pairwise
 
 import npe2
 import pytest
-from qtpy.QtWidgets import QFileDialog, QMessageBox
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QAbstractSpinBox, QFileDialog, QMessageBox
 
 from napari_rdl.network import read_card
 from napari_rdl.plugin import run_process, train_widget
@@ -405,6 +407,46 @@ def test_what_was_set_up_is_remembered(make_widget, changes, tmp_path):
     # The architecture is the recipe's again: it belongs to what a run begins with.
     kept = {key for key in changes if not key.startswith("network.") and key != "data.source"}
     assert {key: found[key] for key in kept} == {key: changes[key] for key in kept}
+
+
+def test_what_is_remembered_but_no_longer_fits_is_no_hindrance(make_widget, tmp_path):
+    from napari_rdl.plugin.train_memory import TrainMemory
+
+    TrainMemory().remember(
+        recipe=str(tmp_path / "gone.toml"),
+        recipe_files=(str(tmp_path / "gone.toml"),),
+        changes={"loss.kind": "none of these", "optimizer.batch": "many", "no.such": 1, "optimizer.lr": 0.5},
+        shown=tmp_path / "gone",
+    )
+    widget = make_widget()
+    assert widget.setup.plan.recipe == "laptop"
+    assert widget.setup.form.changes() == {"optimizer.lr": 0.5}
+
+
+def test_the_tab_key_goes_from_top_to_bottom(widget, changes, qtbot):
+    window, page = widget.viewer.window._qt_window, widget.setup
+    set_up(widget, changes)
+    page.advanced.expand(animate=False)
+    for section in page.form.sections.values():
+        section.expand(animate=False)
+    window.show()
+    qtbot.waitExposed(window)
+    walked, current = [], page.try_button
+    while True:
+        in_a_spin_box = isinstance(current.parent(), QAbstractSpinBox)
+        if (
+            current.focusPolicy() & Qt.FocusPolicy.TabFocus
+            and current.isVisibleTo(page)
+            and not in_a_spin_box
+        ):
+            walked.append(current.mapTo(page, current.rect().center()))
+        current = current.nextInFocusChain()
+        if current is page.try_button or not page.isAncestorOf(current):
+            break
+    window.hide()
+    assert len(walked) > 60
+    for before, after in pairwise(walked):
+        assert after.y() > before.y() + 8 or (after.x() > before.x() and after.y() > before.y() - 8)
 
 
 # --- Runs that are there

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import pairwise
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QLayout, QSizePolicy, QVBoxLayout, QWidget
 
 SPACING = 6
 
@@ -22,6 +24,31 @@ class Section(QWidget):
         self.body.setContentsMargins(0, 0, 0, 0)
         self.body.setSpacing(SPACING)
         self.body.addWidget(heading)
+
+
+def tab_as_laid_out(root: QWidget) -> None:
+    """Let the Tab key go through `root` as its layouts have it; Qt goes by when parts were made."""
+    stops = list(_tab_stops(root))
+    for before, after in pairwise(stops):
+        QWidget.setTabOrder(before, after)
+
+
+def _tab_stops(widget: QWidget) -> Iterator[QWidget]:
+    if widget.focusPolicy() & Qt.FocusPolicy.TabFocus:
+        yield widget
+    elif widget.layout() is not None:
+        yield from _tab_stops_of(widget.layout())
+
+
+def _tab_stops_of(layout: QLayout) -> Iterator[QWidget]:
+    for number in range(layout.count()):
+        item = layout.itemAt(number)
+        if item is None:
+            continue
+        if item.widget() is not None:
+            yield from _tab_stops(item.widget())
+        elif item.layout() is not None:
+            yield from _tab_stops_of(item.layout())
 
 
 class WrappedLabel(QLabel):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +31,13 @@ from napari_rdl.plugin.model_card import card_name
 from napari_rdl.plugin.patient_box import plain_collapsible
 from napari_rdl.plugin.run_box import DEVICE_TITLES
 from napari_rdl.plugin.run_process import RunPlan
-from napari_rdl.plugin.section import SPACING, Section, WrappedLabel
+from napari_rdl.plugin.section import SPACING, Section, WrappedLabel, tab_as_laid_out
 from napari_rdl.plugin.train_memory import RECENT, RememberedTraining
 from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.patients import is_synthetic
 from napari_rdl.training.recipe import config_problems, load_recipe, recipe_names
+
+logger = logging.getLogger(__name__)
 
 RECIPE_TITLES = {
     "laptop": ("Laptop", "A small network at 3 mm, for a laptop's CPU"),
@@ -88,7 +92,6 @@ class TrainSetup(QWidget):
         self._make_editors()
         self._lay_out()
         self._connect()
-        self._list_recipes(remembered.recipe)
         self._list_starts(None)
         self._restore(remembered)
         self._loading = False
@@ -322,6 +325,7 @@ class TrainSetup(QWidget):
         for part in (first, run, place):
             column.addWidget(part)
         column.addStretch(1)
+        tab_as_laid_out(self)
 
     def _connect(self) -> None:
         self.try_button.clicked.connect(self.try_asked)
@@ -345,10 +349,19 @@ class TrainSetup(QWidget):
         self.source_edit.setText(remembered.source)
         self.kind_box.setCurrentIndex(max(self.kind_box.findData(remembered.source_kind), 0))
         self._on_kind()
-        self._load_recipe(self._recipe)
-        known = {key: value for key, value in remembered.changes.items() if key in self.form.rows}
-        # What begins with random weights begins with the recipe's architecture.
-        self.form.set_values({key: value for key, value in known.items() if not key.startswith("network.")})
+        try:
+            self._load_recipe(remembered.recipe)
+        except NapariRdlError as error:
+            logger.warning("The recipe used last is of no use any more: %s", error)
+            self._recipe_files = [file for file in self._recipe_files if file != remembered.recipe]
+            self._load_recipe("laptop")
+        self._list_recipes(self._recipe)
+        for key, value in remembered.changes.items():
+            # What begins with random weights begins with the recipe's architecture.
+            if key in self.form.rows and not key.startswith("network."):
+                # A choice that another version had is none of this one's.
+                with contextlib.suppress(ValueError, TypeError):
+                    self.form.set_values({key: value})
         self.propose_name()
 
     # --- What the editors say
