@@ -220,6 +220,28 @@ def test_all_layers_go_with_the_patient_and_the_users_stay(compare, studied, enc
     assert not compare.agreement.box.agreement_box.isChecked()
 
 
+@pytest.mark.parametrize("box", ["difference_box", "beside_box"])
+def test_napari_closes_while_two_are_compared(compare, studied, encoded, rest, box):
+    getattr(compare.two.box, box).setChecked(True)
+    compare.agreement.box.agreement_box.setChecked(True)
+    rest()
+    compare.worth.box.buttons["T2"].click()
+    encoded.viewer.close()
+    assert compare.comparison.studied is None
+
+
+def test_closing_the_dock_gives_the_viewer_back(compare, studied, encoded, rest):
+    viewer = encoded.viewer
+    order, shown = list(viewer.layers), visible_names(viewer)
+    compare.two.box.beside_box.setChecked(True)
+    compare.agreement.box.agreement_box.setChecked(True)
+    rest()
+    viewer.window.remove_dock_widget(compare)
+    assert list(viewer.layers) == order
+    assert visible_names(viewer) == shown
+    assert not viewer.canvas.grid.enabled
+
+
 def test_exports(compare, studied, tmp_path, monkeypatch):
     table = tmp_path / "table.csv"
     compare.export.save(table)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from napari_rdl.plugin.compare_memory import CompareMemory
     from napari_rdl.plugin.compare_runner import Studied
     from napari_rdl.plugin.compare_shown import Comparison
+    from napari_rdl.plugin.compare_table import MatrixTable
+    from napari_rdl.plugin.compare_worth import WorthBox
 
 SHARPNESS = 2
 _MARGIN = 10
@@ -57,8 +59,8 @@ class CompareExport(QObject):
     def __init__(
         self,
         comparison: Comparison,
-        table: QWidget,
-        chart: QWidget,
+        table: MatrixTable,
+        worth: WorthBox,
         memory: CompareMemory,
         parent: QWidget,
     ) -> None:
@@ -66,7 +68,7 @@ class CompareExport(QObject):
         self._comparison = comparison
         self._widget = parent
         self._table = table
-        self._chart = chart
+        self._worth = worth
         self._memory = memory
         self.bar = ExportBar()
         self.bar.csv_button.clicked.connect(lambda: self._ask("CSV (*.csv)", ".csv"))
@@ -117,23 +119,26 @@ class CompareExport(QObject):
         """Return heading, table and bars as a picture in the theme's colours."""
         studied = self._comparison.studied
         colours = theme_colours(self._comparison.viewer)
-        heading = heading_of(studied, self._table.matrix) if studied is not None else ""
-        line = self._table.fontMetrics().height() + 4
-        width = max(
-            self._table.width(), self._chart.width(), self._table.fontMetrics().horizontalAdvance(heading)
-        )
-        height = line + self._table.height() + _MARGIN + self._chart.height()
+        table, chart = self._table, self._worth.chart
+        titles = [heading_of(studied, table.matrix), self._worth.heading] if studied is not None else ["", ""]
+        line = table.fontMetrics().height() + 6
+        widths = [table.fontMetrics().horizontalAdvance(title) for title in titles]
+        width = max(table.width(), chart.width(), *widths)
+        height = 2 * line + table.height() + _MARGIN + chart.height()
         picture = QPixmap(SHARPNESS * (width + 2 * _MARGIN), SHARPNESS * (height + 2 * _MARGIN))
         picture.setDevicePixelRatio(SHARPNESS)
         picture.fill(QColor(colours.ground))
         painter = QPainter(picture)
         painter.setPen(colours.text)
-        painter.setFont(self._table.font())
-        painter.drawText(_MARGIN, _MARGIN, width, line, int(Qt.AlignmentFlag.AlignLeft.value), heading)
+        painter.setFont(table.font())
         flags = QWidget.RenderFlag.DrawChildren
-        self._table.render(painter, QPoint(_MARGIN, _MARGIN + line), QRegion(), flags)
-        below = QPoint(_MARGIN, 2 * _MARGIN + line + self._table.height())
-        for part in self._chart.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly):
+        left = int(Qt.AlignmentFlag.AlignLeft.value)
+        painter.drawText(_MARGIN, _MARGIN, width, line, left, titles[0])
+        table.render(painter, QPoint(_MARGIN, _MARGIN + line), QRegion(), flags)
+        top = 2 * _MARGIN + line + table.height()
+        painter.drawText(_MARGIN, top, width, line, left, titles[1])
+        below = QPoint(_MARGIN, top + line)
+        for part in chart.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly):
             # Buttons mean nothing on paper.
             if part.isVisible() and not isinstance(part, QPushButton):
                 part.render(painter, below + part.pos(), QRegion(), flags)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from napari_rdl.plugin.segment_widget import SegmentWidget
     from napari_rdl.segment import Representations
 
+SEGMENT = "Segment tumour"
+
 SHOWN, REFERENCE = "shown", "reference"
 """What can be compared besides single subsets: the row shown, and the reference."""
 
@@ -70,6 +72,21 @@ class Comparison(QObject):
     def representations(self) -> Representations | None:
         """What was encoded; None while nothing was, or where a finished study is looked at."""
         return self.segment.session.representations if self.segment is not None else None
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to compare."""
+        return self.representations is not None or self.studied is not None
+
+    @property
+    def advice(self) -> str:
+        """What the patient is, or what to do first."""
+        case = self.case
+        if case is None:
+            return f"Open a patient in {SEGMENT} and press Run: then all of its subsets are compared here."
+        if not self.ready:
+            return f"{case.name} is open but not segmented yet: press Run in {SEGMENT}."
+        return f"{case.name}: {', '.join(case.modalities)}."
 
     def follow(self) -> None:
         """Turn to the Segment tumour widget that is open, now and whenever one is opened."""

@@ -31,7 +31,7 @@ class SideBySide:
         self._hidden = [layer for layer in viewer.layers if layer.visible]
         grid = viewer.canvas.grid
         self._before = (grid.stride, grid.shape, grid.enabled)
-        image = _image_shown(viewer, case)
+        self._image = image = _image_shown(viewer, case)
         self._sides = {letter: self._labels(letter) for letter in "AB"}
         self._twin = _twin_of(image, case) if image is not None else None
         with selection_kept(viewer):
@@ -62,8 +62,9 @@ class SideBySide:
     def close(self) -> None:
         """Give the viewer back as it was; what was added meanwhile stays on top."""
         grid, layers = self._viewer.canvas.grid, self._viewer.layers
-        if self._twin is not None:
-            layers.unlink_layers([layer for layer in layers if layer.data is self._twin.data], LINKED)
+        linked = [layer for layer in (self._image, self._twin) if layer is not None and layer in layers]
+        if linked:
+            layers.unlink_layers(linked, LINKED)
         for layer in (*self._sides.values(), self._twin):
             if layer is not None and layer in layers:
                 layers.remove(layer)

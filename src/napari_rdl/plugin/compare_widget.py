@@ -17,7 +17,7 @@ from napari_rdl.plugin.compare_layers import CompareLayers
 from napari_rdl.plugin.compare_matrix_box import MatrixBox
 from napari_rdl.plugin.compare_memory import CompareMemory
 from napari_rdl.plugin.compare_reference import NOTHING, ReferenceChoice, maker_of
-from napari_rdl.plugin.compare_shown import Comparison
+from napari_rdl.plugin.compare_shown import SEGMENT, Comparison
 from napari_rdl.plugin.compare_two import CompareTwo
 from napari_rdl.plugin.compare_worth import CompareWorth
 from napari_rdl.plugin.message_bar import MessageBar
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DOCK_WIDTH = 310
-SEGMENT = "Segment tumour"
 
 
 class CompareWidget(QWidget):
@@ -72,9 +71,7 @@ class CompareWidget(QWidget):
         self.worth = CompareWorth(self.comparison, self.layers, self.memory, self)
         self.agreement = CompareAgreement(self.comparison, self.layers, self)
         self.cohort = CompareCohort(self.comparison, self.layers, self.memory, self.open_segment, self)
-        self.export = CompareExport(
-            self.comparison, self.matrix_box.table, self.worth.box.chart, self.memory, self
-        )
+        self.export = CompareExport(self.comparison, self.matrix_box.table, self.worth.box, self.memory, self)
         self.matrix_box.body.addWidget(self.export.bar)
         self.parts: list[QWidget] = [self.matrix_box, self.two.box, self.worth.box, self.agreement.box]
         self._lay_out()
@@ -197,12 +194,12 @@ class CompareWidget(QWidget):
         self._say_what_to_do()
 
     def _on_encoded(self, representations: Representations) -> None:
-        self._watch.follow()
         self._say_what_to_do()
         self.set_reference(self.matrix_box.reference_box.current)
 
     def _on_studied(self, studied: Studied | None) -> None:
         if studied is not None:
+            self._watch.follow()
             self._stands = self._tried
         self.matrix_box.show_study(studied)
         self.matrix_box.table.show_subset(self.comparison.subset)
@@ -269,15 +266,8 @@ class CompareWidget(QWidget):
         self.worth.box.set_theme(self._viewer)
 
     def _say_what_to_do(self) -> None:
-        comparison, case = self.comparison, self.comparison.case
-        ready = comparison.representations is not None or comparison.studied is not None
-        if case is None:
-            text = f"Open a patient in {SEGMENT} and press Run: then all of its subsets are compared here."
-        elif not ready:
-            text = f"{case.name} is open but not segmented yet: press Run in {SEGMENT}."
-        else:
-            text = f"{case.name}: {', '.join(case.modalities)}."
-        self.patient.setText(text)
+        ready = self.comparison.ready
+        self.patient.setText(self.comparison.advice)
         self.open_button.setVisible(not ready)
         for part in self.parts:
             part.setVisible(ready)

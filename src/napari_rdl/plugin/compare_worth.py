@@ -76,6 +76,7 @@ class WorthBox(Section):
         super().__init__("What a modality is worth", parent)
         colours = theme_colours(viewer)
         self._worth: ModalityWorth | None = None
+        self._against = ""
         self.region_box = narrow_combo("The region in which modalities are weighed")
         for region in brats.REGIONS:
             self.region_box.addItem(f"{region}, {brats.REGION_TITLES[region]}", region)
@@ -114,6 +115,12 @@ class WorthBox(Section):
     def region(self) -> str:
         """The region whose bars are shown."""
         return self.region_box.currentData()
+
+    @property
+    def heading(self) -> str:
+        """What the bars are, in a line."""
+        against = f", Dice against the {self._against}" if self._against else ", ml"
+        return f"Shapley values, {self.region}{against}"
 
     @property
     def asked(self) -> str:
