@@ -103,7 +103,8 @@ class Run:
         from napari_rdl.training.config import TrainingConfig
         from napari_rdl.training.schedule import total_steps
 
-        if not (self.folder / "last.safetensors").exists():
+        # A run that was stopped before its first line of metrics has weights all the same.
+        if not all((self.folder / name).exists() for name in ("last.safetensors", "metrics.jsonl")):
             return False
         config = TrainingConfig.model_validate_json((self.folder / "config.json").read_text("utf-8"))
         patients = json.loads((self.folder / "split.json").read_text("utf-8"))["train"]
