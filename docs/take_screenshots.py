@@ -2,7 +2,8 @@
 
     xvfb-run -s "-screen 0 1600x1000x24" python docs/take_screenshots.py
 
-The sample patient is opened and segmented by the plugin itself, then a modality is switched off.
+The sample patient is opened and segmented by the plugin itself, then a modality is switched off, then all
+subsets are compared.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder of the pictures.")] = IMAGES,
     model: Annotated[Path | None, typer.Option(help="A checkpoint; the shipped weights by default.")] = None,
 ) -> None:
-    """Write segment-tumour-full.png and segment-tumour.png."""
+    """Write the pictures of Segment tumour and of Compare subsets."""
     viewer = napari.Viewer(title="napari-rdl", show=False)
     viewer.window._qt_window.resize(1500, 940)
     viewer.window._qt_window.show()
@@ -41,8 +42,30 @@ def main(
     assert representations is not None
     widget.set_subset([name for name in representations.modalities if name != without])
     picture(viewer, widget, out / "segment-tumour.png")
+    compare_pictures(viewer, widget, out)
     widget.shut_down()
     viewer.close()
+
+
+def compare_pictures(viewer: napari.Viewer, widget: SegmentWidget, out: Path) -> None:
+    """Write compare-matrix.png, and compare-pinned.png in the light theme."""
+    dock, compare = viewer.window.add_plugin_dock_widget("napari-rdl", "Compare subsets", tabify=True)
+    dock.raise_()
+    runner = compare.comparison.runner
+
+    def rested() -> bool:
+        busy = runner.busy or runner.measuring or compare.two.worker.busy
+        return not busy and compare.comparison.studied is not None
+
+    wait(widget, rested)
+    picture(viewer, widget, out / "compare-matrix.png")
+    compare.two.box.pin("A", ("T2", "FLAIR"))
+    compare.two.box.pin("B", compare.comparison.studied.study.modalities)
+    compare.two.box.beside_box.setChecked(True)
+    viewer.theme = "light"
+    wait(widget, rested)
+    picture(viewer, widget, out / "compare-pinned.png")
+    compare.shut_down()
 
 
 def wait(widget: SegmentWidget, done=lambda: True, limit: float = 600) -> None:
