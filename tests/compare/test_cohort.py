@@ -127,6 +127,7 @@ def test_the_report_is_all_there(finished):
         "| | Fl | T2 | T1c | T1 | T2+Fl | T1c+Fl |",
         "Empty masks: Dice is 1 where both",
         "Means are over 1 to 2 patients",
+        "Empty in the reference: ET in 1 of 2 patients. Dice is 1 there where the labels are empty too",
         "What a modality is worth (Shapley, Dice points)",
         "BraTS2021_C: no reference",
     ):

@@ -115,3 +115,14 @@ def test_a_region_without_value_shows_a_dash(representations, case):
     worth = study_subsets(representations, truth).worth()
     figure = worth_bars(worth)
     assert [text.get_text() for text in figure.axes[0].texts] == ["–"] * 4
+
+
+def test_a_dice_that_is_only_the_rules_is_marked(representations, case):
+    truth = case.truth()
+    truth[truth == 3] = 2
+    study = study_subsets(representations, truth)
+    text = rows_to_markdown(study.rows)
+    assert "† Empty in the reference: Dice is 1 where the labels are empty too, else 0." in text
+    assert text.splitlines()[2].count("†") == 1
+    assert MEASURES[0].cell(study.rows[0], "ET").endswith("†")
+    assert "†" not in MEASURES[0].cell(study.rows[0], "WT")

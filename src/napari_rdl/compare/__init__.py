@@ -22,6 +22,8 @@ from napari_rdl.compare.difference import (
     difference_volumes,
 )
 from napari_rdl.compare.export import (
+    BY_RULE,
+    BY_RULE_NOTE,
     MEASURES,
     Measure,
     measures_of,
@@ -40,6 +42,8 @@ from napari_rdl.compare.study import SubsetRow, SubsetStudy, study_subsets
 __all__ = [
     "AGREEMENT_BELOW",
     "BOTH",
+    "BY_RULE",
+    "BY_RULE_NOTE",
     "MEASURES",
     "NEITHER",
     "ONLY_A",

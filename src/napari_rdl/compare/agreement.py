@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_rdl.segment import Representations
 
 AGREEMENT_BELOW = 0.67
-"""Places of disagreement are where fewer than this share of the subsets say the same: two of three are fewer."""
+"""Places of disagreement are where fewer than this share of the subsets say the same; two of three are."""
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,18 @@ class Measure:
         """Return a number as it is shown; a dash for None."""
         return "–" if value is None else f"{self.factor * value:.{self.digits}f}"
 
+    def cell(self, row: SubsetRow, region: str) -> str:
+        """Return a row's number as it is shown, with `BY_RULE` where Dice is one only by the rule."""
+        text = self.text(self.of(row, region))
+        score = row.scores.get(region)
+        return text + BY_RULE if self.name == "dice" and score and score.reference_empty else text
+
+
+BY_RULE = "†"
+"""Marks a Dice of a region that is empty in the reference: the rule's 1 or 0, no measurement."""
+
+BY_RULE_NOTE = f"{BY_RULE} Empty in the reference: Dice is 1 where the labels are empty too, else 0."
+"""What the mark means, for the foot of a table."""
 
 MEASURES: tuple[Measure, ...] = (
     Measure("dice", "Dice", "%", 1, 100.0),
@@ -124,8 +136,10 @@ def rows_to_markdown(
     lines.append("|" + ":-:|" * len(names) + "--:|" * len(heads))
     for row in rows:
         dots = ["●" if name in row.subset else "○" for name in names]
-        cells = [measure.text(measure.of(row, region)) for measure in measures for region in REGIONS]
+        cells = [measure.cell(row, region) for measure in measures for region in REGIONS]
         lines.append("| " + " | ".join([*dots, *cells]) + " |")
+    if any(BY_RULE in line for line in lines[2:]):
+        notes = [BY_RULE_NOTE, *notes]
     for note in notes:
         lines += ["", note]
     return "\n".join(lines) + "\n"

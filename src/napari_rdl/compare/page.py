@@ -12,8 +12,10 @@ from napari_rdl.compare.export import MEASURES, Measure, measures_of
 from napari_rdl.compare.finished import PATIENTS, FinishedStudy, StudiedPatient
 from napari_rdl.compare.pooled import PooledTable, subset_title
 from napari_rdl.compare.shapley import ModalityWorth
+from napari_rdl.compare.study import SubsetRow
 from napari_rdl.compare.summary import (
     count_remark,
+    empty_remark,
     heading_of,
     pooled_worth,
     undefined_remark,
@@ -81,7 +83,7 @@ def html_page(
             f"<li><b>{escape(name)}</b>: {escape(why)}</li>" for name, why in study.failed.items()
         )
         parts.append(_section("Failed", f'<ul class="failed">{items}</ul>'))
-    sections = [_table_section(table, light, dark) for table in tables]
+    sections = [_table_section(study, table, light, dark) for table in tables]
     worths = [_worth_section(study, worth, light, dark) for worth in pooled_worth(study).values()]
     # Beside the first table, since it is what most readers come for.
     parts += [*sections[:1], *worths, *sections[1:]]
@@ -107,13 +109,15 @@ def html_page(
     )
 
 
-def _table_section(table: PooledTable, light: Mapping[str, bytes], dark: Mapping[str, bytes]) -> str:
+def _table_section(
+    study: FinishedStudy, table: PooledTable, light: Mapping[str, bytes], dark: Mapping[str, bytes]
+) -> str:
     heading = heading_of(table)
     charts = "".join(
         _chart(f"{kind}_{table.measure}", light, dark, f"{kind} of {heading}")
         for kind in ("heatmap", "boxes")
     )
-    texts = (count_remark(table), undefined_remark(table))
+    texts = (count_remark(table), undefined_remark(table), table.measure == "dice" and empty_remark(study))
     notes = "".join(f'<p class="remark">{escape(text)}</p>' for text in texts if text)
     return _section(f"{heading}, mean over patients", (charts or _pooled(table)) + notes)
 
@@ -201,20 +205,19 @@ def _rows(patient: StudiedPatient) -> str:
         present = "".join(
             f'<td class="dot">{"●" if name in row.subset else "○"}</td>' for name in patient.modalities
         )
-        cells = "".join(
-            _cell(measure, measure.of(row, region), region) for measure in measures for region in REGIONS
-        )
+        cells = "".join(_cell(measure, row, region) for measure in measures for region in REGIONS)
         lines.append(
             f"<tr><th>{escape(subset_title(row.subset, patient.modalities))}</th>{present}{cells}</tr>"
         )
     return f"<table><tr><th></th>{dots}{heads}</tr>{''.join(lines)}</table>"
 
 
-def _cell(measure: Measure, value: float | None, region: str) -> str:
+def _cell(measure: Measure, row: SubsetRow, region: str) -> str:
     names = ["first"] if region == "WT" else []
     style = ""
-    if measure is MEASURES[0] and value is not None:
+    value = measure.of(row, region)
+    if measure is MEASURES[0] and value is not None and not row.scores[region].reference_empty:
         names.append("heat")
         # From a pale red over yellow to green, light enough for dark ink in either scheme.
         style = f' style="background: hsl({round(8 + 130 * value)} 55% 74%)"'
-    return f'<td class="{" ".join(names)}"{style}>{measure.text(value)}</td>'
+    return f'<td class="{" ".join(names)}"{style}>{measure.cell(row, region)}</td>'

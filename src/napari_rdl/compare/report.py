@@ -18,6 +18,7 @@ from napari_rdl.compare.page import html_page
 from napari_rdl.compare.pooled import PooledTable, subset_title
 from napari_rdl.compare.summary import (
     count_remark,
+    empty_remark,
     heading_of,
     pooled_worth,
     tables_of,
@@ -83,7 +84,12 @@ def markdown(study: FinishedStudy, tables: Sequence[PooledTable]) -> str:
         for region, row in table.values.items():
             cells = ["–" if value is None else f"{value:.1f}" for value in row]
             lines.append(f"| {region} | " + " | ".join(cells) + " |")
-        remarks = [remark for remark in (count_remark(table), undefined_remark(table)) if remark]
+        texts = (
+            count_remark(table),
+            undefined_remark(table),
+            table.measure == "dice" and empty_remark(study),
+        )
+        remarks = [text for text in texts if text]
         lines += ["", " ".join(remarks)]
     for worth in pooled_worth(study).values():
         lines += ["", f"## {worth_heading(worth)}", "", "| | " + " | ".join(study.modalities) + " | Sum |"]

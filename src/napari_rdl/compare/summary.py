@@ -81,6 +81,22 @@ def count_remark(table: PooledTable) -> str:
     return f"Means are over {few} to {most} patients: not everyone has every subset or a value there."
 
 
+def empty_remark(study: FinishedStudy) -> str | None:
+    """Return in how many patients a region is empty in the reference, so that Dice is only a rule there."""
+    parts = []
+    known = [patient for patient in study.patients if patient.reference is not None]
+    for region in REGIONS:
+        empty = sum(patient.rows[0].scores[region].reference_empty for patient in known)
+        if empty:
+            parts.append(f"{region} in {empty} of {len(known)} patients")
+    if not parts:
+        return None
+    return (
+        f"Empty in the reference: {', '.join(parts)}. Dice is 1 there where the labels are empty too and 0 "
+        "elsewhere, and counts in the means; no modality has a Shapley value there."
+    )
+
+
 def worth_heading(worth: ModalityWorth) -> str:
     """Return the heading of a table of Shapley values."""
     return "What a modality is worth " + (
