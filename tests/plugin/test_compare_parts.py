@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_rdl.brats import MODALITIES, REGIONS, SUBSETS
 from napari_rdl.compare import agreement, changed_without, difference, entropy
+from napari_rdl.compare.export import BY_RULE
 from napari_rdl.plugin.compare_colours import readable_on, scale_colour
 from napari_rdl.plugin.layers import LAYER_KEY, placement
 from tests.plugin.conftest import WAIT_MS
@@ -132,6 +133,24 @@ def test_the_grid_of_modalities_takes_the_place_of_side_by_side(compare, studied
     rest()
 
 
+def test_the_difference_lies_on_every_cell_of_the_grid_of_modalities(compare, studied, encoded, rest):
+    encoded.viewing.box.grid_box.setChecked(True)
+    compare.two.box.difference_box.setChecked(True)
+    rest()
+    QApplication.processEvents()
+    layer = layer_of(encoded.viewer, "difference")
+    twins = [one for one in encoded.viewer.layers if one is not layer and one.data is layer.data]
+    assert len(twins) == len(MODALITIES) - 1
+    assert all(twin.visible for twin in twins)
+    compare.two.box.difference_box.setChecked(False)
+    assert not any(twin.visible for twin in twins)
+    encoded.session.set_case(encoded.session.case)
+    QApplication.processEvents()
+    encoded.viewing.box.grid_box.setChecked(False)
+    subjects = [one.metadata.get(LAYER_KEY, {}).get("subject") for one in encoded.viewer.layers]
+    assert "difference" not in subjects
+
+
 def test_bars_are_the_shapley_values_and_where_shows_what_changes(compare, studied, encoded, rest):
     box = compare.worth.box
     worth = studied.study.worth()
@@ -171,7 +190,7 @@ def test_a_region_empty_in_the_reference_has_a_dash(compare, studied, encoded, r
     assert {label.text() for label in compare.worth.box.values.values()} == {"–"}
     assert "no modality has a value" in compare.worth.box.caption.text()
     matrix = compare.matrix_box.table.matrix
-    assert matrix.index(0, matrix.columnCount() - 1).data().endswith("*")
+    assert matrix.index(0, matrix.columnCount() - 1).data().endswith(BY_RULE)
 
 
 def test_agreement_entropy_and_places(compare, studied, encoded, rest):

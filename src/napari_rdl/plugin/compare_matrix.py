@@ -142,10 +142,7 @@ class MatrixModel(QAbstractTableModel):
         score = row.scores.get(region)
         if self.measure.name == "hd95" and score is not None and not score.hd95_measured:
             return "…"
-        text = self.measure.text(self.measure.of(row, region))
-        # A Dice of an empty region only says whether the labels are empty too.
-        empty = score is not None and score.reference_empty
-        return f"{text}*" if empty and self.measure.name == "dice" else text
+        return self.measure.cell(row, region)
 
     def _colour(self, row: SubsetRow, region: str) -> Any:
         value = self.measure.of(row, region)
