@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import QEvent, QModelIndex, QRectF, QSignalBlocker, Qt, Signal
-from qtpy.QtGui import QKeyEvent, QPainter, QPen
+from qtpy.QtGui import QColor, QKeyEvent, QPainter, QPen
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -54,7 +54,7 @@ class MatrixDelegate(QStyledItemDelegate):
                 box, int(Qt.AlignmentFlag.AlignCenter.value), index.data(Qt.ItemDataRole.DisplayRole) or ""
             )
         else:
-            self._draw_dot(painter, box, present)
+            self._draw_dot(painter, box, present, self.colours.text if selected else self.colours.line)
         if selected and ground is not None:
             pen = QPen(self.colours.text, _MARK)
             painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
@@ -63,9 +63,9 @@ class MatrixDelegate(QStyledItemDelegate):
             painter.drawLine(box.bottomLeft(), box.bottomRight())
         painter.restore()
 
-    def _draw_dot(self, painter: QPainter, box: QRectF, present: bool) -> None:
+    def _draw_dot(self, painter: QPainter, box: QRectF, present: bool, ring: QColor) -> None:
         radius = min(box.width(), box.height()) * 0.24
-        painter.setPen(QPen(self.colours.text if present else self.colours.line, 1.2))
+        painter.setPen(QPen(self.colours.text if present else ring, 1.2))
         painter.setBrush(self.colours.text if present else Qt.BrushStyle.NoBrush)
         painter.drawEllipse(box.center(), radius, radius)
 

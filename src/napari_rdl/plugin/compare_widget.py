@@ -252,6 +252,7 @@ class CompareWidget(QWidget):
     def _on_reference_chosen(self, choice: ReferenceChoice) -> None:
         if choice.kind == "file":
             self.memory.remember(folder=choice.what.parent)
+            self.matrix_box.reference_box.start_folder = choice.what.parent
         elif choice.kind in ("none", "truth", "full"):
             self.memory.remember(reference=choice.kind)
         self.set_reference(choice)
