@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from napari_rdl.errors import CaseError, ConfigError, DeviceError, OutputError
+from napari_rdl.training import loop
 from napari_rdl.training.preview import Example, preview_pixels
 from napari_rdl.training.run_folder import RunFolder
 from napari_rdl.training.running import Ended, ProcessMark, is_alive, mark_of, read_record
@@ -120,6 +121,23 @@ def test_a_run_whose_folder_is_moved_ends_and_goes_on_from_there(tiny_training, 
         run_training(config, old, progress=at_step(3, lambda: old.rename(new)))
     assert resume_training(new).finished
     assert_same(tmp_path / "straight", new)
+
+
+@pytest.mark.parametrize("written", ["write_preview", "save_model", "save_state"])
+def test_no_second_folder_is_made_where_a_run_was_moved_from(tiny_training, tmp_path, monkeypatch, written):
+    """The folder goes at the worst moment: between the look at it and a file that is written there."""
+    old, new = tmp_path / "run", tmp_path / "moved"
+    write = getattr(loop, written)
+
+    def move_first(*args, **options):
+        if old.exists():
+            old.rename(new)
+        return write(*args, **options)
+
+    monkeypatch.setattr(loop, written, move_first)
+    with pytest.raises(OutputError, match="moved or deleted"):
+        run_training(tiny_training(), old)
+    assert not old.exists()
 
 
 def test_the_reason_of_an_end_stands_in_the_folder(tiny_training, tmp_path):

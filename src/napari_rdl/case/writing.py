@@ -23,7 +23,7 @@ _COMPRESSION = 6
 _IMAGE_FIELDS = ("cal_max", "cal_min", "intent_p1", "intent_p2", "intent_p3", "aux_file", "db_name")
 
 
-def write_atomically(path: str | Path, writer: Callable[[Path], None]) -> Path:
+def write_atomically(path: str | Path, writer: Callable[[Path], None], *, make_folder: bool = True) -> Path:
     """Let `writer` fill a temporary file beside `path`, then put it in place at once.
 
     A reader sees the old file or the new one, never half of it; a failure leaves nothing.
@@ -31,9 +31,11 @@ def write_atomically(path: str | Path, writer: Callable[[Path], None]) -> Path:
     Parameters
     ----------
     path : str or Path
-        Where the file shall be; missing folders are made.
+        Where the file shall be.
     writer : callable
         Called with the temporary file's path, which has the same ending.
+    make_folder : bool
+        Whether missing folders are made; else they are an error.
 
     Raises
     ------
@@ -43,7 +45,8 @@ def write_atomically(path: str | Path, writer: Callable[[Path], None]) -> Path:
     path = Path(path)
     temporary: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if make_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=_ending(path))
         os.close(handle)
         temporary = Path(name)

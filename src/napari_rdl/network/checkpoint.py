@@ -76,8 +76,8 @@ def model_bytes(network: RobustNet, card: ModelCard) -> bytes:
     return save(tensors, metadata={CARD_KEY: card.model_dump_json()})
 
 
-def save_model(path: str | Path, network: RobustNet, card: ModelCard) -> Path:
-    """Write a checkpoint atomically.
+def save_model(path: str | Path, network: RobustNet, card: ModelCard, *, make_folder: bool = True) -> Path:
+    """Write a checkpoint atomically; missing folders are made unless `make_folder` is False.
 
     Raises
     ------
@@ -87,7 +87,8 @@ def save_model(path: str | Path, network: RobustNet, card: ModelCard) -> Path:
     path = Path(path)
     partial = path.with_name(path.name + ".partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if make_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
         partial.write_bytes(model_bytes(network, card))
         partial.replace(path)
     except OSError as error:

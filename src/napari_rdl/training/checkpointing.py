@@ -114,7 +114,8 @@ def save_state(
             file.flush()
             os.fsync(file.fileno())
 
-    write_atomically(path, write)
+    # A run folder that is gone was moved: a second one in its place would hide that.
+    write_atomically(path, write, make_folder=False)
 
 
 def load_state(

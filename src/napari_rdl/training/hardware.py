@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 
 import torch
+import torch.distributed as dist
 from lightning.fabric import Fabric
 from lightning.fabric.strategies import DDPStrategy
 
@@ -72,4 +74,12 @@ def make_fabric(config: TrainingConfig, *, some_missing: bool) -> Fabric:
             "set hardware.devices and hardware.nodes."
         )
     fabric.launch()
+    if several:
+        # A process that ends with the group's threads still at work is aborted now and then.
+        atexit.register(_leave_group)
     return fabric
+
+
+def _leave_group() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()

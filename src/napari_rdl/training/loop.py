@@ -283,6 +283,7 @@ class Trainer:
         if self.folder is None or metrics is None:
             return
         folder = self.folder
+        folder.require_there()
         self.position.metrics_size = metrics.size
 
         def write() -> None:
@@ -311,7 +312,7 @@ class Trainer:
 
     def _export(self, path: Any) -> None:
         network = self.objective.network if self.average is None else self.average.network
-        save_model(path, network, self.card())
+        save_model(path, network, self.card(), make_folder=False)
 
     def card(self) -> ModelCard:
         """Return the model card of the weights as they are now."""

@@ -45,7 +45,7 @@ def write_preview(path: Path, example: Example) -> None:
         If the file cannot be written.
     """
     picture = Image.fromarray(preview_pixels(example))
-    write_atomically(path, lambda temporary: picture.save(temporary, "PNG"))
+    write_atomically(path, lambda temporary: picture.save(temporary, "PNG"), make_folder=False)
 
 
 def preview_pixels(example: Example) -> NDArray[np.uint8]:

@@ -112,11 +112,9 @@ def occupied(folder: RunFolder, *, wanted: bool = True) -> Iterator[None]:
 
 def write_ended(folder: RunFolder, ended: Ended) -> None:
     """Leave word of the end; a run does not fail for the want of it."""
-    if not folder.path.is_dir():
-        return
     text = ended.model_dump_json(indent=2) + "\n"
     with contextlib.suppress(NapariRdlError):
-        write_atomically(folder.ended, lambda path: _put(path, text))
+        write_atomically(folder.ended, lambda path: _put(path, text), make_folder=False)
 
 
 def _claim(folder: RunFolder) -> None:
