@@ -170,14 +170,21 @@ def score_case(
 
 def _score_or_reason(patient: Patient, model: Model, settings: EvaluationSettings) -> dict[str, Any]:
     try:
-        case, truth = _read_patient(patient, settings)
+        case, truth = read_patient(patient, settings)
         return {"scores": score_case(case, truth, model, settings)}
     except CaseError as error:
         logger.warning("%s is left out: %s", patient.name, error)
         return {"failed": str(error)}
 
 
-def _read_patient(patient: Patient, settings: EvaluationSettings) -> tuple[Case, NDArray[np.uint8]]:
+def read_patient(patient: Patient, settings: EvaluationSettings) -> tuple[Case, NDArray[np.uint8]]:
+    """Return a patient, read or made, and the true class indices (X, Y, Z).
+
+    Raises
+    ------
+    CaseError
+        If it cannot be read or has no mask.
+    """
     if patient.folder is None:
         from napari_rdl.phantom import held_out_settings, make_phantom
 
