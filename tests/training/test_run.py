@@ -214,7 +214,7 @@ def test_full_disk_is_survived(tiny_training, straight, tmp_path, caplog):
 def test_last_good_checkpoint_stays_when_the_end_cannot_be_written(tiny_training, straight, tmp_path):
     out, config = tmp_path / "full", tiny_training("optimizer.ema_decay=0.5")
     with ExitStack() as until, pytest.raises(OutputError, match="the one before is kept"):
-        run_training(config, out, progress=at_step(3, lambda: until.enter_context(room_for(2000))))
+        run_training(config, out, progress=at_step(3, lambda: until.enter_context(room_for(0))))
     resume_training(out)
     assert_same(straight, out)
 

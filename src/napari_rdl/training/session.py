@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -369,7 +369,9 @@ def _log_file(path: Path, wanted: bool) -> Iterator[None]:
     finally:
         root.removeHandler(handler)
         root.setLevel(level)
-        handler.close()
+        # What a full disk does not take is lost, but how the run ended is not hidden by it.
+        with suppress(OSError):
+            handler.close()
 
 
 @contextmanager

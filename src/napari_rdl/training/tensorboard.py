@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -37,4 +38,6 @@ class EventLog:
     def close(self) -> None:
         """Close the file."""
         if self._writer is not None:
-            self._writer.close()
+            # As in `write`: a full disk.
+            with suppress(OSError):
+                self._writer.close()
