@@ -78,6 +78,7 @@ def test_the_installed_program_says_its_version():
         (("bench", "--size", "huge"), "huge"),
         (("phantom", "--count", "many", "--out", "x"), "--count"),
         (("phantom", "--tumour", "cubic", "--out", "x"), "cubic"),
+        (("phantom", "--spacing", "6", "--out", "x"), "--spacing"),
     ],
 )
 def test_wrong_words_end_in_one_sentence(shell, words, named):

@@ -19,7 +19,7 @@ def phantom(
         int, typer.Option(min=0, help="The first patient's seed; the others count up from it.")
     ] = 0,
     spacing: Annotated[
-        float, typer.Option(min=0.5, max=8.0, help="Voxel size in mm; 1 is BraTS size.")
+        float, typer.Option(min=0.5, max=4.0, help="Voxel size in mm; 1 is BraTS size.")
     ] = 1.0,
     tumour: Annotated[
         str | None, typer.Option(help="A tumour type for all of them; drawn for each by default.")
