@@ -67,6 +67,8 @@ def test_every_setting_has_a_title_and_a_description():
         (["optimizer.batch=many"], "optimizer.batch.*'many'"),
         (["loss.alpha=1.0"], "loss.alpha.*greater than 1"),
         (["loss.alpha=0.9"], "loss.alpha.*greater than 1"),
+        (["loss.alpha=inf"], "loss.alpha.*finite"),
+        (["data.spacing=[nan, 1.0, 1.0]"], "data.spacing.*finite"),
         (["loss.kind=hoelder"], "loss.kind"),
         (["data.crop=[9, 8, 8]"], "data.crop.*divisible by 4"),
         (["data.fold=5"], "fold must be below folds"),

@@ -20,7 +20,8 @@ Divergence = Literal[
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # TOML knows inf and nan, and neither is a setting: an alpha of inf would end in a loss that is no number.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DataConfig(_Part):
