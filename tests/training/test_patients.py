@@ -75,6 +75,13 @@ def test_split_file(split_file):
     assert split.record()["train"] == NAMES[:2]
 
 
+def test_split_file_with_validation_data_of_its_own_says_who_is_left_out(split_file, brats_folder):
+    data = DataConfig(source=str(split_file(train=NAMES[:2])), validation=str(brats_folder))
+    split = split_patients(data, 0, 16)
+    assert names(split.validation) == [brats_folder.name]
+    assert set(split.left_out) == set(NAMES[2:])
+
+
 def test_root_is_relative_to_the_split_file(patients_folder, tmp_path):
     shutil.copytree(patients_folder, tmp_path / "data")
     path = tmp_path / "split.json"

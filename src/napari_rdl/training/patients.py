@@ -95,7 +95,10 @@ def split_patients(data: DataConfig, seed: int, validation_count: int) -> Split:
     else:
         split = _folder_split(folder_patients(Path(source)), data, seed)
     if data.validation is not None:
-        split = Split(split.train, patients_of(data.validation, "validation"), split.test)
+        validating = patients_of(data.validation, "validation")
+        used = {patient.name for patient in validating}
+        left_out = {name: reason for name, reason in split.left_out.items() if name not in used}
+        split = Split(split.train, validating, split.test, left_out)
     if not split.train:
         raise ConfigError(f"{source} leaves no patient to train on.")
     shared = sorted({p.name for p in split.train} & {p.name for p in split.validation})
