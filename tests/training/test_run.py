@@ -211,6 +211,20 @@ def test_full_disk_is_survived(tiny_training, straight, tmp_path, caplog):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning:")  # TensorBoard's thread
+def test_best_weights_that_found_no_room_are_not_the_best(tiny_training, tmp_path, monkeypatch):
+    scores, full = iter((0.3, 0.2)), ExitStack()
+    monkeypatch.setattr("napari_rdl.training.loop.overall", lambda table: next(scores))
+
+    def progress(done, total, message):
+        if message.startswith("loss"):
+            full.enter_context(room_for(0)) if done == 1 else full.close()
+
+    config = tiny_training("optimizer.max_steps=2", "validation.every=1")
+    assert run_training(config, tmp_path / "run", progress=progress).best == 0.2
+    assert load_model(tmp_path / "run" / "best.safetensors").card.steps == 2
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning:")  # TensorBoard's thread
 def test_last_good_checkpoint_stays_when_the_end_cannot_be_written(tiny_training, straight, tmp_path):
     out, config = tmp_path / "full", tiny_training("optimizer.ema_decay=0.5")
     with ExitStack() as until, pytest.raises(OutputError, match="the one before is kept"):

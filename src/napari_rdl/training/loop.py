@@ -262,9 +262,12 @@ class Trainer:
             flat = {f"{name}/{region}": v for name, row in self.scores.items() for region, v in row.items()}
             events.write(step, {"mean_dice": score, **flat}, "validation")
         if score > self.position.best:
-            self.position.best = score
+            written = True
             if self.folder is not None and self.fabric.is_global_zero:
-                self._keep_going(lambda: self._export(self.folder.best))  # type: ignore[union-attr]
+                written = self._keep_going(lambda: self._export(self.folder.best))  # type: ignore[union-attr]
+            if written:
+                # Weights that found no room are no best: the next that score better than the file's are.
+                self.position.best = score
 
     def _hold(self, metrics: MetricsLog | None, should_stop: Callable[[], bool]) -> float:
         """Wait while a file PAUSE lies in the run folder; return the seconds waited."""
@@ -340,12 +343,14 @@ class Trainer:
             results={"validation": self.scores} if self.scores else {},
         )
 
-    def _keep_going(self, write: Callable[[], None]) -> None:
-        """Write something that a run can go on without."""
+    def _keep_going(self, write: Callable[[], None]) -> bool:
+        """Write something that a run can go on without; return whether it is written."""
         try:
             write()
         except NapariRdlError as error:
             logger.warning("%s; the checkpoint before is kept and training goes on.", str(error).rstrip("."))
+            return False
+        return True
 
     def _over_processes(self, values: Tensor, how: str) -> Tensor:
         """Return the sum or mean of each process's values; all get the same."""
