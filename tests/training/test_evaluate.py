@@ -107,6 +107,21 @@ def test_other_settings_are_measured_anew(two_patients, tiny_model, tmp_path, co
     assert len(count_encodings) == 4
 
 
+def test_other_files_of_the_same_name_are_measured_anew(two_patients, tiny_model, tmp_path, count_encodings):
+    import shutil
+
+    evaluate(str(two_patients), tiny_model, tmp_path / "out", settings=QUICK)
+    first, last = folder_patients(two_patients)
+    other = tmp_path / "other"
+    shutil.copytree(last.folder, other / last.name)
+    # One image in another's place: the same names, other voxels.
+    images = {end: next((other / last.name).glob(f"*_{end}.nii.gz")) for end in ("t1", "flair")}
+    images["t1"].write_bytes(images["flair"].read_bytes())
+    (other / first.name).symlink_to(first.folder.resolve())
+    evaluate(str(other), tiny_model, tmp_path / "out", settings=QUICK)
+    assert count_encodings == [first.name, last.name, last.name]
+
+
 def test_chosen_modalities_and_their_subsets(two_patients, tiny_model, tmp_path):
     settings = QUICK.model_copy(update={"modalities": ("T1c", "FLAIR")})
     evaluate(str(two_patients), tiny_model, tmp_path, settings=settings)

@@ -20,12 +20,20 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from napari_rdl.brats import order_modalities, subset_name
 from napari_rdl.callbacks import Cancelled, IsCancelled, Progress, ignore_progress, never_cancelled
-from napari_rdl.case import Case, case_from_arrays, load_case, write_atomically
+from napari_rdl.case import (
+    Case,
+    case_from_arrays,
+    file_sha256,
+    find_case_files,
+    load_case,
+    write_atomically,
+)
 from napari_rdl.compare.processes import processes, wait_for_all
 from napari_rdl.compare.scores import Reference
 from napari_rdl.errors import CaseError, ConfigError
 from napari_rdl.network import Model
 from napari_rdl.segment import SegmentSettings, encode
+from napari_rdl.training.cache import code_digest
 from napari_rdl.training.patients import Patient, patients_of
 
 logger = logging.getLogger(__name__)
@@ -98,7 +106,7 @@ def evaluate(
     model : Model
         As `load_model` returns it.
     out : str or Path
-        Folder of the report; scores that are there already, of the same model and settings, are kept.
+        Folder of the report; scores that are there already, of the same model, settings and files, are kept.
     settings : EvaluationSettings, optional
         What is measured.
     progress, cancelled : callable
@@ -126,21 +134,21 @@ def evaluate(
     if not patients:
         raise ConfigError(f"{data} names no {settings.part} patients.")
     out = Path(out)
-    key = _key(model, settings)
+    shared = _key(model, settings)
     rank, count = processes()
     mine = patients[rank::count]
     for done, patient in enumerate(mine):
         if cancelled():
             raise Cancelled
         progress(done, len(mine), f"Evaluating {patient.name}")
-        path = _score_file(out, patient)
+        path, key = _score_file(out, patient), _key_of(patient, shared, settings)
         if _read(path, key) is None:
             _write(path, {"key": key, "patient": patient.name, **_score_or_reason(patient, model, settings)})
     progress(len(mine), len(mine), "Evaluated")
     wait_for_all(count)
     if rank:
         return None
-    evaluation = _gather(out, patients, key)
+    evaluation = _gather(out, patients, shared, settings)
     evaluation.about.update(_about(data, model, settings, evaluation))
     write_report(evaluation, out, model.card.network.modalities, settings)
     return evaluation
@@ -204,6 +212,22 @@ def _key(model: Model, settings: EvaluationSettings) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
+def _key_of(patient: Patient, shared: str, settings: EvaluationSettings) -> str:
+    """Return what a patient's scores were made from, so that another of the same name is no old one."""
+    content: list[Any] = [shared]
+    if patient.folder is None:
+        content += [patient.seed, patient.held_out, code_digest()]
+    else:
+        try:
+            files = find_case_files(patient.folder, labels=settings.labels)
+            paths = [*files.images.values(), *([files.mask] if files.mask is not None else [])]
+            content += [(path.name, file_sha256(path)) for path in paths]
+        except CaseError:
+            # Reading the patient says what is wrong.
+            content.append("unreadable")
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
 def _score_file(out: Path, patient: Patient) -> Path:
     return out / "patients" / f"{patient.name.replace('/', '-')}.json"
 
@@ -226,11 +250,11 @@ def _put(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=1), "utf-8")
 
 
-def _gather(out: Path, patients: Sequence[Patient], key: str) -> Evaluation:
+def _gather(out: Path, patients: Sequence[Patient], shared: str, settings: EvaluationSettings) -> Evaluation:
     scores, failed = {}, {}
     for patient in patients:
         path = _score_file(out, patient)
-        content = _read(path, key)
+        content = _read(path, _key_of(patient, shared, settings))
         if content is not None:
             scores[patient.name] = content["scores"]
         else:
