@@ -42,6 +42,13 @@ def test_dry_run(run, tmp_path):
     assert "2 training and 2 validation patients" in out
 
 
+def test_what_a_refused_patient_names_can_be_given(run):
+    """Sentences about a mask's labels or several grids speak of --labels and --resample."""
+    code, _, err = run("--dry-run", "--labels", "no such convention")
+    assert (code, "no such convention" in err) == (2, True)
+    assert run("--dry-run", "--labels", "brats2018", "--resample")[0] == 0
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -38,6 +38,10 @@ def train(
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="A setting, such as optimizer.lr=1e-3.")
     ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="Label convention, where names do not say it.", show_default=False)
+    ] = None,
+    resample: Annotated[bool, typer.Option("--resample", help="Bring modalities to one grid.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check data, memory and time; train nothing.")
     ] = False,
@@ -45,10 +49,10 @@ def train(
 ) -> None:
     """Train a model on patients of your own, or on synthetic ones."""
     if resume is not None:
-        if recipe or data or out or changes or dry_run:
+        if recipe or data or out or changes or labels or resample or dry_run:
             raise ConfigError(
                 "--resume goes on with the run's own configuration: "
-                "leave out --recipe, --data, --out, --set and --dry-run."
+                "leave out --recipe, --data, --out, --set, --labels, --resample and --dry-run."
             )
     elif data is None and recipe is None and not changes:
         raise ConfigError(NO_DATA)
@@ -63,7 +67,13 @@ def train(
         if resume is not None:
             outcome = session.resume_training(resume, progress=progress)
         else:
-            config = load_recipe(recipe, changes or (), data__source=data)
+            config = load_recipe(
+                recipe,
+                changes or (),
+                data__source=data,
+                data__labels=labels,
+                data__resample=resample or None,
+            )
             if not config.data.source:
                 raise ConfigError(NO_DATA)
             if dry_run:
