@@ -174,6 +174,34 @@ def test_finite_for_extreme_logits(kind, scale, dtype):
     assert torch.isfinite(logits.grad).all()
 
 
+def extreme_pair(scale, dtype):
+    """Return logits that learn and log densities that teach; they contradict each other."""
+    mine = torch.tensor([[1.0, -1, 0, 0.5], [-1, 1, 1, -1], [0.3, 0.2, -0.9, 0.1], [-1, -1, -1, -1]])
+    theirs = torch.tensor([[-1.0, 1, 1, 1], [1, -1, 0.2, 1], [0.5, -1, 1, 1], [-1, -1, -1, 1]])
+    logits = (scale * mine.T[None]).to(dtype).requires_grad_()
+    return logits, (scale * theirs.T[None]).to(dtype).float().log_softmax(1)
+
+
+@pytest.mark.parametrize("kind", ["holder", "cross_entropy", *KINDS])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_finite_for_an_extreme_teacher(kind, dtype):
+    logits, teacher = extreme_pair(1e4, dtype)
+    loss = teacher_divergence(kind, logits.float().log_softmax(1), teacher, 1.1)
+    loss.sum().backward()
+    assert torch.isfinite(loss).all()
+    assert torch.isfinite(logits.grad).all()
+
+
+@pytest.mark.parametrize("alpha", ALPHAS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_both_regimes_are_finite_for_extreme_logits(alpha, dtype):
+    logits, log_q = extreme_pair(1e4, dtype)
+    loss = holder_divergence(logits.float().log_softmax(1), log_q, alpha)
+    loss.sum().backward()
+    assert torch.isfinite(loss).all()
+    assert torch.isfinite(logits.grad).all()
+
+
 @pytest.mark.parametrize("kind", ["holder", "cross_entropy", *KINDS])
 def test_gradient(kind):
     log_p, log_q = densities(13, (1, 4, 3))
