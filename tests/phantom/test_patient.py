@@ -11,7 +11,12 @@ from scipy import ndimage
 
 from napari_rdl.brats import MODALITIES
 from napari_rdl.phantom import TUMOUR_TYPES, Phantom, PhantomSettings, held_out_settings, make_phantom
-from napari_rdl.phantom.settings import ScannerSettings, TumourSettings
+from napari_rdl.phantom.settings import (
+    AnatomySettings,
+    DistractorSettings,
+    ScannerSettings,
+    TumourSettings,
+)
 
 SPACING = 3.0
 WITH_TUMOUR = [kind for kind in TUMOUR_TYPES if kind != "none"]
@@ -134,6 +139,92 @@ def test_butterfly_is_on_both_sides() -> None:
     assert centres[0, 0] < centres[1, 0] < centres[2, 0]
     assert centres[0, 0] < -4
     assert centres[2, 0] > 4
+
+
+PLAIN = CLEAN.model_copy(
+    update={
+        "anatomy": AnatomySettings(leak=0, eye=0, cut=0),
+        "distractors": DistractorSettings(
+            vessels=(0, 0), dura=(0, 0), choroid=(0, 0), caps=(0, 0), wmh=0, lacunes=0, pulsation=(0, 0)
+        ),
+    }
+)
+"""A healthy head without anything to be mistaken for tumour, and a mask without errors."""
+
+
+@lru_cache(maxsize=32)
+def healthy(part: str = "", **changes: object) -> Phantom:
+    """Return the plain patient, or with one thing more."""
+    settings = PLAIN
+    if part:
+        changed = getattr(PLAIN, part).model_copy(update=changes)
+        settings = PLAIN.model_copy(update={part: changed})
+    return make_phantom(5, spacing=SPACING, settings=settings, tumour="none")
+
+
+@pytest.mark.parametrize(
+    ("what", "amount", "bright_on", "not_on"),
+    [
+        ("vessels", (1, 1), "T1c", "T1"),
+        ("dura", (0.8, 0.8), "T1c", "T1"),
+        ("choroid", (1, 1), "T1c", "T2"),
+        ("caps", (0.9, 0.9), "FLAIR", "T1"),
+        ("wmh", 1, "FLAIR", "T1"),
+        ("lacunes", 1, "T2", "T1"),
+        ("pulsation", (0.5, 0.5), "FLAIR", "T2"),
+    ],
+)
+def test_what_is_bright_and_no_tumour(what: str, amount: object, bright_on: str, not_on: str) -> None:
+    phantom = healthy("distractors", **{what: amount})
+
+    def brighter(modality: str) -> int:
+        with_it, without = (p.images[modality].astype(float) for p in (phantom, healthy()))
+        change = with_it / np.median(with_it[with_it > 0]) - without / np.median(without[without > 0])
+        return int((change > 0.15).sum())
+
+    assert brighter(bright_on) > 50
+    assert brighter(not_on) < 0.5 * brighter(bright_on)
+    assert not phantom.classes.any()
+
+
+@pytest.mark.parametrize(
+    ("error", "amount", "larger"),
+    [("leak", 1, True), ("cut", 1, False), ("erosion", (4.5, 4.5), False)],
+)
+def test_errors_of_the_brain_mask(error: str, amount: object, larger: bool) -> None:
+    found, plain = ((p.images["T1"] > 0).sum() for p in (healthy("anatomy", **{error: amount}), healthy()))
+    assert (found > plain) == larger
+    assert found != plain
+
+
+@pytest.mark.parametrize(("age", "amount"), [("ventricles", (6, 6)), ("atrophy", (2.2, 2.2))])
+def test_age_widens_fluid(age: str, amount: object) -> None:
+    def fluid(phantom: Phantom) -> int:
+        image = phantom.images["T2"]
+        return int((image > 1.8 * np.median(image[image > 0])).sum())
+
+    assert fluid(healthy("anatomy", **{age: amount})) > fluid(healthy("anatomy", **{age: (-0.7, -0.7)}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"bias": (0.4, 0.4)},
+        {"noise": (0.05, 0.05)},
+        {"blur_mm": (3.0, 3.0)},
+        {"ghost": 1},
+        {"shifted": 1},
+        {"gamma": (1.2, 1.2)},
+        {"thick": dict.fromkeys(MODALITIES, 1.0), "thickness_mm": (6.5, 6.5)},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_every_artefact_changes_images_and_not_the_truth(changes: dict[str, object]) -> None:
+    settings = CLEAN.model_copy(update={"scanner": CLEAN.scanner.model_copy(update=changes)})
+    other = make_phantom(5, spacing=SPACING, settings=settings, tumour="ring")
+    for modality in MODALITIES:
+        assert (other.images[modality] != patient("ring").images[modality]).mean() > 0.01
+    np.testing.assert_array_equal(other.classes, patient("ring").classes)
 
 
 def test_same_seed_same_bits() -> None:
