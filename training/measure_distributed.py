@@ -4,7 +4,8 @@
 
 The same step of the same run is taken by one process and by two that share its batch. Gradients are read
 from Adam's first moment, which after one step is a tenth of them. Throughput is the median over the steps
-after that; each process computes on one thread.
+after that, worth something on an idle machine alone (``--steps 0`` leaves it out); each process computes on
+one thread.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ def main(
     data: Annotated[str, typer.Option(help="Folder of patients, split file, or phantom:N.")] = "phantom:4",
     changes: Annotated[list[str] | None, typer.Option("--set", help="A setting of the recipe.")] = None,
     batch: Annotated[int, typer.Option(help="Crops of a step over all processes; even.")] = 4,
-    steps: Annotated[int, typer.Option(help="Steps that are timed, after one that is not.")] = 6,
+    steps: Annotated[
+        int, typer.Option(min=0, help="Steps that are timed, after one that is not; 0 times none.")
+    ] = 6,
     out: Annotated[Path | None, typer.Option(help="JSON file to write.")] = None,
     config: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
@@ -54,17 +57,20 @@ def main(
     }
     with tempfile.TemporaryDirectory() as folder:
         for processes in (1, 2):
-            for part, count in (("gradients", 1), ("speed", steps + 1)):
+            for part, count in (("gradients", 1), *((("speed", steps + 1),) if steps else ())):
                 here = Path(folder) / f"{part}-{processes}"
                 here.mkdir()
                 settings = [*common, f"hardware.devices={processes}", f"optimizer.max_steps={count}"]
                 start(load_recipe(recipe, settings, data__source=data).model_dump_json(), here, processes)
-            result[f"crops_per_s_{processes}"] = crops_per_second(Path(folder) / f"speed-{processes}" / "run")
+            if steps:
+                speed = crops_per_second(Path(folder) / f"speed-{processes}" / "run")
+                result[f"crops_per_s_{processes}"] = speed
         states = [
             load_file(Path(folder) / f"gradients-{count}" / "run" / "state.safetensors") for count in (1, 2)
         ]
     result |= compare(*states)
-    result["speed_up"] = result["crops_per_s_2"] / result["crops_per_s_1"]
+    if steps:
+        result["speed_up"] = result["crops_per_s_2"] / result["crops_per_s_1"]
     text = json.dumps(result, indent=1)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
