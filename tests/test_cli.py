@@ -501,6 +501,19 @@ def test_phantoms_are_written_as_brats_folders_and_are_the_same_again(shell, tmp
     assert code == 0
 
 
+def test_each_type_in_turn_is_drawn_on_one_sheet(shell, tmp_path, monkeypatch):
+    from napari_rdl import phantom
+
+    made, one = [], phantom.make_phantom(7, spacing=4.0, tumour="none")
+    monkeypatch.setattr(phantom, "make_phantom", lambda seed, **more: made.append(more["tumour"]) or one)
+    monkeypatch.setattr(phantom, "write_phantom", lambda patient, out: out)
+    words = ("--count", "11", "--tumour", "each", "--sheet", tmp_path / "sheet.png")
+    code, _, _ = shell("phantom", *words, "--out", tmp_path / "out")
+    assert code == 0
+    assert made == [*phantom.TUMOUR_TYPES, phantom.TUMOUR_TYPES[0]]
+    assert (tmp_path / "sheet.png").stat().st_size > 0
+
+
 def test_a_display_that_cannot_be_reached_is_said_and_not_waited_for(monkeypatch):
     from napari_rdl.cli.display import reason_for_no_window
 

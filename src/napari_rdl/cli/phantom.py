@@ -11,6 +11,9 @@ from napari_rdl.cli.console import progress_bar, refuse_unusable_folder
 from napari_rdl.cli.options import Out
 from napari_rdl.errors import ConfigError
 
+EACH = "each"
+"""What --tumour calls all types, one after the other."""
+
 
 def phantom(
     out: Out,
@@ -22,7 +25,8 @@ def phantom(
         float, typer.Option(min=0.5, max=4.0, help="Voxel size in mm; 1 is BraTS size.")
     ] = 1.0,
     tumour: Annotated[
-        str | None, typer.Option(help="A tumour type for all of them; drawn for each by default.")
+        str | None,
+        typer.Option(help="A tumour type for all, or 'each' for the types in turn; drawn by default."),
     ] = None,
     sheet: Annotated[
         Path | None, typer.Option(metavar="PNG", help="Also draw a contact sheet of patients and truth.")
@@ -34,14 +38,15 @@ def phantom(
     """
     from napari_rdl.phantom import TUMOUR_TYPES, make_phantom, save_sheet, write_phantom
 
-    if tumour is not None and tumour not in TUMOUR_TYPES:
-        raise ConfigError(f"--tumour {tumour}: use {', '.join(TUMOUR_TYPES)}.")
+    if tumour is not None and tumour not in (*TUMOUR_TYPES, EACH):
+        raise ConfigError(f"--tumour {tumour}: use {', '.join(TUMOUR_TYPES)} or {EACH}.")
     refuse_unusable_folder(out)
     patients = []
     with progress_bar("Making patients") as progress:
         for index in range(count):
             progress(index, count, f"{index + 1} of {count}")
-            patient = make_phantom(seed + index, spacing=spacing, tumour=tumour)
+            kind = TUMOUR_TYPES[index % len(TUMOUR_TYPES)] if tumour == EACH else tumour
+            patient = make_phantom(seed + index, spacing=spacing, tumour=kind)
             typer.echo(write_phantom(patient, out))
             if sheet is not None:
                 patients.append(patient)
