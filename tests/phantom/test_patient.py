@@ -189,12 +189,21 @@ def test_what_is_bright_and_no_tumour(what: str, amount: object, bright_on: str,
 
 @pytest.mark.parametrize(
     ("error", "amount", "larger"),
-    [("leak", 1, True), ("cut", 1, False), ("erosion", (4.5, 4.5), False)],
+    [("leak", 1, True), ("eye", 1, True), ("cut", 1, False), ("erosion", (4.5, 4.5), False)],
 )
 def test_errors_of_the_brain_mask(error: str, amount: object, larger: bool) -> None:
     found, plain = ((p.images["T1"] > 0).sum() for p in (healthy("anatomy", **{error: amount}), healthy()))
     assert (found > plain) == larger
     assert found != plain
+
+
+def test_an_eye_is_apart_from_the_brain() -> None:
+    pieces, count = ndimage.label(healthy("anatomy", eye=1).images["T1"] > 0)
+    assert count == 2
+    brain, eye = (np.array(ndimage.center_of_mass(pieces == index)) for index in (1, 2))
+    brain, eye = (brain, eye) if (pieces == 1).sum() > (pieces == 2).sum() else (eye, brain)
+    assert eye[1] > brain[1] + 15  # in front of its middle
+    assert eye[2] < brain[2]  # and below
 
 
 @pytest.mark.parametrize(("age", "amount"), [("ventricles", (6, 6)), ("atrophy", (2.2, 2.2))])

@@ -105,17 +105,20 @@ def make_head(
         rim = rim - patch * np.float32(leak_mm + max(erosion, 0))
         outside = ramp(depth, 0.5, -1.0)
     mask = depth > rim
-    if eye is not None:
-        ball = sum((mni[a] - _EYES[eye][a]) ** 2 for a in range(3)) < eye_mm**2
-        mask |= ball
-        outside = np.where(ball & (depth < 0), 1, outside).astype(np.float32)
+    seen = np.ones(canvas.shape, bool)
     if cut_at is not None:
         low, high = np.nonzero(mask.any((0, 1)))[0][[0, -1]]
         lost = int(cut_at * (high - low))
-        mask[..., slice(high - lost, None) if cut_top else slice(0, low + lost)] = False
+        seen[..., slice(high - lost, None) if cut_top else slice(0, low + lost)] = False
+        mask &= seen
     pieces, count = ndimage.label(mask)
     if count > 1:
         mask = pieces == np.bincount(pieces.ravel())[1:].argmax() + 1
+    if eye is not None:
+        # Last: an eye is a piece of its own, apart from the brain.
+        ball = sum((mni[a] - _EYES[eye][a]) ** 2 for a in range(3)) < eye_mm**2
+        mask |= ball & seen
+        outside = np.where(ball & (depth < 0), 1, outside).astype(np.float32)
     record = {
         **warp.record,
         "fine_warp_mm": fine_mm,
