@@ -143,6 +143,17 @@ def test_predict_without_json_says_path_and_volumes(shell, patient, tmp_path):
     assert " ml" in out
 
 
+def test_what_was_mended_on_reading_is_said(shell, patient, tmp_path):
+    path = patient / f"{NAME}_t1.nii.gz"
+    image = nib.load(path)
+    values = image.get_fdata(dtype=np.float32)
+    values[10, 10, 10] = np.nan
+    nib.save(nib.Nifti1Image(values, image.affine), path)
+    code, _, err = shell("predict", patient, "--out", tmp_path / "out", "--modalities", "T1")
+    assert code == 0
+    assert f"note: {NAME}: {path.name}: 1 voxels were NaN or infinite" in err
+
+
 def test_all_subsets_are_fifteen_files_named_by_their_modalities(shell, patient, tmp_path):
     code, out, _ = shell("predict", patient, "--out", tmp_path, "--all-subsets", "--json")
     assert code == 0

@@ -16,7 +16,7 @@ from napari_rdl.callbacks import Progress
 from napari_rdl.errors import CaseError, OutputError
 
 if TYPE_CHECKING:
-    from napari_rdl.case import Finding
+    from napari_rdl.case import Case, Finding
 
 
 def say(message: str) -> None:
@@ -25,11 +25,11 @@ def say(message: str) -> None:
         typer.echo(message, err=True)
 
 
-def say_findings(name: str, findings: list[Finding]) -> None:
-    """Write to stderr what looks wrong with the patient `name`; mere notes are left out."""
+def say_findings(case: Case, findings: list[Finding]) -> None:
+    """Write to stderr what looks wrong with a patient and what was changed on reading; no other notes."""
     for finding in findings:
-        if finding.level != "note":
-            say(f"{finding.level}: {name}: {finding.message}")
+        if finding.level != "note" or finding.message in case.notes:
+            say(f"{finding.level}: {case.name}: {finding.message}")
 
 
 def write_json(document: Mapping[str, object]) -> None:

@@ -71,7 +71,7 @@ class Run:
 
         clock = perf_counter()
         case = load_case(source.files, name=source.name, labels=self.labels, resample=self.resample)
-        say_findings(case.name, check_case(case))
+        say_findings(case, check_case(case))
         clock = self._lap("load", clock)
         representations = encode(
             case, self.model, modalities=self.modalities, settings=self.settings, progress=progress
