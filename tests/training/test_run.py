@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,8 +18,10 @@ from napari_rdl.brats import SUBSETS, subset_name
 from napari_rdl.errors import CheckpointError, ConfigError, DeviceError, NapariRdlError, OutputError
 from napari_rdl.network import load_model
 from napari_rdl.training.loop import DivergedError
+from napari_rdl.training.recipe import load_recipe
 from napari_rdl.training.run_folder import RunFolder
 from napari_rdl.training.session import dry_run, resume_training, run_training
+from tests.training.conftest import TINY
 
 MEASURED = ("samples_per_s", "memory_mb", "seconds")
 
@@ -53,12 +56,19 @@ def stop_after(step):
     return {"progress": at_step(step, lambda: reached.append(step)), "cancelled": lambda: bool(reached)}
 
 
+@pytest.fixture(scope="module")
+def straight_once(patients_folder, cache_folder, tmp_path_factory):
+    """A run that nothing disturbed, not to be changed."""
+    data = (f"data.source={str(patients_folder)!r}", f"data.cache={str(cache_folder)!r}")
+    folder = tmp_path_factory.mktemp("once") / "straight"
+    run_training(load_recipe(None, [*TINY, *data, "optimizer.ema_decay=0.5"]), folder)
+    return folder
+
+
 @pytest.fixture
-def straight(tiny_training, tmp_path):
-    """A run that nothing disturbed."""
-    config = tiny_training("optimizer.ema_decay=0.5")
-    run_training(config, tmp_path / "straight")
-    return tmp_path / "straight"
+def straight(straight_once, tmp_path):
+    """A copy of that run."""
+    return shutil.copytree(straight_once, tmp_path / "straight")
 
 
 def test_a_run_is_a_folder(straight):
@@ -385,8 +395,6 @@ class TestBadInput:
     @pytest.fixture
     def broken_patient(self, patients_folder, tmp_path_factory):
         """The dataset with one more patient, whose file an editor spoils."""
-        import shutil
-
         import nibabel as nib
         import numpy as np
 
