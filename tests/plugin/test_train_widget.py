@@ -431,22 +431,30 @@ def test_the_tab_key_goes_from_top_to_bottom(widget, changes, qtbot):
         section.expand(animate=False)
     window.show()
     qtbot.waitExposed(window)
-    walked, current = [], page.try_button
-    while True:
-        in_a_spin_box = isinstance(current.parent(), QAbstractSpinBox)
-        if (
-            current.focusPolicy() & Qt.FocusPolicy.TabFocus
-            and current.isVisibleTo(page)
-            and not in_a_spin_box
-        ):
-            walked.append(current.mapTo(page, current.rect().center()))
-        current = current.nextInFocusChain()
-        if current is page.try_button or not page.isAncestorOf(current):
-            break
+
+    def walk():
+        walked, current = [], page.try_button
+        while True:
+            in_a_spin_box = isinstance(current.parent(), QAbstractSpinBox)
+            if (
+                current.focusPolicy() & Qt.FocusPolicy.TabFocus
+                and current.isVisibleTo(page)
+                and not in_a_spin_box
+            ):
+                walked.append(current.mapTo(page, current.rect().center()))
+            current = current.nextInFocusChain()
+            if current is page.try_button or not page.isAncestorOf(current):
+                return walked
+
+    def goes_down():
+        # Sections in sections are laid out some turns after they were opened.
+        walked = walk()
+        assert len(walked) > 60
+        for before, after in pairwise(walked):
+            assert after.y() > before.y() + 8 or (after.x() > before.x() and after.y() > before.y() - 8)
+
+    qtbot.waitUntil(goes_down)
     window.hide()
-    assert len(walked) > 60
-    for before, after in pairwise(walked):
-        assert after.y() > before.y() + 8 or (after.x() > before.x() and after.y() > before.y() - 8)
 
 
 # --- Runs that are there

@@ -113,6 +113,7 @@ class AgreementBox(Section):
         self.table = QTableView()
         self.table.setModel(self.places)
         self.table.setAccessibleName("Places where the subsets disagree most")
+        self.table.setToolTip("Click a place to go there")
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)

@@ -11,9 +11,9 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QWidget
 from napari_rdl import brats
 from napari_rdl.errors import CaseError, NapariRdlError
 from napari_rdl.plugin.compare_layers import CompareLayers, VolumeWorker
-from napari_rdl.plugin.compare_reference_box import narrow_combo
 from napari_rdl.plugin.compare_runner import Studied
 from napari_rdl.plugin.compare_shown import Comparison
+from napari_rdl.plugin.inputs import narrow_combo
 from napari_rdl.plugin.section import SPACING, Section, WrappedLabel
 from napari_rdl.plugin.views import step_to_tumour
 
@@ -51,6 +51,7 @@ class CohortBox(Section):
         )
         self.summary = WrappedLabel()
         self.patients = narrow_combo("The patients of the study, worst first")
+        self.patients.setAccessibleName("Patient")
         self.worse_button, self.better_button = QPushButton("◀"), QPushButton("▶")
         for button, way in ((self.worse_button, "worse"), (self.better_button, "better")):
             button.setToolTip(f"Go to the next {way} patient")

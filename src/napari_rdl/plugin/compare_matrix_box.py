@@ -9,8 +9,9 @@ from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QProgressBar, QPush
 
 from napari_rdl.compare.export import MEASURES
 from napari_rdl.plugin.compare_colours import theme_colours
-from napari_rdl.plugin.compare_reference_box import ReferenceBox, narrow_combo
+from napari_rdl.plugin.compare_reference_box import ReferenceBox
 from napari_rdl.plugin.compare_table import MatrixTable
+from napari_rdl.plugin.inputs import narrow_combo
 from napari_rdl.plugin.message_bar import MessageBar
 from napari_rdl.plugin.section import SPACING, Section, WrappedLabel
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QWidget
 
 from napari_rdl.plugin.compare_reference import (
     NOTHING,
@@ -14,6 +14,7 @@ from napari_rdl.plugin.compare_reference import (
     choices_for,
     file_choice,
 )
+from napari_rdl.plugin.inputs import narrow_combo, small_button
 from napari_rdl.plugin.section import SPACING
 
 if TYPE_CHECKING:
@@ -46,8 +47,9 @@ class ReferenceBox(QWidget):
         self.box = narrow_combo("What every subset is compared with")
         label = QLabel("Reference")
         label.setBuddy(self.box)
-        self.again_button = QPushButton("Read again")
-        self.again_button.setToolTip("Compare with the layer as it is now, after it was edited")
+        self.again_button = small_button(
+            "Read again", "Compare with the layer as it is now, after it was edited"
+        )
         self.again_button.clicked.connect(lambda: self.chosen.emit(self._current))
         self.label = label
         row = QHBoxLayout(self)
@@ -138,13 +140,3 @@ class ReferenceBox(QWidget):
             )
             kind = "checkpoint"
         return file_choice(kind, Path(name)) if name else None
-
-
-def narrow_combo(tooltip: str) -> QComboBox:
-    """Return a combo box that takes what room there is, however long its entries."""
-    box = QComboBox()
-    box.setToolTip(tooltip)
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(6)
-    box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    return box

@@ -93,6 +93,7 @@ class MatrixTable(QTableView):
         self._delegate = MatrixDelegate(colours, self)
         self.setItemDelegate(self._delegate)
         self.setAccessibleName("Subsets of modalities")
+        self.setToolTip("Click a row to show its prediction, a heading to sort; A or B pins the marked row")
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)

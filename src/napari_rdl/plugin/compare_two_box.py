@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QSignalBlocker, Signal
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtGui import QColor, QPixmap
 from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QWidget
 
@@ -13,13 +13,16 @@ from napari_rdl import brats
 from napari_rdl.brats import subset_name
 from napari_rdl.compare import PARTS
 from napari_rdl.plugin.compare_colours import BOTH_COLOUR, ONLY_A_COLOUR, ONLY_B_COLOUR
-from napari_rdl.plugin.compare_reference_box import narrow_combo
 from napari_rdl.plugin.compare_shown import REFERENCE, SHOWN, Side
+from napari_rdl.plugin.inputs import narrow_combo
 from napari_rdl.plugin.section import SPACING, Section, WrappedLabel
 from napari_rdl.plugin.view_box import SWATCH
 
 if TYPE_CHECKING:
     from napari_rdl.compare import DifferenceVolumes, SubsetStudy
+
+_SHORT = {"NCR": "necrotic core"}
+"""Titles that would be cut off in a narrow dock."""
 
 
 class TwoBox(Section):
@@ -45,7 +48,8 @@ class TwoBox(Section):
         self.part_box = narrow_combo("The region or class of which A and B are compared")
         for part in PARTS:
             title = brats.REGION_TITLES.get(part) or brats.CLASS_TITLES[part].partition(" (")[0]
-            self.part_box.addItem(f"{part}, {title}", part)
+            self.part_box.addItem(f"{part}, {_SHORT.get(part, title)}", part)
+            self.part_box.setItemData(self.part_box.count() - 1, title, Qt.ItemDataRole.ToolTipRole)
         form = QGridLayout()
         form.setSpacing(SPACING)
         form.setColumnStretch(1, 1)

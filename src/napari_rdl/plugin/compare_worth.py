@@ -11,8 +11,8 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QSizePolicy, QWidge
 from napari_rdl import brats
 from napari_rdl.plugin.compare_colours import REGION_COLOURS, WHERE_COLOUR, ThemeColours, theme_colours
 from napari_rdl.plugin.compare_layers import CompareLayers, VolumeWorker
-from napari_rdl.plugin.compare_reference_box import narrow_combo
 from napari_rdl.plugin.compare_shown import Comparison
+from napari_rdl.plugin.inputs import narrow_combo, small_button
 from napari_rdl.plugin.section import SPACING, Section, WrappedLabel
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class WorthBox(Section):
         self._worth: ModalityWorth | None = None
         self._against = ""
         self.region_box = narrow_combo("The region in which modalities are weighed")
+        self.region_box.setAccessibleName("Region")
         for region in brats.REGIONS:
             self.region_box.addItem(f"{region}, {brats.REGION_TITLES[region]}", region)
         self.region_box.activated.connect(self._on_region)
@@ -95,11 +96,11 @@ class WorthBox(Section):
             self.bars[modality] = WorthBar(colours)
             self.values[modality] = QLabel()
             self.values[modality].setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            button = QPushButton("Where")
-            button.setCheckable(True)
-            button.setToolTip(
-                f"Show the voxels of the region that change when {modality} is taken away from all"
+            button = small_button(
+                "Where", f"Show the voxels of the region that change when {modality} is taken away from all"
             )
+            button.setCheckable(True)
+            button.setAccessibleName(f"Where {modality} matters")
             button.clicked.connect(lambda on, name=modality: self._on_where(name, on))
             self.buttons[modality] = button
             for column, widget in enumerate(self.row_of(modality)):

@@ -12,8 +12,9 @@ import annotated_types
 from magicgui.widgets import CheckBox, ComboBox, LineEdit, SpinBox
 from magicgui.widgets.bases import ValueWidget
 from pydantic.fields import FieldInfo
-from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QLineEdit, QSizePolicy, QWidget
+from qtpy.QtWidgets import QComboBox, QLineEdit, QSizePolicy, QWidget
+
+from napari_rdl.plugin.inputs import leave_the_wheel_alone
 
 LARGEST = 2**31 - 1
 _ALTERNATIVES = re.compile(r"\^\(([\w|]+)\)\$")
@@ -148,21 +149,6 @@ def write_number(value: float) -> str:
                 break
         return f"{mantissa}e{int(exponent)}"
     return text
-
-
-def leave_the_wheel_alone(widget: QWidget) -> None:
-    """Let the wheel scroll the panel instead of changing a setting that the pointer happens to cross."""
-    if isinstance(widget, QAbstractSpinBox | QComboBox):
-        widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        widget.installEventFilter(_WheelGuard(widget))
-
-
-class _WheelGuard(QObject):
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
-        if event.type() == QEvent.Type.Wheel and isinstance(watched, QWidget) and not watched.hasFocus():
-            event.ignore()
-            return True
-        return False
 
 
 def _same(value: Any) -> Any:

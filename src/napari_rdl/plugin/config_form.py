@@ -12,14 +12,15 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
-from superqt import QCollapsible
+from qtpy.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
+from napari_rdl.plugin.collapsible import Collapsible, plain_collapsible
 from napari_rdl.plugin.config_editors import kind_of, limits_in_words, make_editor
-from napari_rdl.plugin.patient_box import plain_collapsible
 from napari_rdl.plugin.section import SPACING, WrappedLabel
 
 CHANGED_MARK = " •"
+_LETTERS_SEEN = 12
+"""So many letters of a text are surely seen in a narrow dock."""
 
 
 class FieldRow(QWidget):
@@ -50,18 +51,22 @@ class FieldRow(QWidget):
         self.label = QLabel(self.title)
         self.label.setWordWrap(True)
         self.label.setBuddy(self.editor.native)
+        if self.tick is not None:
+            self.tick.setAccessibleName(f"Set {self.title}")
         self.problem = WrappedLabel()
         self.problem.setObjectName("problem")
         row = QHBoxLayout()
         row.setSpacing(SPACING)
         row.addWidget(self.label, 5)
-        right = QHBoxLayout()
+        self.input = QWidget()
+        right = QHBoxLayout(self.input)
+        right.setContentsMargins(0, 0, 0, 0)
         right.setSpacing(SPACING)
         if self.tick is not None:
             right.addWidget(self.tick)
             self.tick.toggled.connect(self._on_ticked)
         right.addWidget(self.editor.native, 1)
-        row.addLayout(right, 6)
+        row.addWidget(self.input, 6)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
@@ -93,6 +98,14 @@ class FieldRow(QWidget):
         """Whether the value is not the one that the form began with."""
         return _plain(self.value) != _plain(self._base)
 
+    def lay_out_in(self, grid: QGridLayout) -> None:
+        """Put label and input into the columns of a grid, below what it has, in place of a row of its own."""
+        number = grid.rowCount()
+        self.label.setWordWrap(False)
+        grid.addWidget(self.label, number, 0)
+        grid.addWidget(self.input, number, 1)
+        grid.addWidget(self.problem, number + 1, 0, 1, 2)
+
     def set_base(self, value: Any) -> None:
         """Begin with this value."""
         self._base = value
@@ -122,9 +135,14 @@ class FieldRow(QWidget):
         was = "off" if self._base is None else _shown(self._base)
         tip = f"{self._tip}\nThe recipe has: {was}" if changed else self._tip
         self.label.setToolTip(tip)
-        self.editor.native.setToolTip(tip)
+        self.editor.native.setToolTip(f"{tip}{self._in_full()}")
         if self.tick is not None:
             self.tick.setToolTip(f"Off: not set.\n{tip}")
+
+    def _in_full(self) -> str:
+        native = self.editor.native
+        text = native.text() if isinstance(native, QLineEdit) else ""
+        return f"\nIn full: {text}" if len(text) > _LETTERS_SEEN else ""
 
 
 class ConfigForm(QWidget):
@@ -161,7 +179,7 @@ class ConfigForm(QWidget):
         self._quiet = False
         self._taken: set[str] = set()
         self.rows: dict[str, FieldRow] = {}
-        self.sections: dict[str, QCollapsible] = {}
+        self.sections: dict[str, Collapsible] = {}
         self._section_problems: dict[str, WrappedLabel] = {}
         left_out = set(leave_out)
         for key, field in leaf_fields(model):
@@ -194,8 +212,7 @@ class ConfigForm(QWidget):
             column.addWidget(problem)
             for key in self._own_keys(name):
                 column.addWidget(self.rows[key])
-            section = plain_collapsible(field.title or name, body)
-            section.setToolTip(field.description or "")
+            section = plain_collapsible(field.title or name, body, field.description or "")
             self.sections[name] = section
             self._section_problems[name] = problem
             self._column.addWidget(section)

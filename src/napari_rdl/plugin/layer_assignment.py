@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from magicgui.widgets import ComboBox, Container
+from magicgui.widgets import ComboBox
 from napari.layers import Image
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_rdl import brats
+from napari_rdl.plugin.inputs import make_narrow
 from napari_rdl.plugin.layers import find_images, guess_modality, plugin_metadata
 from napari_rdl.plugin.section import SPACING
 
@@ -39,9 +40,14 @@ class LayerAssignment(QWidget):
         for name, box in self._boxes.items():
             # A choice of the user's outlives later guesses.
             box.changed.connect(lambda _value, name=name: self._touched.add(name))
-        self._form = Container(widgets=list(self._boxes.values()), labels=True)
-        self._form.margins = (0, 0, 0, 0)
-        self._form.native.layout().setSpacing(SPACING)
+        form = QGridLayout()
+        form.setSpacing(SPACING)
+        form.setColumnStretch(1, 1)
+        for row, (name, box) in enumerate(self._boxes.items()):
+            label = QLabel(name)
+            label.setBuddy(box.native)
+            form.addWidget(label, row, 0, Qt.AlignmentFlag.AlignLeft)
+            form.addWidget(box.native, row, 1)
         self._use = QPushButton("Use these layers")
         self._use.setToolTip(
             "Segment the layers chosen above. Layers without a file are taken on their own grid, with axes "
@@ -51,7 +57,7 @@ class LayerAssignment(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACING)
-        column.addWidget(self._form.native)
+        column.addLayout(form)
         column.addWidget(self._use)
         viewer.layers.events.inserted.connect(self.refresh)
         viewer.layers.events.removed.connect(self.refresh)
@@ -104,10 +110,7 @@ def _layer_box(modality: str) -> ComboBox:
     )
     box.null_string = NOT_THERE
     # A layer's name may be longer than the dock is wide.
-    native = box.native
-    native.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    native.setMinimumContentsLength(8)
-    native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    make_narrow(box.native)
     return box
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QWidget
 from superqt import QToggleSwitch
 
 from napari_rdl import brats
+from napari_rdl.plugin.inputs import small_button
 from napari_rdl.plugin.section import SPACING, Section, WrappedLabel
 
 
@@ -41,8 +42,7 @@ class ModalitySwitches(Section):
             grid.addWidget(switch, number // 2, number % 2)
             grid.setColumnStretch(number % 2, 1)
             self.switches[modality] = switch
-        self.all_button = QPushButton("All on")
-        self.all_button.setToolTip("Use every modality that the patient has")
+        self.all_button = small_button("All on", "Use every modality that the patient has")
         self.all_button.setEnabled(False)
         self.all_button.clicked.connect(self.all_asked)
         row = QHBoxLayout()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
-from superqt import QCollapsible
 
+from napari_rdl.plugin.collapsible import plain_collapsible
 from napari_rdl.plugin.drop_target import DropTarget
 from napari_rdl.plugin.layer_assignment import LayerAssignment
 from napari_rdl.plugin.message_bar import MessageBar
@@ -46,9 +46,10 @@ class PatientBox(Section):
         self.drop_target.dropped.connect(self.paths_chosen)
         self.layer_assignment = LayerAssignment(viewer)
         self.layer_assignment.chosen.connect(self.layers_chosen)
-        self._open_layers = plain_collapsible("Use open layers", self.layer_assignment)
-        self._open_layers.setToolTip(
-            "Take layers that are already in the viewer as this patient's modalities"
+        self._open_layers = plain_collapsible(
+            "Use open layers",
+            self.layer_assignment,
+            "Take layers that are already in the viewer as this patient's modalities",
         )
         self.summary = WrappedLabel()
         self.summary.setAlignment(Qt.AlignmentFlag.AlignTop)
@@ -98,13 +99,3 @@ class PatientBox(Section):
         chosen = QFileDialog.getExistingDirectory(self, "Open a patient's folder", start)
         if chosen:
             self.paths_chosen.emit([Path(chosen)])
-
-
-def plain_collapsible(title: str, content: QWidget) -> QCollapsible:
-    """Return `content` under a title that opens and closes it at once, closed."""
-    collapsible = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸")
-    collapsible.setDuration(0)
-    collapsible.layout().setContentsMargins(0, 0, 0, 0)
-    collapsible.addWidget(content)
-    collapsible.collapse(animate=False)
-    return collapsible

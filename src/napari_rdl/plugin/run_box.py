@@ -8,18 +8,17 @@ from pathlib import Path
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
-    QComboBox,
     QFileDialog,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
-    QSizePolicy,
     QWidget,
 )
 
 from napari_rdl.network import bundled_model_path
+from napari_rdl.plugin.inputs import narrow_combo
 from napari_rdl.plugin.model_card import card_name, card_summary
 from napari_rdl.plugin.section import SPACING, Section, WrappedLabel
 from napari_rdl.plugin.session import RunChoice
@@ -48,14 +47,10 @@ class RunBox(Section):
         self._busy = False
         self._has_case = False
         self._model_index = 0
-        self.model_box = QComboBox()
-        self.model_box.setToolTip("The weights that segment: those shipped with the plugin, or a checkpoint")
-        self.device_box = QComboBox()
-        self.device_box.setToolTip("Where the model runs. Automatic takes a GPU if there is one.")
-        for box in (self.model_box, self.device_box):
-            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            box.setMinimumContentsLength(8)
-            box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.model_box = narrow_combo(
+            "The weights that segment: those shipped with the plugin, or a checkpoint"
+        )
+        self.device_box = narrow_combo("Where the model runs. Automatic takes a GPU if there is one.")
         self.card_label = WrappedLabel()
         self.run_button = QPushButton("Run")
         self.run_button.setToolTip("Segment the patient with all of its modalities")

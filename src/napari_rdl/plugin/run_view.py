@@ -17,8 +17,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_rdl.plugin.collapsible import plain_collapsible
 from napari_rdl.plugin.message_bar import MessageBar
-from napari_rdl.plugin.patient_box import plain_collapsible
 from napari_rdl.plugin.run_curves import RunCurves
 from napari_rdl.plugin.run_reader import Glance, State
 from napari_rdl.plugin.section import SPACING, Section, WrappedLabel
@@ -70,8 +70,9 @@ class RunView(Section):
         self.log.setMaximumBlockCount(400)
         self.log.setFixedHeight(LOG_HEIGHT)
         self.log.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        self.log.setAccessibleName("Log")
         self.log.setToolTip("The last lines that the training wrote")
-        self.log_section = plain_collapsible("Log", self.log)
+        self.log_section = plain_collapsible("Log", self.log, "The last lines that the training wrote")
         buttons = QHBoxLayout()
         buttons.setSpacing(SPACING)
         for button in (self.pause_button, self.stop_button, self.kill_button, self.resume_button):

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QLabel, QLayout, QSizePolicy, QVBoxLayout, QWidget
 
 SPACING = 6
+_WIDE = 10_000
 
 
 class Section(QWidget):
@@ -68,6 +69,14 @@ class WrappedLabel(QLabel):
     def text(self) -> str:
         """Return the text as it was given."""
         return self._text
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Ask for a line; how many there are is said by the height for the width, which is not known here."""
+        return QSize(super().sizeHint().width(), self.heightForWidth(_WIDE))
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Ask for a line."""
+        return QSize(0, self.heightForWidth(_WIDE))
 
     def setText(self, text: str) -> None:  # noqa: N802 - Qt's name
         """Show `text`; an empty label takes no room."""

@@ -13,11 +13,12 @@ from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_rdl.errors import GridsDifferError, NapariRdlError
 from napari_rdl.plugin.choices import Choices
+from napari_rdl.plugin.collapsible import plain_collapsible
 from napari_rdl.plugin.docked import docked
 from napari_rdl.plugin.key_bindings import KeyEditor, ModalityKeys
 from napari_rdl.plugin.message_bar import MessageBar
 from napari_rdl.plugin.modality_switches import ModalitySwitches
-from napari_rdl.plugin.patient_box import PatientBox, plain_collapsible
+from napari_rdl.plugin.patient_box import PatientBox
 from napari_rdl.plugin.patient_source import (
     Patient,
     layer_image,
@@ -95,7 +96,8 @@ class SegmentWidget(QWidget):
         self.volumes_table = VolumesTable()
         self.viewing = Viewing(napari_viewer, self.updater, self._choices, self)
         self.switches.body.addWidget(self.volumes_table)
-        self.switches.body.addWidget(plain_collapsible("Keys", self.key_editor))
+        keys = plain_collapsible("Keys", self.key_editor, "Choose which keys switch the modalities")
+        self.switches.body.addWidget(keys)
         self._lay_out()
         self._connect()
 

@@ -7,16 +7,14 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtCore import QEvent, QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import (
-    QComboBox,
     QFileDialog,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
     QPushButton,
-    QSizePolicy,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -24,11 +22,11 @@ from qtpy.QtWidgets import (
 
 from napari_rdl.errors import NapariRdlError
 from napari_rdl.network import bundled_model_path, read_card
-from napari_rdl.plugin.config_editors import leave_the_wheel_alone
+from napari_rdl.plugin.collapsible import plain_collapsible
 from napari_rdl.plugin.config_form import ConfigForm, nested
+from napari_rdl.plugin.inputs import leave_the_wheel_alone, narrow_combo
 from napari_rdl.plugin.message_bar import MessageBar
 from napari_rdl.plugin.model_card import card_name
-from napari_rdl.plugin.patient_box import plain_collapsible
 from napari_rdl.plugin.run_box import DEVICE_TITLES
 from napari_rdl.plugin.run_process import RunPlan
 from napari_rdl.plugin.section import SPACING, Section, WrappedLabel, tab_as_laid_out
@@ -45,6 +43,23 @@ RECIPE_TITLES = {
     "brats2018": ("BraTS 2018, paper", "The paper's settings at 1 mm, for a GPU"),
     "brats2020": ("BraTS 2020, paper", "The paper's settings at 1 mm, for a GPU"),
 }
+TITLES = {
+    "hardware.device": DEVICE_TITLES,
+    "loss.kind": {
+        "holder": "Hölder",
+        "cross_entropy": "Cross-entropy",
+        "kl": "KL",
+        "total_variation": "Variation",
+        "squared_hellinger": "Hellinger",
+        "neyman_chi2": "Neyman χ²",
+        "jensen_shannon": "Jensen-Shan.",
+    },
+    "loss.target": {"label": "Label", "full": "Full set"},
+    "network.norm": {"shared": "Shared", "per_modality": "Per modality"},
+    "network.fusion": {"mean": "Mean", "gated": "Gated"},
+    "hardware.precision": {"32-true": "32 bits", "bf16-mixed": "bfloat16", "16-mixed": "16 bits"},
+}
+"""What choices are called, short enough for a narrow dock."""
 SHIPPED = "shipped"
 _FROM_FILE = "from file"
 
@@ -87,7 +102,7 @@ class TrainSetup(QWidget):
         self.form = ConfigForm(
             TrainingConfig,
             leave_out=("name", "data.source", "start_from"),
-            titles={"hardware.device": DEVICE_TITLES},
+            titles=TITLES,
         )
         self._make_editors()
         self._lay_out()
@@ -223,8 +238,8 @@ class TrainSetup(QWidget):
             "From nothing to a trained toy model: 16 synthetic patients, 200 steps, some minutes. "
             "What is set up below stays as it is."
         )
-        self.recipe_box = _combo("Where the settings come from; those changed below are marked with •")
-        self.kind_box = _combo("Where patients come from")
+        self.recipe_box = narrow_combo("Where the settings come from; those changed below are marked with •")
+        self.kind_box = narrow_combo("Where patients come from")
         for title, kind in (
             ("Folder of patients", "folder"),
             ("Synthetic patients", "synthetic"),
@@ -232,17 +247,19 @@ class TrainSetup(QWidget):
         ):
             self.kind_box.addItem(title, kind)
         self.source_edit = QLineEdit()
+        self.source_edit.setAccessibleName("Folder of patients, or split file")
         self.source_edit.setToolTip(
             "A folder with one folder for each patient, labels beside the images; or a split file (.json) "
             "that says who trains and who validates"
         )
         self.source_button = _browse("Choose the folder or the file")
         self.count_box = QSpinBox()
+        self.count_box.setAccessibleName("Number of synthetic patients")
         self.count_box.setRange(1, 100_000)
         self.count_box.setSuffix(" patients")
         self.count_box.setToolTip("How many synthetic patients to train on; they are made on first use")
         leave_the_wheel_alone(self.count_box)
-        self.start_box = _combo(
+        self.start_box = narrow_combo(
             "What the weights begin with. A checkpoint brings its architecture and voxel size."
         )
         self.runs_edit = QLineEdit()
@@ -286,10 +303,11 @@ class TrainSetup(QWidget):
                 label.setBuddy(widget)
                 grid.addWidget(label, number, 0, Qt.AlignmentFlag.AlignLeft)
             grid.addWidget(widget, number, 1)
+        for key in ("hardware.device", "optimizer.max_steps"):
+            self.form.take(key).lay_out_in(grid)
         run = Section("New run")
         run.body.addLayout(grid)
-        for key in ("hardware.device", "optimizer.max_steps"):
-            run.body.addWidget(self.form.take(key))
+        self._grids = [grid]
         self.form.lay_out()
         advanced = QWidget()
         column = QVBoxLayout(advanced)
@@ -298,7 +316,7 @@ class TrainSetup(QWidget):
         column.addWidget(self.reset_button)
         column.addWidget(self.other_problems)
         column.addWidget(self.form)
-        self.advanced = plain_collapsible("Advanced", advanced)
+        self.advanced = plain_collapsible("Advanced", advanced, "All other settings of the recipe")
         run.body.addWidget(self.advanced)
 
         place = Section("Where it is put")
@@ -311,6 +329,7 @@ class TrainSetup(QWidget):
             grid.addWidget(label, number, 0)
             grid.addWidget(widget, number, 1)
         place.body.addLayout(grid)
+        self._grids.append(grid)
         place.body.addWidget(self.place_problem)
         buttons = QHBoxLayout()
         buttons.setSpacing(SPACING)
@@ -326,6 +345,21 @@ class TrainSetup(QWidget):
             column.addWidget(part)
         column.addStretch(1)
         tab_as_laid_out(self)
+
+    def showEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
+        """Line the inputs of both sections up, once the theme's font is known."""
+        super().showEvent(event)
+        labels = [
+            grid.itemAtPosition(row, 0).widget()
+            for grid in self._grids
+            for row in range(grid.rowCount())
+            if grid.itemAtPosition(row, 0) is not None
+        ]
+        width = max(
+            label.sizeHint().width() for label in labels if isinstance(label, QLabel) and label.buddy()
+        )
+        for grid in self._grids:
+            grid.setColumnMinimumWidth(0, width)
 
     def _connect(self) -> None:
         self.try_button.clicked.connect(self.try_asked)
@@ -488,7 +522,7 @@ class TrainSetup(QWidget):
             chosen = path
         entries: list[tuple[str, Path | str | None]] = [
             ("Random weights", None),
-            (f"Shipped: {card_name(bundled_model_path())}", SHIPPED),
+            ("Shipped weights", SHIPPED),
             *((f"{card_name(path)} ({path.name})", path) for path in self._checkpoints),
         ]
         with QSignalBlocker(self.start_box):
@@ -496,7 +530,7 @@ class TrainSetup(QWidget):
             for title, value in entries:
                 self.start_box.addItem(title, value)
                 self.start_box.setItemData(
-                    self.start_box.count() - 1, str(value or ""), Qt.ItemDataRole.ToolTipRole
+                    self.start_box.count() - 1, _whose(value), Qt.ItemDataRole.ToolTipRole
                 )
             self.start_box.insertSeparator(self.start_box.count())
             self.start_box.addItem("Checkpoint…", _FROM_FILE)
@@ -504,19 +538,14 @@ class TrainSetup(QWidget):
             self.start_box.setCurrentIndex(self._start_index)
 
 
-def _combo(tip: str) -> QComboBox:
-    box = QComboBox()
-    box.setToolTip(tip)
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(8)
-    box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    leave_the_wheel_alone(box)
-    return box
+def _whose(start: Path | str | None) -> str:
+    return card_name(bundled_model_path()) if start == SHIPPED else str(start or "")
 
 
 def _browse(tip: str) -> QPushButton:
     button = QPushButton("…")
     button.setToolTip(tip)
+    button.setAccessibleName(tip)
     button.setFixedWidth(30)
     return button
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QComboBox, QGridLayout, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QGridLayout, QPushButton, QSizePolicy, QWidget
 
-from napari_rdl.plugin.config_editors import leave_the_wheel_alone
+from napari_rdl.plugin.inputs import narrow_combo
 from napari_rdl.plugin.model_card import card_summary
 from napari_rdl.plugin.section import SPACING, Section, WrappedLabel
 
@@ -31,10 +31,8 @@ class UseBox(Section):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Use", parent)
         self._listed: tuple[tuple[Path, int], ...] = ()
-        self.checkpoint_box = QComboBox()
-        self.checkpoint_box.setToolTip("Which of the run's checkpoints to use")
-        self.checkpoint_box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        leave_the_wheel_alone(self.checkpoint_box)
+        self.checkpoint_box = narrow_combo("Which of the run's checkpoints to use")
+        self.checkpoint_box.setAccessibleName("Checkpoint")
         self.card_label = WrappedLabel()
         buttons = (
             ("Segment with it", "Choose this checkpoint in Segment tumour", self.segment_asked),

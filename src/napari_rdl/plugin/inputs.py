@@ -1,0 +1,48 @@
+"""Inputs that fit a narrow dock and leave the wheel to the panel."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QPushButton, QSizePolicy, QWidget
+
+_LETTERS = 6
+
+
+def narrow_combo(tip: str) -> QComboBox:
+    """Return a combo box that takes what room there is, however long its entries."""
+    box = QComboBox()
+    box.setToolTip(tip)
+    make_narrow(box)
+    return box
+
+
+def make_narrow(box: QComboBox) -> None:
+    """Let a combo box take what room there is, and change by a click or a key only."""
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(_LETTERS)
+    box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    leave_the_wheel_alone(box)
+
+
+def small_button(text: str, tip: str) -> QPushButton:
+    """Return a button that is as wide as its text, with some room beside it."""
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    # napari's own is too little once a button is no wider than its text.
+    button.setStyleSheet("QPushButton { padding: 4px 8px; }")
+    return button
+
+
+def leave_the_wheel_alone(widget: QWidget) -> None:
+    """Let the wheel scroll the panel instead of changing a setting that the pointer happens to cross."""
+    if isinstance(widget, QAbstractSpinBox | QComboBox):
+        widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        widget.installEventFilter(_WheelGuard(widget))
+
+
+class _WheelGuard(QObject):
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        if event.type() == QEvent.Type.Wheel and isinstance(watched, QWidget) and not watched.hasFocus():
+            event.ignore()
+            return True
+        return False

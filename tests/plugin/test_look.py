@@ -1,0 +1,160 @@
+"""All three widgets in a dock of 300 pixels: no text is cut off, every input is explained and named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import npe2
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSpinBox,
+    QCheckBox,
+    QComboBox,
+    QKeySequenceEdit,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QPushButton,
+    QScrollArea,
+    QStyle,
+    QStyleOptionComboBox,
+    QTabBar,
+    QWidget,
+)
+
+from napari_rdl.plugin.collapsible import Collapsible, plain_collapsible
+
+DOCK = 300
+BESIDE = 4
+"""Pixels that napari leaves at each side of a button's text."""
+INPUTS = (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSpinBox,
+    QComboBox,
+    QKeySequenceEdit,
+    QLineEdit,
+    QPlainTextEdit,
+)
+
+
+def cut_off(page: QWidget) -> list[str]:
+    """Return the texts that are wider, or higher, than what shows them."""
+    found = []
+    for part in page.findChildren(QWidget):
+        if not part.isVisible():
+            continue
+        texts, room = [], part.width()
+        if isinstance(part, QLabel) and part.wordWrap():
+            if part.heightForWidth(part.width()) > part.height():
+                found.append(part.text())
+            # No word may be longer than a line.
+            texts = part.text().split()
+        elif isinstance(part, QLabel | QCheckBox):
+            if part.text() and part.sizeHint().width() > part.width():
+                found.append(part.text())
+        elif isinstance(part, QPushButton):
+            texts, room = [part.text()], part.width() - 2 * BESIDE
+        elif isinstance(part, QComboBox):
+            option = QStyleOptionComboBox()
+            option.initFrom(part)
+            edit = QStyle.SubControl.SC_ComboBoxEditField
+            room = part.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, edit, part).width()
+            texts = [part.itemText(number) for number in range(part.count())]
+        measure = part.fontMetrics().horizontalAdvance
+        found += [
+            f"{text} ({measure(text)} > {room} of {part.width()} {type(part).__name__})"
+            for text in texts
+            if measure(text) > room
+        ]
+    return found
+
+
+def inputs(page: QWidget) -> Iterator[QWidget]:
+    """Yield what the Tab key stops at, without what Qt's own inputs are made of."""
+    for part in page.findChildren(QWidget):
+        own = isinstance(
+            part.parent(), QTabBar | QAbstractSpinBox | QComboBox | QKeySequenceEdit | QAbstractItemView
+        )
+        # The list of a combo box is a window of its own.
+        own = own or part.window() is not page.window()
+        if isinstance(part, INPUTS) and part.focusPolicy() & Qt.FocusPolicy.TabFocus and not own:
+            yield part
+
+
+def unexplained(page: QWidget) -> list[str]:
+    """Return the inputs without a tooltip, or without a name that a screen reader could say."""
+    labelled = {label.buddy() for label in page.findChildren(QLabel) if label.buddy() is not None}
+    found = []
+    for part in inputs(page):
+        text = part.text() if isinstance(part, QAbstractButton) else ""
+        named = part.accessibleName() or part in labelled or any(map(str.isalpha, text))
+        where = f"{type(part.parent()).__name__} > {type(part).__name__} {text!r}"
+        if not part.toolTip():
+            found.append(f"{where} has no tooltip")
+        if not named:
+            found.append(f"{where} has no name")
+    return found
+
+
+@pytest.fixture
+def train(encoded):
+    from napari_rdl.plugin.train_widget import TrainWidget
+
+    manager = npe2.PluginManager.instance()
+    if "napari-rdl" not in manager:
+        manager.register(npe2.PluginManifest.from_distribution("napari-rdl"))
+    widget = TrainWidget(encoded.viewer)
+    encoded.viewer.window.add_dock_widget(widget, name="Train model")
+    yield widget
+    widget.shut_down()
+
+
+def test_nothing_is_cut_off_and_all_is_explained_at_300_pixels(encoded, compare, train, studied_in, qtbot):
+    studied_in(compare)
+    widgets = (encoded, compare, train)
+    window = encoded.viewer.window._qt_window
+    window.resize(1000, 800)
+    window.show()
+    qtbot.waitExposed(window)
+    for widget in widgets:
+        for part in widget.findChildren(Collapsible):
+            part.expand(animate=False)
+    docks = [widget.parent() for widget in widgets]
+    window.resizeDocks(docks, [DOCK] * len(docks), Qt.Orientation.Horizontal)
+    qtbot.waitUntil(lambda: [widget.width() for widget in widgets] == [DOCK] * 3)
+    view = train.run_view
+    for part in (view.pause_button, view.stop_button, view.kill_button, view.log_section, train.use_box):
+        part.setVisible(True)
+    assert [cut_off(encoded), cut_off(compare)] == [[], []]
+    for number in range(train.tabs.count()):
+        train.tabs.setCurrentIndex(number)
+        # Qt lays a page out some turns after it is shown.
+        qtbot.waitUntil(lambda: cut_off(train) == [])
+    assert [text for widget in widgets for text in unexplained(widget)] == []
+    for widget in widgets:
+        for scroll in widget.findChildren(QScrollArea):
+            assert scroll.widget().minimumSizeHint().width() <= scroll.viewport().width()
+    window.hide()
+
+
+def test_what_is_closed_takes_no_room_and_no_stop_of_the_tab_key(qtbot):
+    inside = QLineEdit()
+    part = plain_collapsible("More", inside, "What more there is")
+    qtbot.addWidget(part)
+    part.show()
+    closed = part.sizeHint().height()
+    assert not inside.isVisible()
+    assert closed == part.toggleButton().sizeHint().height()
+    assert part.minimumSizeHint().width() >= inside.minimumSizeHint().width()
+    part.toggleButton().click()
+    assert inside.isVisible()
+    assert part.sizeHint().height() > closed
+    assert (part.text(), part.toggleButton().text()) == ("More", "▾  More")
+    part.setText("Less")
+    assert part.toggleButton().text() == "▾  Less"
+    part.collapse(animate=False)
+    assert (part.toggleButton().text(), inside.isVisible()) == ("▸  Less", False)
