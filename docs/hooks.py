@@ -7,12 +7,14 @@ from pathlib import Path
 
 from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[1]
 OUTSIDE = ("training/shipped-weights/*.md", "training/shipped-weights/*.png", "training/results/*.md")
 _EQUATION = re.compile(r"\$\$(?P<block>.+?)\$\$|(?<![\\\w$])\$(?P<inline>[^$\n]+?)\$(?![\w$])", re.DOTALL)
+_ELSEWHERE = re.compile(r"<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)=[\"']?(?:https?:)?//[^>]*>")
 _PLACE = "equation{}placed"
 
 
@@ -45,3 +47,10 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
     for number, equation in enumerate(page.meta.get("equations", ())):
         html = html.replace(_PLACE.format(number), equation)
     return html
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Refuse a page that loads anything from elsewhere: the site works offline."""
+    if found := _ELSEWHERE.search(output):
+        raise PluginError(f"{page.file.src_uri} loads {found[0]}: keep it in the site.")
+    return output
