@@ -1,0 +1,111 @@
+"""The documentation keeps up with the program: pages, links, commands, options, labels and names exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+TEXTS = [*PAGES, ROOT / "README.md", *sorted((ROOT / ".napari-hub").glob("*.md"))]
+_CODE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def pages_in(nav: list) -> list[str]:
+    """Return the files that a navigation of mkdocs names, at any depth."""
+    pages = []
+    for entry in nav:
+        for value in entry.values():
+            pages += pages_in(value) if isinstance(value, list) else [value]
+    return pages
+
+
+@pytest.fixture(scope="module")
+def commands():
+    """Name -> the options of each command of the shell."""
+    import typer
+
+    from napari_rdl.cli import app
+
+    return {
+        name: {
+            option
+            for parameter in command.params
+            for option in (*parameter.opts, *parameter.secondary_opts)
+            if option.startswith("--")
+        }
+        for name, command in typer.main.get_command(app).commands.items()
+    }
+
+
+def shell_lines(text: str) -> list[tuple[str, set[str]]]:
+    """Return command and options of each line `napari-rdl COMMAND …`, in code blocks and in the text."""
+    lines = re.findall(
+        r"napari-rdl ([a-z]+)\b([^\n`#]*)", "\n".join(re.findall(r"```sh\n.*?```", text, re.S))
+    )
+    lines += re.findall(r"`napari-rdl ([a-z]+)\b([^`]*)`", _CODE.sub("", text))
+    return [(command, set(re.findall(r"--[a-z][a-z0-9-]+", rest))) for command, rest in lines]
+
+
+def test_the_navigation_has_every_page_once_and_no_other():
+    nav = pages_in(yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))["nav"])
+    assert sorted(nav) == [path.name for path in PAGES]
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=name_of)
+def test_what_is_linked_exists(path):
+    text = _CODE.sub("", path.read_text("utf-8"))
+    targets = re.findall(r"\]\(([^)\s#]+)(?:#[^)]*)?\)", text)
+    here = [target for target in targets if not re.match(r"[a-z]+:", target)]
+    assert [target for target in here if not (path.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=name_of)
+def test_commands_in_examples_exist_and_have_their_options(path, commands):
+    for command, options in shell_lines(path.read_text("utf-8")):
+        assert command in commands
+        assert options <= commands[command] | {"--help"}, command
+
+
+def test_the_shell_page_has_every_command_and_option_and_no_other(commands):
+    intro, *parts = re.split(r"^## ", (DOCS / "shell.md").read_text("utf-8"), flags=re.MULTILINE)
+    sections = {part.partition("\n")[0]: part for part in parts}
+    assert sections.keys() == commands.keys()
+    for command, part in sections.items():
+        assert set(re.findall(r"--[a-z][a-z0-9-]+", part)) == commands[command] - {"--help"}, command
+    assert set(re.findall(r"--[a-z][a-z0-9-]+", intro)) <= set().union(*commands.values(), {"--help"})
+
+
+@pytest.mark.parametrize("page", ["segment.md", "compare.md", "train.md"])
+def test_controls_have_the_labels_of_the_widgets(page):
+    sources = [*(ROOT / "src/napari_rdl/plugin").glob("*.py"), ROOT / "src/napari_rdl/training/config.py"]
+    strings = {
+        string.lower()
+        for source in sources
+        for string in re.findall(r'"([^"\n]+)"', source.read_text("utf-8"))
+    }
+    rows = re.findall(r"^\| (.*?) \|", (DOCS / page).read_text("utf-8"), re.MULTILINE)
+    labels = [label.lower() for row in rows for label in re.findall(r"\*\*(.+?)\*\*", row)]
+    assert len(labels) >= 8
+    assert [label for label in labels if label not in strings] == []
+
+
+def test_the_method_page_names_code_that_exists():
+    text = (DOCS / "method.md").read_text("utf-8")
+    rows = re.findall(r"^\| .+? \| (`[^|]+\.py`) \| ([^|]+) \|$", text, re.MULTILINE)
+    assert len(rows) >= 15
+    for modules, names in rows:
+        code = "".join(
+            (ROOT / "src/napari_rdl" / module).read_text("utf-8")
+            for module in re.findall(r"`(.+?)`", modules)
+        )
+        for name in re.findall(r"`(.+?)`", names):
+            assert re.search(rf"^ *(def|class) {name.rpartition('.')[2]}\b", code, re.MULTILINE), name
