@@ -15,6 +15,7 @@ from napari_rdl.brats import MODALITIES, REGIONS, SUBSETS
 from napari_rdl.compare import agreement, changed_without, difference, entropy
 from napari_rdl.compare.export import BY_RULE
 from napari_rdl.plugin.compare_colours import readable_on, scale_colour
+from napari_rdl.plugin.compare_reference import file_choice
 from napari_rdl.plugin.layers import LAYER_KEY, placement
 from tests.plugin.conftest import WAIT_MS
 
@@ -286,15 +287,17 @@ def test_exports(compare, studied, tmp_path, monkeypatch):
     assert problems
 
 
-def test_choices_are_remembered(compare, studied, encoded, compare_beside):
+def test_choices_are_remembered(compare, studied, encoded, compare_beside, tiny_checkpoint):
     box = compare.matrix_box.measure_box
     names = [box.itemData(index) for index in range(box.count())]
     box.setCurrentIndex(names.index("hd95"))
     box.activated.emit(names.index("hd95"))
     compare.worth.box.region_box.setCurrentIndex(2)
     compare.worth.box.region_box.activated.emit(2)
+    compare.matrix_box.reference_box.chosen.emit(file_choice("checkpoint", tiny_checkpoint))
     other = compare_beside(encoded)
     assert other.memory.choices.measure == "hd95"
+    assert other.matrix_box.reference_box.start_folders["checkpoint"] == tiny_checkpoint.parent
     assert other.worth.box.region == "ET"
 
 

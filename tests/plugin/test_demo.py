@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from time import perf_counter
+
 import numpy as np
+from qtpy.QtCore import QTimer
 
 from napari_rdl.plugin.demo import open_demo
 
@@ -40,3 +43,25 @@ def test_the_viewer_for_measuring_draws_flips_and_closes(
     assert found.idle_seconds > 0
     assert closed == [viewer]
     monkeypatch.undo()
+
+
+def test_a_window_that_is_kept_from_answering_is_noticed(qapp):
+    from napari_rdl.plugin.answering import turn_gaps
+
+    def keep_busy():
+        until = perf_counter() + 0.06
+        while perf_counter() < until:
+            pass
+
+    QTimer.singleShot(20, keep_busy)
+    assert max(turn_gaps(0.1)) >= 0.06
+
+
+def test_the_answers_beside_a_run_are_summed_up(monkeypatch, make_napari_viewer):
+    from napari_rdl.bench.viewer import measure_watch
+
+    monkeypatch.setattr("napari.Viewer", lambda **_: make_napari_viewer())
+    gaps = [0.01, 0.02, 0.97, 0.04, 0.06, 0.9, 0.03]
+    monkeypatch.setattr("napari_rdl.plugin.answering.gaps_beside_a_run", lambda *_: gaps)
+    found = measure_watch(2.0)
+    assert (found.median_seconds, found.worst_seconds, found.late) == (0.9, 0.97, 3)

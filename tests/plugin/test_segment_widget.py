@@ -492,6 +492,7 @@ def test_choices_are_remembered(widget, make_napari_viewer, tiny_checkpoint, bra
     widget.key_editor.keys_changed.emit({"T1": "F9", "T1c": "F2", "T2": "F3", "FLAIR": "F4"})
     widget.patient_box.paths_chosen.emit([brats_folder])
     finish(widget)
+    widget.viewing.box.grid_box.setChecked(True)
 
     again = SegmentWidget(make_napari_viewer())
     assert again.run_box.choice.model == tiny_checkpoint
@@ -500,6 +501,9 @@ def test_choices_are_remembered(widget, make_napari_viewer, tiny_checkpoint, bra
     assert again.viewing.box.plane_buttons["coronal"].isChecked()
     assert again.keys.bound["T1"] == "F9"
     assert again.patient_box.start_folder == brats_folder
+    again.open_patient(brats_folder)
+    finish(again)
+    assert again.viewing.box.grid_box.isChecked()
     again.shut_down()
 
 

@@ -4,7 +4,7 @@ Ratios of medians taken in one run, since seconds alone say as much about the ma
 program.
 """
 
-from napari_rdl.bench.report import EncodeTime, FlipTime, Report, SubsetsTime, ViewerTime
+from napari_rdl.bench.report import EncodeTime, FlipTime, Report, SubsetsTime, ViewerTime, WatchTime
 from napari_rdl.bench.speed import SIZES, bench_case, measure
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Report",
     "SubsetsTime",
     "ViewerTime",
+    "WatchTime",
     "bench_case",
     "measure",
 ]

@@ -10,6 +10,9 @@ SUBSETS_LIMIT = 1.3
 STUDY_LIMIT = 0.3
 """The most that the study of all subsets may cost, in the encode before it."""
 
+ANSWER_SECONDS = 0.05
+"""In which the window is to answer beside a training."""
+
 FRAME_SECONDS = 1 / 30
 """One frame on a modest screen."""
 
@@ -112,8 +115,28 @@ class ViewerTime(_Frozen):
     ratio: float
 
 
+class WatchTime(_Frozen):
+    """How long a napari window takes to answer while **Train model** watches a training.
+
+    Attributes
+    ----------
+    median_seconds, worst_seconds : float
+        Of the longest gap between two turns of Qt's loop in each second; a click waits no longer than a gap.
+    late : int
+        Gaps longer than `limit`.
+    seconds : float
+        How long was measured.
+    """
+
+    median_seconds: float
+    worst_seconds: float
+    late: int
+    seconds: float
+    limit: float = ANSWER_SECONDS
+
+
 class Report(_Frozen):
-    """One benchmark run; `viewer` is None where there was no display or no napari window."""
+    """One benchmark run; `viewer` and `watch` are None where there was no display or no napari window."""
 
     size: str
     shape: tuple[int, int, int]
@@ -129,3 +152,4 @@ class Report(_Frozen):
     study: StudyTime
     flip: FlipTime
     viewer: ViewerTime | None = None
+    watch: WatchTime | None = None

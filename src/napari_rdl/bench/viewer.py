@@ -1,12 +1,15 @@
-"""Timing of a flip in a napari window."""
+"""Timing of a flip in a napari window, and of the window's answers beside a training."""
 
 from __future__ import annotations
 
+import tempfile
+from itertools import accumulate
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from napari_rdl.bench.report import ViewerTime
+from napari_rdl.bench.report import ANSWER_SECONDS, ViewerTime, WatchTime
 from napari_rdl.bench.speed import flipped_subsets
 
 if TYPE_CHECKING:
@@ -46,4 +49,28 @@ def measure_viewer(representations: Representations, repeats: int) -> ViewerTime
                 idles.append(perf_counter() - started)
     return ViewerTime(
         redraw_seconds=median(redraws), idle_seconds=median(idles), ratio=median(redraws) / median(idles)
+    )
+
+
+def measure_watch(seconds: float = 10.0) -> WatchTime:
+    """Open a window beside a small training on the CPU and measure how long it takes to answer.
+
+    Raises
+    ------
+    NapariRdlError
+        If the training does not run.
+    """
+    from napari_rdl.plugin.answering import gaps_beside_a_run
+    from napari_rdl.plugin.demo import closing_viewer
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, closing_viewer() as viewer:
+        gaps = gaps_beside_a_run(viewer, Path(folder), seconds)
+    longest: dict[int, float] = {}
+    for ended, gap in zip(accumulate(gaps), gaps, strict=True):
+        longest[int(ended)] = max(gap, longest.get(int(ended), 0.0))
+    return WatchTime(
+        median_seconds=median(longest.values()),
+        worst_seconds=max(gaps),
+        late=sum(gap > ANSWER_SECONDS for gap in gaps),
+        seconds=sum(gaps),
     )

@@ -26,7 +26,8 @@ def bench(
 ) -> None:
     """Measure the speed on this machine.
 
-    Ratios and medians of one run: encoding, all subsets, their study, flipping a modality.
+    Ratios and medians of one run: encoding, all subsets, their study, flipping a modality, and how
+    long the window takes to answer beside a training.
     """
     with stdout_for_results(), progress_bar("Benchmark") as progress:
         from napari_rdl.bench import bench_case, measure
@@ -46,9 +47,10 @@ def bench(
         if reason is not None:
             say(f"Not measured in a window: {reason}.")
         elif viewer:
-            from napari_rdl.bench.viewer import measure_viewer
+            from napari_rdl.bench.viewer import measure_viewer, measure_watch
 
-            report = report.model_copy(update={"viewer": measure_viewer(representations, repeats)})
+            found = {"viewer": measure_viewer(representations, repeats), "watch": measure_watch()}
+            report = report.model_copy(update=found)
     if as_json:
         write_json(report.model_dump(mode="json"))
     else:
@@ -86,4 +88,11 @@ def _show(report: Report) -> None:
         typer.echo(
             f"  flip, in a window    {window.redraw_seconds * 1e3:8.1f} ms  to drawn pixels, "
             f"{window.idle_seconds * 1e3:.1f} ms of it for drawing with nothing changed"
+        )
+    if report.watch is not None:
+        watch = report.watch
+        typer.echo(
+            f"  answer, beside a run {watch.worst_seconds * 1e3:8.1f} ms  at worst in {watch.seconds:.0f} s, "
+            f"median {watch.median_seconds * 1e3:.1f} ms in a second; "
+            f"{watch.late} longer than {watch.limit * 1e3:.0f} ms"
         )

@@ -21,6 +21,9 @@ class RememberedComparison(BaseModel):
         "truth", title="Reference", description="none, truth or full; used where a patient has it."
     )
     folder: Path | None = Field(None, title="Reference folder", description="Where labels were chosen last.")
+    checkpoint_folder: Path | None = Field(
+        None, title="Checkpoint folder", description="Where a checkpoint was chosen last."
+    )
     output_folder: Path | None = Field(None, title="Output folder", description="Where was exported last.")
     study_folder: Path | None = Field(None, title="Study", description="The cohort study opened last.")
 

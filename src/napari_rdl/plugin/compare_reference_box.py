@@ -43,7 +43,7 @@ class ReferenceBox(QWidget):
         self._extra: list[ReferenceChoice] = []
         self._choices: list[ReferenceChoice] = []
         self._current = ReferenceChoice(NOTHING, "")
-        self.start_folder: Path | None = None
+        self.start_folders: dict[str, Path | None] = {}
         self.box = narrow_combo("What every subset is compared with")
         label = QLabel("Reference")
         label.setBuddy(self.box)
@@ -128,15 +128,14 @@ class ReferenceBox(QWidget):
             self.chosen.emit(choice)
 
     def _ask(self, what: str) -> ReferenceChoice | None:
-        start = str(self.start_folder or "")
         if what == _ASK_FILE:
-            name, _ = QFileDialog.getOpenFileName(
-                self, "Compare with labels", start, "NIfTI (*.nii.gz *.nii)"
-            )
-            kind = "file"
+            kind, title, filters = "file", "Compare with labels", "NIfTI (*.nii.gz *.nii)"
         else:
-            name, _ = QFileDialog.getOpenFileName(
-                self, "Compare with another checkpoint", start, "Checkpoints (*.safetensors)"
+            kind, title, filters = (
+                "checkpoint",
+                "Compare with another checkpoint",
+                "Checkpoints (*.safetensors)",
             )
-            kind = "checkpoint"
+        start = str(self.start_folders.get(kind) or "")
+        name, _ = QFileDialog.getOpenFileName(self, title, start, filters)
         return file_choice(kind, Path(name)) if name else None

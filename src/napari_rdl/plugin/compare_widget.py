@@ -78,7 +78,7 @@ class CompareWidget(QWidget):
         self._connect()
 
         self.matrix_box.set_measure(self.memory.choices.measure)
-        self.matrix_box.reference_box.start_folder = self.memory.choices.folder
+        self._say_where_files_are()
         self.comparison.follow()
         self._say_what_to_do()
 
@@ -252,10 +252,16 @@ class CompareWidget(QWidget):
     def _on_reference_chosen(self, choice: ReferenceChoice) -> None:
         if choice.kind == "file":
             self.memory.remember(folder=choice.what.parent)
-            self.matrix_box.reference_box.start_folder = choice.what.parent
+        elif choice.kind == "checkpoint":
+            self.memory.remember(checkpoint_folder=choice.what.parent)
         elif choice.kind in ("none", "truth", "full"):
             self.memory.remember(reference=choice.kind)
+        self._say_where_files_are()
         self.set_reference(choice)
+
+    def _say_where_files_are(self) -> None:
+        choices, box = self.memory.choices, self.matrix_box.reference_box
+        box.start_folders = {"file": choices.folder, "checkpoint": choices.checkpoint_folder}
 
     def _on_reference_known(self, kind: str) -> None:
         box = self.matrix_box.reference_box

@@ -33,6 +33,9 @@ class Remembered(BaseModel):
         None, title="View", description="Plane in which a patient is shown."
     )
     outlines: bool | None = Field(None, title="Outlines", description="Show WT, TC and ET as outlines.")
+    side_by_side: bool = Field(
+        False, title="Side by side", description="Show each modality in a cell of its own."
+    )
     folder: Path | None = Field(
         None, title="Patient folder", description="Where the last patient was opened."
     )

@@ -39,8 +39,8 @@ class RememberedTraining(BaseModel):
 class TrainMemory:
     """Reads the choices once, and writes them whenever one changes."""
 
-    def __init__(self) -> None:
-        self._path = remembered_path().with_name("train_model.json")
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path or remembered_path().with_name("train_model.json")
         self.choices = load_remembered(self._path, RememberedTraining)
 
     def remember(self, **choices: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -420,7 +421,9 @@ class TrainSetup(QWidget):
     def _on_recipe_activated(self, index: int) -> None:
         chosen = self.recipe_box.itemData(index)
         if chosen == _FROM_FILE:
-            chosen, _ = QFileDialog.getOpenFileName(self, "Choose a recipe", "", "Recipes (*.toml)")
+            chosen, _ = QFileDialog.getOpenFileName(
+                self, "Choose a recipe", _beside_first(self._recipe_files), "Recipes (*.toml)"
+            )
             if not chosen:
                 self._list_recipes(self._recipe)
                 return
@@ -441,7 +444,7 @@ class TrainSetup(QWidget):
         chosen = self.start_box.itemData(index)
         if chosen == _FROM_FILE:
             name, _ = QFileDialog.getOpenFileName(
-                self, "Choose a checkpoint", "", "Checkpoints (*.safetensors)"
+                self, "Choose a checkpoint", _beside_first(self._checkpoints), "Checkpoints (*.safetensors)"
             )
             if not name:
                 self.start_box.setCurrentIndex(self._start_index)
@@ -536,6 +539,11 @@ class TrainSetup(QWidget):
             self.start_box.addItem("Checkpoint…", _FROM_FILE)
             self._start_index = [value for _, value in entries].index(chosen)
             self.start_box.setCurrentIndex(self._start_index)
+
+
+def _beside_first(files: Sequence[Path | str]) -> str:
+    """Return the folder of the file that was chosen last, where a dialog begins."""
+    return str(Path(files[0]).parent) if files else ""
 
 
 def _whose(start: Path | str | None) -> str:

@@ -54,6 +54,8 @@ class TrainWidget(QWidget):
     Parameters
     ----------
     napari_viewer : napari.viewer.Viewer
+    memory : TrainMemory, optional
+        Where choices are kept in place of the user's own.
 
     Signals
     -------
@@ -66,10 +68,10 @@ class TrainWidget(QWidget):
     looked = Signal(object)
     problem = Signal(str)
 
-    def __init__(self, napari_viewer: Viewer) -> None:
+    def __init__(self, napari_viewer: Viewer, *, memory: TrainMemory | None = None) -> None:
         super().__init__()
         self._viewer = napari_viewer
-        self._memory = TrainMemory()
+        self._memory = memory or TrainMemory()
         remembered = self._memory.choices
         self._shown: Path | None = None
         self._glances: dict[Path, Glance] = {}

@@ -46,8 +46,8 @@ class Viewing(QObject):
 
     def show_patient(self, patient: Patient) -> None:
         """Show a patient in place of the last one; layers that this widget did not add stay."""
-        grid = modality_grid_shown(self._viewer)
-        if grid:
+        shown = modality_grid_shown(self._viewer)
+        if shown:
             show_modality_grid(self._viewer, False)
         self._updater.remove()
         if patient.add_images:
@@ -56,8 +56,11 @@ class Viewing(QObject):
                     self._viewer.layers.remove(layer)
             self._images = list(add_case(self._viewer, patient.case).values())
         show_plane(self._viewer, self._choices.plane)
-        if grid:
+        # A grid that is someone else's, such as two subsets side by side, stays.
+        wanted = self._choices.remembered.side_by_side and not self._viewer.canvas.grid.enabled
+        if shown or wanted:
             show_modality_grid(self._viewer, True)
+            self.box.set_grid(modality_grid_shown(self._viewer))
 
     def show_result(self, segmentation: Segmentation) -> None:
         """Step to where the tumour is, if the slice shown has none of it."""
@@ -77,6 +80,7 @@ class Viewing(QObject):
     def _on_grid_switched(self, on: bool) -> None:
         show_modality_grid(self._viewer, on)
         self.box.set_grid(modality_grid_shown(self._viewer))
+        self._choices.remember(side_by_side=modality_grid_shown(self._viewer))
 
     def _on_outlines_switched(self, on: bool) -> None:
         self._choices.remember(outlines=on)
