@@ -34,8 +34,8 @@ def main(
     dice = {}
     for path in (evaluation / "patients").glob("*.json"):
         content = json.loads(path.read_text("utf-8"))
-        # The subset of all that is present comes last.
-        dice[content["patient"]] = list(content["scores"].values())[-1]["WT"]["dice"]
+        full = max(content["scores"], key=lambda subset: subset.count("+"))
+        dice[content["patient"]] = content["scores"][full]["WT"]["dice"]
     patients = {patient.name: patient for patient in patients_of(data, "test")}
     for worst in sorted(dice, key=lambda name: dice[name]):
         case, truth = read_patient(patients[worst], EvaluationSettings())
