@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QEvent, QSignalBlocker, Qt, Signal
+from qtpy.QtCore import QEvent, Qt, Signal
 from qtpy.QtWidgets import (
     QFileDialog,
     QGridLayout,
@@ -27,23 +26,17 @@ from napari_rdl.plugin.collapsible import plain_collapsible
 from napari_rdl.plugin.config_form import ConfigForm, nested
 from napari_rdl.plugin.inputs import leave_the_wheel_alone, narrow_combo
 from napari_rdl.plugin.message_bar import MessageBar
-from napari_rdl.plugin.model_card import card_name
 from napari_rdl.plugin.run_box import DEVICE_TITLES
 from napari_rdl.plugin.run_process import RunPlan
 from napari_rdl.plugin.section import SPACING, Section, WrappedLabel, tab_as_laid_out
-from napari_rdl.plugin.train_memory import RECENT, RememberedTraining
+from napari_rdl.plugin.start_boxes import SHIPPED, RecipeBox, StartBox
+from napari_rdl.plugin.train_memory import RememberedTraining
 from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.patients import is_synthetic
-from napari_rdl.training.recipe import config_problems, load_recipe, recipe_names
+from napari_rdl.training.recipe import config_problems, load_recipe
 
 logger = logging.getLogger(__name__)
 
-RECIPE_TITLES = {
-    "laptop": ("Laptop", "A small network at 3 mm, for a laptop's CPU"),
-    "shipped": ("As shipped", "What the shipped weights were trained with: 2 mm, a day on two CPU cores"),
-    "brats2018": ("BraTS 2018, paper", "The paper's settings at 1 mm, for a GPU"),
-    "brats2020": ("BraTS 2020, paper", "The paper's settings at 1 mm, for a GPU"),
-}
 TITLES = {
     "hardware.device": DEVICE_TITLES,
     "loss.kind": {
@@ -61,8 +54,6 @@ TITLES = {
     "hardware.precision": {"32-true": "32 bits", "bf16-mixed": "bfloat16", "16-mixed": "16 bits"},
 }
 """What choices are called, short enough for a narrow dock."""
-SHIPPED = "shipped"
-_FROM_FILE = "from file"
 
 TRY_IT = RunPlan(
     "laptop",
@@ -97,9 +88,8 @@ class TrainSetup(QWidget):
         self._loading = True
         self._checking = False
         self._recipe = "laptop"
-        self._start_index = 0
-        self._recipe_files: list[str] = list(remembered.recipe_files)
-        self._checkpoints: list[Path] = list(remembered.checkpoints)
+        self.recipe_box = RecipeBox(remembered.recipe_files)
+        self.start_box = StartBox(remembered.checkpoints)
         self.form = ConfigForm(
             TrainingConfig,
             leave_out=("name", "data.source", "start_from"),
@@ -108,7 +98,7 @@ class TrainSetup(QWidget):
         self._make_editors()
         self._lay_out()
         self._connect()
-        self._list_starts(None)
+        self.start_box.show_start(None)
         self._restore(remembered)
         self._loading = False
         self._on_edited()
@@ -142,7 +132,7 @@ class TrainSetup(QWidget):
     @property
     def start_from(self) -> str | None:
         """What the run begins with: None, ``"shipped"`` or a checkpoint."""
-        chosen = self.start_box.currentData()
+        chosen = self.start_box.start
         return str(chosen) if chosen is not None else None
 
     @property
@@ -154,11 +144,11 @@ class TrainSetup(QWidget):
         """Return what is to be remembered, as fields of `RememberedTraining`."""
         return {
             "recipe": self._recipe,
-            "recipe_files": tuple(self._recipe_files),
+            "recipe_files": tuple(self.recipe_box.files),
             "source_kind": self.kind_box.currentData(),
             "source": self.source_edit.text().strip(),
             "synthetic": self.count_box.value(),
-            "checkpoints": tuple(self._checkpoints),
+            "checkpoints": tuple(self.start_box.checkpoints),
             "changes": self.form.changes(),
             "runs_folder": Path(self.runs_edit.text().strip()).expanduser(),
         }
@@ -195,11 +185,11 @@ class TrainSetup(QWidget):
     def set_plan(self, plan: RunPlan) -> None:
         """Set up a recipe and changes, in place of what was there."""
         self._loading = True
-        self._list_recipes(plan.recipe)
+        self.recipe_box.show_recipe(plan.recipe)
         self._load_recipe(plan.recipe)
         changes = dict(plan.changes)
         self._set_source(str(changes.pop("data.source", "")))
-        self._list_starts(changes.pop("start_from", None))
+        self.start_box.show_start(changes.pop("start_from", None))
         changes.pop("name", None)
         self.form.set_values(changes)
         self._loading = False
@@ -210,7 +200,7 @@ class TrainSetup(QWidget):
 
         Its architecture and voxel size are taken over, since its weights fit no other.
         """
-        self._list_starts(checkpoint)
+        self.start_box.show_start(checkpoint)
         self._adopt(checkpoint)
         self.propose_name()
 
@@ -239,7 +229,6 @@ class TrainSetup(QWidget):
             "From nothing to a trained toy model: 16 synthetic patients, 200 steps, some minutes. "
             "What is set up below stays as it is."
         )
-        self.recipe_box = narrow_combo("Where the settings come from; those changed below are marked with •")
         self.kind_box = narrow_combo("Where patients come from")
         for title, kind in (
             ("Folder of patients", "folder"),
@@ -260,9 +249,6 @@ class TrainSetup(QWidget):
         self.count_box.setSuffix(" patients")
         self.count_box.setToolTip("How many synthetic patients to train on; they are made on first use")
         leave_the_wheel_alone(self.count_box)
-        self.start_box = narrow_combo(
-            "What the weights begin with. A checkpoint brings its architecture and voxel size."
-        )
         self.runs_edit = QLineEdit()
         self.runs_edit.setToolTip("The folder in which runs are put")
         self.runs_button = _browse("Choose the folder in which runs are put")
@@ -388,9 +374,9 @@ class TrainSetup(QWidget):
             self._load_recipe(remembered.recipe)
         except NapariRdlError as error:
             logger.warning("The recipe used last is of no use any more: %s", error)
-            self._recipe_files = [file for file in self._recipe_files if file != remembered.recipe]
+            self.recipe_box.files = [file for file in self.recipe_box.files if file != remembered.recipe]
             self._load_recipe("laptop")
-        self._list_recipes(self._recipe)
+        self.recipe_box.show_recipe(self._recipe)
         for key, value in remembered.changes.items():
             # What begins with random weights begins with the recipe's architecture.
             if key in self.form.rows and not key.startswith("network."):
@@ -419,38 +405,27 @@ class TrainSetup(QWidget):
         self._on_edited()
 
     def _on_recipe_activated(self, index: int) -> None:
-        chosen = self.recipe_box.itemData(index)
-        if chosen == _FROM_FILE:
-            chosen, _ = QFileDialog.getOpenFileName(
-                self, "Choose a recipe", _beside_first(self._recipe_files), "Recipes (*.toml)"
-            )
-            if not chosen:
-                self._list_recipes(self._recipe)
-                return
+        chosen = self.recipe_box.asked_for(index)
+        if not chosen:
+            self.recipe_box.show_recipe(self._recipe)
+            return
         before = self._recipe
         try:
             self._load_recipe(chosen)
         except NapariRdlError as error:
             self.found.show_message("error", str(error))
-            self._list_recipes(before)
+            self.recipe_box.show_recipe(before)
             return
         self.found.clear()
-        self._list_recipes(chosen)
+        self.recipe_box.show_recipe(chosen)
         if self.start_from is not None:
-            self._adopt(self.start_box.currentData())
+            self._adopt(self.start_box.start)
         self.propose_name()
 
     def _on_start_activated(self, index: int) -> None:
-        chosen = self.start_box.itemData(index)
-        if chosen == _FROM_FILE:
-            name, _ = QFileDialog.getOpenFileName(
-                self, "Choose a checkpoint", _beside_first(self._checkpoints), "Checkpoints (*.safetensors)"
-            )
-            if not name:
-                self.start_box.setCurrentIndex(self._start_index)
-                return
-            chosen = Path(name)
-        self.begin_with(chosen)
+        is_chosen, start = self.start_box.asked_for(index)
+        if is_chosen:
+            self.begin_with(start)
 
     def _ask_for_source(self) -> None:
         before = self.source_edit.text()
@@ -498,56 +473,10 @@ class TrainSetup(QWidget):
             card = read_card(bundled_model_path() if checkpoint == SHIPPED else checkpoint)
         except NapariRdlError as error:
             self.found.show_message("error", str(error))
-            self._list_starts(None)
+            self.start_box.show_start(None)
             return
         network = {f"network.{name}": value for name, value in card.network.model_dump().items()}
         self.form.set_values({**network, "data.spacing": card.spacing})
-
-    def _list_recipes(self, chosen: str) -> None:
-        names = recipe_names()
-        if chosen not in names:
-            self._recipe_files = [chosen, *(file for file in self._recipe_files if file != chosen)][:RECENT]
-        order = [*(name for name in RECIPE_TITLES if name in names), *names, *self._recipe_files]
-        with QSignalBlocker(self.recipe_box):
-            self.recipe_box.clear()
-            for name in dict.fromkeys(order):
-                title, tip = RECIPE_TITLES.get(name, (name if name in names else Path(name).name, name))
-                self.recipe_box.addItem(title, name)
-                self.recipe_box.setItemData(self.recipe_box.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
-            self.recipe_box.insertSeparator(self.recipe_box.count())
-            self.recipe_box.addItem("From file…", _FROM_FILE)
-            self.recipe_box.setCurrentIndex(self.recipe_box.findData(chosen))
-
-    def _list_starts(self, chosen: Path | str | None) -> None:
-        if chosen not in (None, SHIPPED):
-            path = Path(str(chosen))
-            self._checkpoints = [path, *(other for other in self._checkpoints if other != path)][:RECENT]
-            chosen = path
-        entries: list[tuple[str, Path | str | None]] = [
-            ("Random weights", None),
-            ("Shipped weights", SHIPPED),
-            *((f"{card_name(path)} ({path.name})", path) for path in self._checkpoints),
-        ]
-        with QSignalBlocker(self.start_box):
-            self.start_box.clear()
-            for title, value in entries:
-                self.start_box.addItem(title, value)
-                self.start_box.setItemData(
-                    self.start_box.count() - 1, _whose(value), Qt.ItemDataRole.ToolTipRole
-                )
-            self.start_box.insertSeparator(self.start_box.count())
-            self.start_box.addItem("Checkpoint…", _FROM_FILE)
-            self._start_index = [value for _, value in entries].index(chosen)
-            self.start_box.setCurrentIndex(self._start_index)
-
-
-def _beside_first(files: Sequence[Path | str]) -> str:
-    """Return the folder of the file that was chosen last, where a dialog begins."""
-    return str(Path(files[0]).parent) if files else ""
-
-
-def _whose(start: Path | str | None) -> str:
-    return card_name(bundled_model_path()) if start == SHIPPED else str(start or "")
 
 
 def _browse(tip: str) -> QPushButton:
