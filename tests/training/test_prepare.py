@@ -164,3 +164,19 @@ def test_synthetic_patient_at_the_working_spacing(tmp_path):
     prepared = prepare(phantoms(1, 3)[0], DataConfig(spacing=(4, 4, 4)), MODALITIES)
     assert prepared.images.shape == (4, *prepared.classes.shape)
     assert prepared.images.any((1, 2, 3)).all()
+
+
+def test_synthetic_tumours_of_the_sizes_asked(tmp_path):
+    from napari_rdl.training.patients import phantoms
+
+    small, large = (
+        DataConfig(spacing=(4, 4, 4), phantom_volume_ml=volume) for volume in ((6.0, 8.0), (90.0, 100.0))
+    )
+    ordinary, held_out = phantoms(1, 2)[0], phantoms(1, 2, held_out=True)[0]
+    volumes = [
+        (prepare(ordinary, data, MODALITIES).classes > 0).sum() * 4**3 / 1000 for data in (small, large)
+    ]
+    assert volumes[0] < 20 < 60 < volumes[1]
+    caches = [PatientCache(data, MODALITIES, tmp_path) for data in (small, large)]
+    assert len({cache.get(ordinary).path for cache in caches}) == 2
+    assert len({cache.get(held_out).path for cache in caches}) == 1  # of ranges of their own

@@ -38,6 +38,16 @@ def test_three_modalities_have_seven_subsets():
     assert subsets.any(-1).all()
 
 
+@pytest.mark.parametrize("sample", [FULL, THREE], ids=["four", "three"])
+def test_the_full_set_can_weigh_more(sample):
+    subsets, weights = draw_subsets(MATRIX, sample, 0, rngs(1), full_weight=4)
+    full = (subsets[:, 0] == sample).all(-1) & (weights[:, 0] > 0)
+    others = ~full & (weights[:, 0] > 0)
+    assert full.sum() == 1
+    torch.testing.assert_close(weights[full, 0] / weights[others, 0], torch.full((int(others.sum()),), 4.0))
+    torch.testing.assert_close(weights.sum(0), torch.ones(1))
+
+
 @pytest.mark.parametrize("count", [1, 3, 15, 20])
 def test_sampled_subsets_do_not_repeat_and_are_possible(count):
     subsets, weights = draw_subsets(MATRIX, THREE, count, rngs(1))

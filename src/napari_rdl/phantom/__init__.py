@@ -2,7 +2,7 @@
 
 from napari_rdl.phantom.patient import Phantom, make_phantom
 from napari_rdl.phantom.planning import TUMOUR_TYPES
-from napari_rdl.phantom.settings import PhantomSettings, held_out_settings
+from napari_rdl.phantom.settings import PhantomSettings, TumourSettings, held_out_settings
 from napari_rdl.phantom.sheet import save_sheet
 from napari_rdl.phantom.writing import sample_patient_folder, write_phantom
 
@@ -10,6 +10,7 @@ __all__ = [
     "TUMOUR_TYPES",
     "Phantom",
     "PhantomSettings",
+    "TumourSettings",
     "held_out_settings",
     "make_phantom",
     "sample_patient_folder",

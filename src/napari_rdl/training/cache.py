@@ -132,7 +132,8 @@ class PatientCache:
             "code": code_digest(),
         }
         if patient.folder is None:
-            depends["phantom"] = [patient.seed, patient.held_out]
+            volume = None if patient.held_out else self.data.phantom_volume_ml
+            depends["phantom"] = [patient.seed, patient.held_out, volume]
         else:
             depends["files"] = sorted(
                 (item.relative_to(patient.folder).as_posix(), item.stat().st_size, item.stat().st_mtime_ns)

@@ -44,6 +44,11 @@ class DataConfig(_Part):
     phantom_seed: int = Field(
         0, ge=0, title="First phantom", description="Seed of the first synthetic patient of phantom:N."
     )
+    phantom_volume_ml: tuple[float, float] = Field(
+        (1.0, 200.0),
+        title="Phantom tumours",
+        description="Smallest and largest whole tumour of phantom:N in ml, log-uniform.",
+    )
     skip_broken: bool = Field(
         False, title="Skip broken patients", description="Leave out patients that cannot be used, and go on."
     )
@@ -80,6 +85,8 @@ class DataConfig(_Part):
     def _positive(self) -> DataConfig:
         if min(self.spacing) <= 0 or min(self.crop) < 1:
             raise ValueError("spacing and crop must be positive.")
+        if not 0 < self.phantom_volume_ml[0] <= self.phantom_volume_ml[1]:
+            raise ValueError("phantom_volume_ml must be positive, the smaller volume first.")
         if self.fold >= self.folds:
             raise ValueError(f"fold must be below folds ({self.folds}); it counts from 0.")
         return self
@@ -136,6 +143,12 @@ class LossConfig(_Part):
     )
     subsets_per_step: int = Field(
         0, ge=0, title="Subsets per step", description="Subsets supervised in a step; 0 = all. The paper: 1."
+    )
+    full_weight: float = Field(
+        1.0,
+        gt=0,
+        title="Full set's weight",
+        description="How much the set of all modalities counts beside any other subset of the same step.",
     )
     mi_epsilon: float = Field(
         1e-4, gt=0, title="MI variance floor", description="Added to the variances of Eq. 3."

@@ -201,7 +201,8 @@ class Trainer:
         seeds = [[self.config.seed, SUBSETS, index] for index in batch["indices"]]
         rngs = [np.random.default_rng(seed) for seed in seeds]
         present = batch["present"]
-        subsets, weights = draw_subsets(self._matrix, present, self.config.loss.subsets_per_step, rngs)
+        loss = self.config.loss
+        subsets, weights = draw_subsets(self._matrix, present, loss.subsets_per_step, rngs, loss.full_weight)
         missing, valid = draw_proper_subset(self._matrix, present, rngs)
         tensors = (batch["images"], batch["labels"], present, subsets, weights, missing, valid)
         moved = [tensor.to(self.fabric.device, non_blocking=True) for tensor in tensors]

@@ -18,7 +18,11 @@ def subset_matrix(modalities: Sequence[str]) -> Tensor:
 
 
 def draw_subsets(
-    matrix: Tensor, present: Tensor, count: int, rngs: Sequence[np.random.Generator]
+    matrix: Tensor,
+    present: Tensor,
+    count: int,
+    rngs: Sequence[np.random.Generator],
+    full_weight: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """Choose the subsets that a step supervises.
 
@@ -34,6 +38,8 @@ def draw_subsets(
         Subsets of each sample, drawn without repeats; 0 for all.
     rngs : sequence of Generator
         One for each sample, so that a draw does not depend on who shares the batch.
+    full_weight : float
+        What the set of all that is present weighs beside any other subset.
 
     Returns
     -------
@@ -57,7 +63,8 @@ def draw_subsets(
         subsets = matrix[index.clamp(min=0)]
     # Rows that do not count must still be valid sets for the combination.
     subsets = torch.where(chosen[..., None], subsets, present[None])
-    weights = chosen.float()
+    is_full = (subsets == present[None]).all(-1)
+    weights = torch.where(is_full, full_weight, 1.0) * chosen
     return subsets, weights / weights.sum(0, keepdim=True)
 
 
