@@ -103,7 +103,7 @@ def wait_for(qtbot):
 
 def set_up(widget, changes, name="run"):
     widget.setup.set_plan(RunPlan("laptop", changes))
-    widget.setup.name_edit.setText(name)
+    widget.setup.place.name_edit.setText(name)
     assert widget.setup.start_button.isEnabled(), widget.setup.problems()
 
 
@@ -300,10 +300,10 @@ def test_data_changed_under_a_run_are_said_when_it_is_resumed(
 @pytest.mark.parametrize(
     ("edit", "words"),
     [
-        (lambda setup: setup.source_edit.setText("/nowhere"), "There is no /nowhere."),
-        (lambda setup: setup.source_edit.setText(""), "Choose where the patients lie."),
-        (lambda setup: setup.name_edit.setText("a/b"), "A name has no slashes."),
-        (lambda setup: setup.name_edit.setText(""), "Give the run a folder and a name."),
+        (lambda setup: setup.data.source_edit.setText("/nowhere"), "There is no /nowhere."),
+        (lambda setup: setup.data.source_edit.setText(""), "Choose where the patients lie."),
+        (lambda setup: setup.place.name_edit.setText("a/b"), "A name has no slashes."),
+        (lambda setup: setup.place.name_edit.setText(""), "Give the run a folder and a name."),
         (lambda setup: setup.form.rows["optimizer.lr"].editor.native.setText("x"), "valid number"),
         (lambda setup: setup.form.set_values({"optimizer.micro_batch": 7}), "must divide"),
     ],
@@ -320,8 +320,8 @@ def test_a_name_that_is_taken_is_said(widget, changes, runs):
     (runs / "run").mkdir()
     (runs / "run" / "notes.txt").write_text("mine")
     widget.setup.set_plan(RunPlan("laptop", changes))
-    widget.setup.name_edit.setText("run")
-    assert "is not empty" in widget.setup.place_problem.text()
+    widget.setup.place.name_edit.setText("run")
+    assert "is not empty" in widget.setup.place.problem.text()
     widget.setup.propose_name()
     assert widget.setup.start_button.isEnabled()
 
@@ -356,7 +356,7 @@ def test_check_says_who_is_found_and_who_is_refused(widget, changes, patients_fo
     assert "MB" in found[0][1]
     assert found[1][0] == "warning"
     assert "BraTS2021_91001" in found[1][1]
-    assert not widget.setup.folder.exists()
+    assert not widget.setup.place.folder.exists()
 
     widget.setup.check_button.click()
     widget.setup.check_button.click()
@@ -402,7 +402,7 @@ def test_what_was_set_up_is_remembered(make_widget, changes, tmp_path):
     set_up(first, changes)
     first.shut_down()
     second = make_widget()
-    assert second.setup.source == changes["data.source"]
+    assert second.setup.data.source == changes["data.source"]
     found = second.setup.form.values()
     # The architecture is the recipe's again: it belongs to what a run begins with.
     kept = {key for key in changes if not key.startswith("network.") and key != "data.source"}

@@ -17,10 +17,10 @@ from safetensors import safe_open
 from napari_rdl.brats import SUBSETS, subset_name
 from napari_rdl.errors import CheckpointError, ConfigError, DeviceError, NapariRdlError, OutputError
 from napari_rdl.network import load_model
-from napari_rdl.training.loop import DivergedError
 from napari_rdl.training.recipe import load_recipe
 from napari_rdl.training.run_folder import RunFolder
 from napari_rdl.training.session import dry_run, resume_training, run_training
+from napari_rdl.training.stepper import DivergedError
 from tests.training.conftest import TINY
 
 MEASURED = ("samples_per_s", "memory_mb", "seconds")

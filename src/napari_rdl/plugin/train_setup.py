@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QEvent, Qt, Signal
 from qtpy.QtWidgets import (
-    QFileDialog,
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QLineEdit,
     QPushButton,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -24,15 +22,14 @@ from napari_rdl.errors import NapariRdlError
 from napari_rdl.network import bundled_model_path, read_card
 from napari_rdl.plugin.collapsible import plain_collapsible
 from napari_rdl.plugin.config_form import ConfigForm, nested
-from napari_rdl.plugin.inputs import leave_the_wheel_alone, narrow_combo
 from napari_rdl.plugin.message_bar import MessageBar
 from napari_rdl.plugin.run_box import DEVICE_TITLES
 from napari_rdl.plugin.run_process import RunPlan
 from napari_rdl.plugin.section import SPACING, Section, WrappedLabel, tab_as_laid_out
 from napari_rdl.plugin.start_boxes import SHIPPED, RecipeBox, StartBox
+from napari_rdl.plugin.train_inputs import DataInputs, PlaceInputs, Row
 from napari_rdl.plugin.train_memory import RememberedTraining
 from napari_rdl.training.config import TrainingConfig
-from napari_rdl.training.patients import is_synthetic
 from napari_rdl.training.recipe import config_problems, load_recipe
 
 logger = logging.getLogger(__name__)
@@ -88,6 +85,8 @@ class TrainSetup(QWidget):
         self._loading = True
         self._checking = False
         self._recipe = "laptop"
+        self.data = DataInputs(self)
+        self.place = PlaceInputs(self)
         self.recipe_box = RecipeBox(remembered.recipe_files)
         self.start_box = StartBox(remembered.checkpoints)
         self.form = ConfigForm(
@@ -109,25 +108,13 @@ class TrainSetup(QWidget):
     def plan(self) -> RunPlan:
         """The recipe, and the changes against it."""
         changes: dict[str, Any] = {}
-        if self.source:
-            changes["data.source"] = self.source
+        if self.data.source:
+            changes["data.source"] = self.data.source
         if self.start_from is not None:
             changes["start_from"] = self.start_from
         # Models are told apart by their runs' names.
-        changes["name"] = self.name_edit.text().strip()
+        changes["name"] = self.place.name
         return RunPlan(self._recipe, {**changes, **self.form.changes()})
-
-    @property
-    def folder(self) -> Path:
-        """The folder of the new run."""
-        return Path(self.runs_edit.text().strip()).expanduser() / self.name_edit.text().strip()
-
-    @property
-    def source(self) -> str:
-        """Where patients come from, as ``--data`` has it."""
-        if self.kind_box.currentData() == "synthetic":
-            return f"phantom:{self.count_box.value()}"
-        return self.source_edit.text().strip()
 
     @property
     def start_from(self) -> str | None:
@@ -145,40 +132,24 @@ class TrainSetup(QWidget):
         return {
             "recipe": self._recipe,
             "recipe_files": tuple(self.recipe_box.files),
-            "source_kind": self.kind_box.currentData(),
-            "source": self.source_edit.text().strip(),
-            "synthetic": self.count_box.value(),
+            "source_kind": self.data.kind,
+            "source": self.data.path,
+            "synthetic": self.data.count_box.value(),
             "checkpoints": tuple(self.start_box.checkpoints),
             "changes": self.form.changes(),
-            "runs_folder": Path(self.runs_edit.text().strip()).expanduser(),
+            "runs_folder": self.place.runs,
         }
 
     def problems(self) -> list[str]:
         """Say what is wrong beside its field; return all of it."""
-        values = {**self.form.values(), "data.source": self.source, "start_from": self.start_from}
+        values = {**self.form.values(), "data.source": self.data.source, "start_from": self.start_from}
         found = config_problems(nested(values))
         elsewhere = self.form.show_problems(found)
-        source = ""
-        if self.kind_box.currentData() != "synthetic":
-            if not self.source:
-                source = "Choose where the patients lie."
-            elif not Path(self.source).expanduser().exists():
-                source = f"There is no {self.source}."
-        place = ""
-        name = self.name_edit.text().strip()
-        if not name or not self.runs_edit.text().strip():
-            place = "Give the run a folder and a name."
-        elif "/" in name or "\\" in name or name in (".", ".."):
-            place = "A name has no slashes."
-        elif self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
-            place = f"{self.folder} is not empty: choose another name."
-        self.source_problem.setText(source)
-        self.place_problem.setText(place)
         self.other_problems.setText(" ".join(elsewhere))
         count = len(self.form.changes().keys() - {"optimizer.max_steps", "hardware.device"})
         self.advanced.setText(f"Advanced ({count} changed)" if count else "Advanced")
         self.reset_button.setEnabled(bool(self.form.changes()))
-        return [*filter(None, (source, place)), *found.values()]
+        return [*filter(None, (self.data.show_problem(), self.place.show_problem())), *found.values()]
 
     # --- What code sets up
 
@@ -188,7 +159,7 @@ class TrainSetup(QWidget):
         self.recipe_box.show_recipe(plan.recipe)
         self._load_recipe(plan.recipe)
         changes = dict(plan.changes)
-        self._set_source(str(changes.pop("data.source", "")))
+        self.data.show_source(str(changes.pop("data.source", "")))
         self.start_box.show_start(changes.pop("start_from", None))
         changes.pop("name", None)
         self.form.set_values(changes)
@@ -207,11 +178,7 @@ class TrainSetup(QWidget):
     def propose_name(self) -> None:
         """Put the first free name for a run of this recipe."""
         stem = Path(self._recipe).stem + ("-tuned" if self.start_from else "")
-        folder = Path(self.runs_edit.text().strip()).expanduser()
-        number = 1
-        while (folder / f"{stem}-{number}").exists():
-            number += 1
-        self.name_edit.setText(f"{stem}-{number}")
+        self.place.propose(stem)
         self._on_edited()
 
     def set_checking(self, checking: bool) -> None:
@@ -229,34 +196,8 @@ class TrainSetup(QWidget):
             "From nothing to a trained toy model: 16 synthetic patients, 200 steps, some minutes. "
             "What is set up below stays as it is."
         )
-        self.kind_box = narrow_combo("Where patients come from")
-        for title, kind in (
-            ("Folder of patients", "folder"),
-            ("Synthetic patients", "synthetic"),
-            ("Split file", "split"),
-        ):
-            self.kind_box.addItem(title, kind)
-        self.source_edit = QLineEdit()
-        self.source_edit.setAccessibleName("Folder of patients, or split file")
-        self.source_edit.setToolTip(
-            "A folder with one folder for each patient, labels beside the images; or a split file (.json) "
-            "that says who trains and who validates"
-        )
-        self.source_button = _browse("Choose the folder or the file")
-        self.count_box = QSpinBox()
-        self.count_box.setAccessibleName("Number of synthetic patients")
-        self.count_box.setRange(1, 100_000)
-        self.count_box.setSuffix(" patients")
-        self.count_box.setToolTip("How many synthetic patients to train on; they are made on first use")
-        leave_the_wheel_alone(self.count_box)
-        self.runs_edit = QLineEdit()
-        self.runs_edit.setToolTip("The folder in which runs are put")
-        self.runs_button = _browse("Choose the folder in which runs are put")
-        self.name_edit = QLineEdit()
-        self.name_edit.setToolTip("Name of the run's folder, and of the model that it makes")
-        self.source_problem, self.place_problem, self.other_problems = (WrappedLabel() for _ in range(3))
-        for label in (self.source_problem, self.place_problem, self.other_problems):
-            label.setObjectName("problem")
+        self.other_problems = WrappedLabel()
+        self.other_problems.setObjectName("problem")
         self.reset_button = QPushButton("Back to the recipe")
         self.reset_button.setToolTip("Undo all changes against the recipe")
         self.check_button = QPushButton("Check")
@@ -269,27 +210,13 @@ class TrainSetup(QWidget):
         first = Section("First time?")
         first.body.addWidget(self.try_button)
 
-        grid = QGridLayout()
-        grid.setSpacing(SPACING)
-        grid.setColumnStretch(1, 1)
-        self._source_row = QWidget()
-        self._source_row.setLayout(_beside(self.source_edit, self.source_button))
-        places = QWidget()
-        places.setLayout(_beside(self.runs_edit, self.runs_button))
-        rows: list[tuple[str, QWidget]] = [
-            ("Data", self.kind_box),
-            ("", self._source_row),
-            ("", self.count_box),
-            ("", self.source_problem),
-            ("Recipe", self.recipe_box),
-            ("Start from", self.start_box),
-        ]
-        for number, (title, widget) in enumerate(rows):
-            if title:
-                label = QLabel(title)
-                label.setBuddy(widget)
-                grid.addWidget(label, number, 0, Qt.AlignmentFlag.AlignLeft)
-            grid.addWidget(widget, number, 1)
+        grid = _grid(
+            [
+                *self.data.rows,
+                ("Recipe", self.recipe_box, self.recipe_box),
+                ("Start from", self.start_box, self.start_box),
+            ]
+        )
         for key in ("hardware.device", "optimizer.max_steps"):
             self.form.take(key).lay_out_in(grid)
         run = Section("New run")
@@ -307,17 +234,10 @@ class TrainSetup(QWidget):
         run.body.addWidget(self.advanced)
 
         place = Section("Where it is put")
-        grid = QGridLayout()
-        grid.setSpacing(SPACING)
-        grid.setColumnStretch(1, 1)
-        for number, (title, widget) in enumerate((("Folder", places), ("Name", self.name_edit))):
-            label = QLabel(title)
-            label.setBuddy(self.runs_edit if widget is places else widget)
-            grid.addWidget(label, number, 0)
-            grid.addWidget(widget, number, 1)
+        grid = _grid(self.place.rows)
         place.body.addLayout(grid)
         self._grids.append(grid)
-        place.body.addWidget(self.place_problem)
+        place.body.addWidget(self.place.problem)
         buttons = QHBoxLayout()
         buttons.setSpacing(SPACING)
         buttons.addWidget(self.start_button, 2)
@@ -354,22 +274,15 @@ class TrainSetup(QWidget):
         self.check_button.clicked.connect(self._on_check_clicked)
         self.recipe_box.activated.connect(self._on_recipe_activated)
         self.start_box.activated.connect(self._on_start_activated)
-        self.kind_box.currentIndexChanged.connect(self._on_kind)
-        self.source_button.clicked.connect(self._ask_for_source)
-        self.runs_button.clicked.connect(self._ask_for_runs)
         self.reset_button.clicked.connect(lambda: self.form.reset())
-        self.count_box.valueChanged.connect(self._on_edited)
-        self.runs_edit.editingFinished.connect(self.propose_name)
-        for edit in (self.source_edit, self.name_edit):
-            edit.textChanged.connect(self._on_edited)
+        self.data.edited.connect(self._on_edited)
+        self.place.edited.connect(self._on_edited)
+        self.place.folder_edited.connect(self.propose_name)
         self.form.edited.connect(self._on_edited)
 
     def _restore(self, remembered: RememberedTraining) -> None:
-        self.runs_edit.setText(str(remembered.runs_folder))
-        self.count_box.setValue(remembered.synthetic)
-        self.source_edit.setText(remembered.source)
-        self.kind_box.setCurrentIndex(max(self.kind_box.findData(remembered.source_kind), 0))
-        self._on_kind()
+        self.place.runs_edit.setText(str(remembered.runs_folder))
+        self.data.restore(remembered.source_kind, remembered.source, remembered.synthetic)
         try:
             self._load_recipe(remembered.recipe)
         except NapariRdlError as error:
@@ -398,12 +311,6 @@ class TrainSetup(QWidget):
     def _on_check_clicked(self) -> None:
         (self.cancel_asked if self._checking else self.check_asked).emit()
 
-    def _on_kind(self, _index: int = 0) -> None:
-        synthetic = self.kind_box.currentData() == "synthetic"
-        self._source_row.setVisible(not synthetic)
-        self.count_box.setVisible(synthetic)
-        self._on_edited()
-
     def _on_recipe_activated(self, index: int) -> None:
         chosen = self.recipe_box.asked_for(index)
         if not chosen:
@@ -427,32 +334,6 @@ class TrainSetup(QWidget):
         if is_chosen:
             self.begin_with(start)
 
-    def _ask_for_source(self) -> None:
-        before = self.source_edit.text()
-        if self.kind_box.currentData() == "split":
-            chosen, _ = QFileDialog.getOpenFileName(self, "Choose a split file", before, "Splits (*.json)")
-        else:
-            chosen = QFileDialog.getExistingDirectory(self, "Folder of patients", before)
-        if chosen:
-            self.source_edit.setText(chosen)
-
-    def _ask_for_runs(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, "Folder of runs", self.runs_edit.text())
-        if chosen:
-            self.runs_edit.setText(chosen)
-            self.propose_name()
-
-    # --- Lists and values
-
-    def _set_source(self, source: str) -> None:
-        kind = "synthetic" if is_synthetic(source) else "split" if source.endswith(".json") else "folder"
-        self.kind_box.setCurrentIndex(self.kind_box.findData(kind))
-        if kind == "synthetic":
-            self.count_box.setValue(int(source.split(":")[1]))
-        elif source:
-            self.source_edit.setText(source)
-        self._on_kind()
-
     def _load_recipe(self, recipe: str) -> None:
         base = load_recipe(recipe).model_dump()
         self._recipe = recipe
@@ -460,7 +341,7 @@ class TrainSetup(QWidget):
         self.form.set_base(base)
         self._loading = loading
         if base["data"]["source"]:
-            self._set_source(base["data"]["source"])
+            self.data.show_source(base["data"]["source"])
 
     def _adopt(self, checkpoint: Path | str | None) -> None:
         """Take over what the weights of a checkpoint need."""
@@ -479,18 +360,15 @@ class TrainSetup(QWidget):
         self.form.set_values({**network, "data.spacing": card.spacing})
 
 
-def _browse(tip: str) -> QPushButton:
-    button = QPushButton("…")
-    button.setToolTip(tip)
-    button.setAccessibleName(tip)
-    button.setFixedWidth(30)
-    return button
-
-
-def _beside(*widgets: QWidget) -> QHBoxLayout:
-    row = QHBoxLayout()
-    row.setContentsMargins(0, 0, 0, 0)
-    row.setSpacing(SPACING)
-    for number, widget in enumerate(widgets):
-        row.addWidget(widget, int(number == 0))
-    return row
+def _grid(rows: Sequence[Row]) -> QGridLayout:
+    """Lay rows out, their titles in the first column."""
+    grid = QGridLayout()
+    grid.setSpacing(SPACING)
+    grid.setColumnStretch(1, 1)
+    for number, (title, widget, buddy) in enumerate(rows):
+        if title:
+            label = QLabel(title)
+            label.setBuddy(buddy)
+            grid.addWidget(label, number, 0, Qt.AlignmentFlag.AlignLeft)
+        grid.addWidget(widget, number, 1)
+    return grid

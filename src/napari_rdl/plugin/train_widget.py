@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,11 +10,11 @@ from typing import TYPE_CHECKING
 from napari.utils.notifications import show_warning
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QEvent, QSize, Qt, Signal
-from qtpy.QtWidgets import QFileDialog, QFrame, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
-from napari_rdl.case import write_atomically
 from napari_rdl.errors import NapariRdlError
 from napari_rdl.plugin import run_process
+from napari_rdl.plugin.checkpoint_use import CheckpointUse
 from napari_rdl.plugin.demo import WIDGET_NAME
 from napari_rdl.plugin.dry_check import DryCheck
 from napari_rdl.plugin.message_bar import MessageBar
@@ -35,7 +34,6 @@ from napari_rdl.plugin.window_watch import WindowWatch
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-    from napari_rdl.callbacks import IsCancelled, Progress
     from napari_rdl.plugin.segment_widget import SegmentWidget
 
 logger = logging.getLogger(__name__)
@@ -87,6 +85,7 @@ class TrainWidget(QWidget):
         self.run_list = RunList()
         self.run_view = RunView()
         self.use_box = UseBox()
+        self._use = CheckpointUse(self, self.tasks, self.messages, self.segment_with, self._on_error)
         self._lay_out()
         self._connect()
         self._take_theme()
@@ -109,7 +108,7 @@ class TrainWidget(QWidget):
     def start(self) -> None:
         """Start the run that is set up."""
         self._remember_setup()
-        self._start(self.setup.plan, self.setup.folder)
+        self._start(self.setup.plan, self.setup.place.folder)
 
     def try_it(self) -> None:
         """Start the toy run."""
@@ -207,7 +206,7 @@ class TrainWidget(QWidget):
         self.run_view.resume_asked.connect(self.resume)
         self.run_view.kill_asked.connect(self._kill)
         self.use_box.segment_asked.connect(self.segment_with)
-        self.use_box.sample_asked.connect(self._segment_sample)
+        self.use_box.sample_asked.connect(self._use.segment_sample)
         self.use_box.copy_asked.connect(self._save_copy)
         self.use_box.tune_asked.connect(self._fine_tune)
         self._viewer.events.theme.connect(self._take_theme)
@@ -310,7 +309,7 @@ class TrainWidget(QWidget):
 
     def _on_folder(self, folder: Path) -> None:
         self._memory.remember(runs_folder=folder)
-        self.setup.runs_edit.setText(str(folder))
+        self.setup.place.runs_edit.setText(str(folder))
         self.setup.propose_name()
         self.run_list.set_folder(folder)
         self._watch_runs()
@@ -343,40 +342,8 @@ class TrainWidget(QWidget):
 
     # --- Use
 
-    def _segment_sample(self, checkpoint: Path) -> None:
-        if self.tasks.busy:
-            return
-        widget = self.segment_with(checkpoint)
-
-        def make(progress: Progress, _cancelled: IsCancelled) -> Path:
-            from napari_rdl.phantom import sample_patient_folder
-
-            return sample_patient_folder(progress)
-
-        self.messages.show_message("note", "Making the sample patient; the first time takes a moment.")
-        self.tasks.start(make, lambda folder: self._open_sample(widget, folder), self._on_error)
-
-    def _open_sample(self, widget: SegmentWidget, folder: Path) -> None:
-        self.messages.clear()
-        widget.open_patient(folder, run=True)
-
     def _save_copy(self, checkpoint: Path) -> None:
-        proposed = str(self._memory.choices.runs_folder.parent / f"{checkpoint.parent.name}.safetensors")
-        name, _ = QFileDialog.getSaveFileName(
-            self, "Save a copy of the checkpoint", proposed, "Checkpoints (*.safetensors)"
-        )
-        if not name or self.tasks.busy:
-            return
-        target = Path(name)
-        if target.suffix != ".safetensors":
-            target = target.with_name(target.name + ".safetensors")
-
-        def copy(_progress: Progress, _cancelled: IsCancelled) -> Path:
-            return write_atomically(target, lambda path: _copy(checkpoint, path))
-
-        self.tasks.start(
-            copy, lambda path: self.messages.show_message("note", f"Saved {path}."), self._on_error
-        )
+        self._use.save_copy(checkpoint, self._memory.choices.runs_folder.parent)
 
     def _fine_tune(self, checkpoint: Path) -> None:
         self.setup.begin_with(checkpoint)
@@ -436,7 +403,3 @@ class TrainWidget(QWidget):
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self.shut_down()
         return super().event(event)
-
-
-def _copy(source: Path, target: Path) -> None:
-    shutil.copyfile(source, target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 
 import torch
 import torch.distributed as dist
@@ -78,6 +79,20 @@ def make_fabric(config: TrainingConfig, *, some_missing: bool) -> Fabric:
         # A process that ends with the group's threads still at work is aborted now and then.
         atexit.register(_leave_group)
     return fabric
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Return the peak memory in MB: of the GPU where there is one, else of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated() / 1e6
+    if sys.platform == "win32":
+        import psutil
+
+        return float(psutil.Process().memory_info().peak_wset / 1e6)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
 
 
 def _leave_group() -> None:
