@@ -35,6 +35,8 @@ def main(out: Annotated[Path, typer.Option(help="Folder of the pictures.")] = IM
         dock = viewer.window.add_dock_widget(widget, name="Train model (napari-rdl)")
         dock.setFloating(True)
         dock.resize(WIDTH, HEIGHT)
+        # A reader's own folder, not the temporary one of this program.
+        widget.setup.place.runs_edit.setText("~/napari-rdl-runs")
         wait(lambda: True)
         picture(dock, out / "train-setup.png")
         widget.try_it()
