@@ -69,7 +69,7 @@ def test_every_setting_has_a_title_and_a_description():
         (["loss.alpha=0.9"], "loss.alpha.*greater than 1"),
         (["loss.alpha=inf"], "loss.alpha.*finite"),
         (["data.spacing=[nan, 1.0, 1.0]"], "data.spacing.*finite"),
-        (["data.phantom_volume_ml=[9.0, 4.0]"], "the smaller one first"),
+        (["data.phantom_volume_ml=[9.0, 4.0]"], "the smaller volume first"),
         (["data.phantom_volume_ml=[0.0, 4.0]"], "must be positive"),
         (["loss.kind=hoelder"], "loss.kind"),
         (["data.crop=[9, 8, 8]"], "data.crop.*divisible by 4"),

@@ -1,5 +1,6 @@
 """Whole runs: what they leave, how they stop, and that they go on to the bit."""
 
+import hashlib
 import json
 import os
 import resource
@@ -13,10 +14,12 @@ from contextlib import ExitStack, contextmanager
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 
 from napari_rdl.brats import SUBSETS, subset_name
 from napari_rdl.errors import CheckpointError, ConfigError, DeviceError, NapariRdlError, OutputError
 from napari_rdl.network import load_model
+from napari_rdl.training.checkpointing import STATE_KEY
 from napari_rdl.training.recipe import load_recipe
 from napari_rdl.training.run_folder import RunFolder
 from napari_rdl.training.session import dry_run, resume_training, run_training
@@ -110,6 +113,23 @@ def test_stopped_and_resumed_is_the_same_run(tiny_training, straight, tmp_path, 
     config, out = tiny_training("optimizer.ema_decay=0.5"), tmp_path / "stopped"
     outcome = run_training(config, out, **stop_after(at))
     assert (outcome.finished, outcome.step) == (False, at)
+    assert resume_training(out).finished
+    assert_same(straight, out)
+
+
+def test_a_run_of_a_version_without_a_setting_goes_on(tiny_training, straight, tmp_path):
+    """Its configuration lacks the setting, and so does what its state remembers of it."""
+    config, out = tiny_training("optimizer.ema_decay=0.5"), tmp_path / "older"
+    run_training(config, out, **stop_after(2))
+    written = RunFolder(out).read_config()
+    older = written.model_dump_json(exclude={"loss": {"full_weight"}})
+    (out / "config.json").write_text(older)
+    with safe_open(out / "state.safetensors", framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        about = json.loads(file.metadata()[STATE_KEY])
+    about["config"] = hashlib.sha256(older.encode()).hexdigest()
+    save_file(tensors, out / "state.safetensors", {STATE_KEY: json.dumps(about)})
+    assert resume_training(out, **stop_after(3)).step == 3
     assert resume_training(out).finished
     assert_same(straight, out)
 
@@ -440,6 +460,12 @@ class TestBadInput:
     def test_resuming_with_another_configuration(self, straight, tmp_path, refused):
         config = json.loads((straight / "config.json").read_text())
         config["optimizer"]["lr"] = 0.5
+        (straight / "config.json").write_text(json.dumps(config))
+        refused(lambda: resume_training(straight), ConfigError, "not the configuration")
+
+    def test_resuming_without_a_setting(self, straight, refused):
+        config = json.loads((straight / "config.json").read_text())
+        del config["optimizer"]["lr"]
         (straight / "config.json").write_text(json.dumps(config))
         refused(lambda: resume_training(straight), ConfigError, "not the configuration")
 

@@ -47,8 +47,11 @@ class Position:
 
 
 def config_digest(config: TrainingConfig) -> str:
-    """Return a hash of a configuration."""
-    return hashlib.sha256(config.model_dump_json().encode()).hexdigest()
+    """Return a hash of what a configuration sets.
+
+    A setting that a later version adds is not set in a run folder of this one, whose hash stays.
+    """
+    return hashlib.sha256(config.model_dump_json(exclude_unset=True).encode()).hexdigest()
 
 
 def save_state(

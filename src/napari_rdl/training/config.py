@@ -86,7 +86,7 @@ class DataConfig(_Part):
         if min(self.spacing) <= 0 or min(self.crop) < 1:
             raise ValueError("spacing and crop must be positive.")
         if not 0 < self.phantom_volume_ml[0] <= self.phantom_volume_ml[1]:
-            raise ValueError("the volumes of phantom_volume_ml must be positive, the smaller one first.")
+            raise ValueError("phantom_volume_ml must be positive, the smaller volume first.")
         if self.fold >= self.folds:
             raise ValueError(f"fold must be below folds ({self.folds}); it counts from 0.")
         return self

@@ -72,6 +72,8 @@ def run_training(
     folder = RunFolder(out)
     folder.require_new()
     config = resolve_hardware(with_absolute_paths(config))
+    # Every setting is set, as it is when the run folder's configuration is read again.
+    config = TrainingConfig.model_validate(config.model_dump())
     cache = PatientCache(config.data, config.network.modalities)
     start = starting_model(config)
     split, some_missing = check_patients(config, cache, progress, cancelled)
