@@ -68,3 +68,30 @@ def test_a_class_that_is_absent_has_a_finite_gradient():
     target = one_hot(torch.zeros(1, 8, dtype=torch.int64)).float()
     dice_loss(logits.softmax(1), target).sum().backward()
     assert torch.isfinite(logits.grad).all()
+
+
+def healthy(voxels=50):
+    return one_hot(torch.zeros(1, voxels, dtype=torch.int64))
+
+
+def test_false_tumour_in_a_healthy_crop_costs_its_share():
+    truth, found = healthy(), healthy()
+    found[0, :, :10] = torch.tensor([0.0, 0.0, 1.0, 0.0], dtype=torch.float64)[:, None]  # oedema: WT alone
+    assert region_dice_loss(found, truth, CLASSES, 10).item() == pytest.approx(0.5 / 3, abs=1e-6)
+    assert region_dice_loss(truth, truth, CLASSES, 10).item() == pytest.approx(0, abs=1e-6)
+    assert region_dice_loss(found, truth, CLASSES).item() == pytest.approx(1)
+
+
+def test_regions_that_are_there_cost_the_same(pair):
+    p, y = pair
+    torch.testing.assert_close(region_dice_loss(p, y, CLASSES, 10), region_dice_loss(p, y, CLASSES))
+
+
+def test_an_absent_region_pushes_false_tumour_down():
+    z = torch.zeros(1, 4, 50, dtype=torch.float64, requires_grad=True)
+    (without,) = torch.autograd.grad(region_dice_loss(z.softmax(1), healthy()).sum(), z)
+    (gradient,) = torch.autograd.grad(region_dice_loss(z.softmax(1), healthy(), CLASSES, 10).sum(), z)
+    assert without.abs().max() == 0
+    assert (gradient[:, 0] < 0).all()
+    assert (gradient[:, 3] > 0).all()
+    assert torch.autograd.gradcheck(lambda z: region_dice_loss(z.softmax(1), healthy(), CLASSES, 10), z)

@@ -31,7 +31,7 @@ def plain(logits, gate, labels, present, subsets, weights, config):
         loss = (
             config.dice * dice_loss(p, target)
             + config.divergence * voxels.mean(1)
-            + config.region_dice * region_dice_loss(p, target, CLASSES)
+            + config.region_dice * region_dice_loss(p, target, CLASSES, config.absent_voxels)
         )
         total = total + (loss * weight).sum() / len(labels)
     return total
@@ -43,12 +43,13 @@ def plain(logits, gate, labels, present, subsets, weights, config):
     "config",
     [
         LossConfig(region_dice=0.5),
+        LossConfig(region_dice=0.5, absent_voxels=5.0),
         LossConfig(kind="jensen_shannon", dice=0.3),
         LossConfig(target="full", divergence=2.0),
         LossConfig(divergence=0.0),
         LossConfig(dice=0.0),
     ],
-    ids=["all", "js", "teacher", "dice", "holder"],
+    ids=["all", "absent", "js", "teacher", "dice", "holder"],
 )
 def test_equals_the_plain_sum(config, count, gated):
     import numpy as np
@@ -57,6 +58,7 @@ def test_equals_the_plain_sum(config, count, gated):
     logits = torch.randn(2, 4, 4, 2, 3, 2, requires_grad=True)
     gate = torch.randn(2, 4, 1, 2, 3, 2, requires_grad=True) if gated else None
     labels = torch.randint(0, 4, (2, 2, 3, 2))
+    labels[0].clamp_(max=2)  # no enhancing tumour
     rngs = [np.random.default_rng(index) for index in range(2)]
     subsets, weights = draw_subsets(MATRIX, PRESENT, count, rngs)
     leaves = (logits, gate) if gated else (logits,)

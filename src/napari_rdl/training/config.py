@@ -127,6 +127,13 @@ class LossConfig(_Part):
         title="Region Dice weight",
         description="Weight of Dice over WT, TC and ET; not in the paper.",
     )
+    absent_voxels: float = Field(
+        0.0,
+        ge=0,
+        title="Absent region",
+        description="How many voxels falsely found make half of the region Dice of a region that a crop does "
+        "not have; 0 = such a region teaches nothing.",
+    )
     kind: Divergence = Field(
         "holder", title="Divergence", description="The divergence in Hölder's place (Table IV)."
     )

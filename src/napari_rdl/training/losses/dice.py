@@ -33,8 +33,17 @@ def dice_loss(probabilities: Tensor, target: Tensor) -> Tensor:
     return 1 - 2 * (shared / (size + EPSILON)).mean(1)
 
 
-def region_dice_loss(probabilities: Tensor, target: Tensor, classes: tuple[str, ...] = CLASSES) -> Tensor:
+def region_dice_loss(
+    probabilities: Tensor,
+    target: Tensor,
+    classes: tuple[str, ...] = CLASSES,
+    absent_voxels: float = 0.0,
+) -> Tensor:
     """Return the Dice loss of WT, TC and ET, each the union of its classes, for each sample.
+
+    The Dice of a region that the sample does not have is 0 whatever is predicted, so nothing is
+    learned from it: neither from patients without a tumour, nor from tumours that do not enhance.
+    With `absent_voxels` v, such a region's loss is sum_i p^2 / (sum_i p^2 + v) instead.
 
     Parameters
     ----------
@@ -42,6 +51,8 @@ def region_dice_loss(probabilities: Tensor, target: Tensor, classes: tuple[str, 
         (B, J, V), as for `dice_loss`.
     classes : tuple of str
         Names of the J classes.
+    absent_voxels : float
+        How many voxels falsely found make half of an absent region's loss; 0 leaves it constant.
 
     Returns
     -------
@@ -49,9 +60,15 @@ def region_dice_loss(probabilities: Tensor, target: Tensor, classes: tuple[str, 
         (B,).
     """
     rows = region_rows(classes).to(probabilities)
-    return dice_loss(
-        torch.einsum("rj,bjv->brv", rows, probabilities), torch.einsum("rj,bjv->brv", rows, target)
-    )
+    of_regions = torch.einsum("rj,bjv->brv", rows, probabilities)
+    truth = torch.einsum("rj,bjv->brv", rows, target)
+    loss = dice_loss(of_regions, truth)
+    if not absent_voxels:
+        return loss
+    absent = (truth.sum(2) == 0).to(probabilities)
+    false = torch.einsum("brv,brv->br", of_regions, of_regions)
+    # `loss` counts each absent region as 1, without gradient.
+    return loss - (absent * absent_voxels / (false + absent_voxels)).mean(1)
 
 
 def region_rows(classes: tuple[str, ...]) -> Tensor:

@@ -237,7 +237,8 @@ def _subset_terms(
     if config.dice or config.region_dice:
         probabilities = fused.softmax(1)
         of_dice = dice_loss(probabilities, target) if config.dice else zero
-        of_regions = region_dice_loss(probabilities, target, classes) if config.region_dice else zero
+        if config.region_dice:
+            of_regions = region_dice_loss(probabilities, target, classes, config.absent_voxels)
     if not config.divergence:
         return of_dice, zero, of_regions
     if teacher is not None:
