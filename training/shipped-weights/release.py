@@ -2,7 +2,7 @@
 
     python training/shipped-weights/release.py RUN --figures held-out=EVALUATION --figures real=EVALUATION
 
-Each EVALUATION is a folder that ``napari-rdl evaluate`` wrote for the run's last checkpoint. Its Dice table
+Each EVALUATION is a folder that ``napari-rdl evaluate`` wrote for the checkpoint. Its Dice table
 goes into the card, and the run's loss terms into ``curves.csv`` and ``curves.png`` beside this file.
 """
 
@@ -30,12 +30,15 @@ COLUMNS = ("step", "loss", "dice", "divergence", "region_dice", "mutual_informat
 
 def main(
     run: Annotated[Path, typer.Argument(help="Run folder; its last checkpoint is released.")],
+    weights: Annotated[
+        Path | None, typer.Option(help="Another checkpoint in its place, as a mean of runs.")
+    ] = None,
     figures: Annotated[
         list[str] | None, typer.Option(help="NAME=FOLDER of an evaluation; may be given again.")
     ] = None,
 ) -> None:
     """Write the bundled checkpoint, and the run's curves."""
-    model = load_model(run / "last.safetensors")
+    model = load_model(weights or run / "last.safetensors")
     recipe = model.card.recipe
     results = dict(read_figures(*figure.split("=", 1)) for figure in figures or ())
     card = model.card.model_copy(
