@@ -130,7 +130,7 @@ class LossConfig(_Part):
     absent_voxels: float = Field(
         0.0,
         ge=0,
-        title="Absent region",
+        title="Absent region, voxels",
         description="How many voxels falsely found make half of the region Dice of a region that a crop does "
         "not have; 0 = such a region teaches nothing.",
     )
