@@ -17,8 +17,8 @@ import typer
 from qtpy.QtWidgets import QApplication
 
 from napari_rdl.phantom import sample_patient_folder
-from napari_rdl.plugin.demo import open_demo
-from napari_rdl.plugin.segment_widget import SegmentWidget
+from napari_rdl.plugin.segment.demo import open_demo
+from napari_rdl.plugin.segment.widget import SegmentWidget
 
 IMAGES = Path(__file__).parent / "images"
 

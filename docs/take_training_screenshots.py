@@ -15,9 +15,9 @@ import napari
 import typer
 from qtpy.QtWidgets import QApplication, QDockWidget
 
-from napari_rdl.plugin.run_reader import State
-from napari_rdl.plugin.train_memory import TrainMemory
-from napari_rdl.plugin.train_widget import TrainWidget
+from napari_rdl.plugin.train.memory import TrainMemory
+from napari_rdl.plugin.train.widget import TrainWidget
+from napari_rdl.training.run.reader import State
 
 IMAGES = Path(__file__).parent / "images"
 WIDTH, HEIGHT = 330, 855

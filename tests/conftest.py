@@ -85,7 +85,7 @@ def brats_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_config():
     """The architecture of the tiny model."""
-    from napari_rdl.network import NetworkConfig
+    from napari_rdl.models import NetworkConfig
 
     return NetworkConfig(channels=(4, 8), groups=2)
 
@@ -95,7 +95,7 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory, tiny_config) -> Pa
     """A checkpoint of random weights at 2 mm whose labels differ between subsets."""
     import torch
 
-    from napari_rdl.network import ModelCard, RobustNet, save_model
+    from napari_rdl.models import ModelCard, RobustNet, save_model
 
     torch.manual_seed(3)
     network = RobustNet(tiny_config)
@@ -110,6 +110,6 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory, tiny_config) -> Pa
 @pytest.fixture
 def tiny_model(tiny_checkpoint: Path):
     """The tiny checkpoint, loaded."""
-    from napari_rdl.network import load_model
+    from napari_rdl.models import load_model
 
     return load_model(tiny_checkpoint)

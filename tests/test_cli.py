@@ -336,7 +336,7 @@ def test_a_modality_that_the_patient_lacks_is_named(shell, patient, tmp_path):
 
 
 def test_an_output_folder_that_is_a_file_is_refused_before_the_run(shell, patient, tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_rdl.network.load_model", lambda *_: pytest.fail("the model was loaded"))
+    monkeypatch.setattr("napari_rdl.models.load_model", lambda *_: pytest.fail("the model was loaded"))
     (tmp_path / "taken").write_text("")
     code, _, err = shell("predict", patient, "--out", tmp_path / "taken" / "out")
     assert code == 2
@@ -389,7 +389,7 @@ def test_a_run_is_not_repeated_on_a_changed_image(shell, patient, tmp_path):
 def test_a_run_is_not_repeated_with_other_weights(shell, patient, tmp_path, tiny_checkpoint):
     shell("predict", patient, "--out", tmp_path / "first", "--device", "cpu")
     (record,) = (tmp_path / "first").glob("*.json")
-    from napari_rdl.network import load_model, save_model
+    from napari_rdl.models import load_model, save_model
 
     model = load_model(tiny_checkpoint)
     with_other_card = model.card.model_copy(update={"steps": model.card.steps + 1})

@@ -24,7 +24,7 @@ import typer
 from safetensors.torch import load_file
 
 from napari_rdl.training.recipe import load_recipe, validate_config
-from napari_rdl.training.session import run_training
+from napari_rdl.training.run.session import run_training
 
 
 def main(

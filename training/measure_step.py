@@ -20,11 +20,11 @@ import torch
 import typer
 from torch.utils.flop_counter import FlopCounterMode
 
-from napari_rdl.network import RobustNet
+from napari_rdl.models import RobustNet
 from napari_rdl.training.config import TrainingConfig
+from napari_rdl.training.data.subsets import draw_proper_subset, draw_subsets, subset_matrix
 from napari_rdl.training.losses import Objective
 from napari_rdl.training.recipe import load_recipe
-from napari_rdl.training.subsets import draw_proper_subset, draw_subsets, subset_matrix
 
 
 def main(

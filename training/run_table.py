@@ -101,7 +101,7 @@ class Run:
     def is_trained(self) -> bool:
         """Return whether the last step is done and its weights are written."""
         from napari_rdl.training.config import TrainingConfig
-        from napari_rdl.training.schedule import total_steps
+        from napari_rdl.training.step.schedule import total_steps
 
         # A run that was stopped before its first line of metrics has weights all the same.
         if not all((self.folder / name).exists() for name in ("last.safetensors", "metrics.jsonl")):
@@ -130,10 +130,10 @@ class Run:
 
     def train(self) -> None:
         """Train, or go on with a run that was interrupted; then score it."""
-        from napari_rdl.network import load_model
+        from napari_rdl.models import load_model
         from napari_rdl.training.evaluate import EvaluationSettings, evaluate
         from napari_rdl.training.recipe import load_recipe
-        from napari_rdl.training.session import resume_training, run_training
+        from napari_rdl.training.run.session import resume_training, run_training
 
         if not self.is_trained():
             if (self.folder / "config.json").exists():
@@ -245,7 +245,7 @@ def _mean_and_spread(values: Scores) -> list[str]:
 
 
 def _subset_titles() -> list[str]:
-    from napari_rdl.compare.pooled import subset_title
+    from napari_rdl.cohort.pooled import subset_title
 
     return [subset_title(subset, MODALITIES) for subset in SUBSETS]
 

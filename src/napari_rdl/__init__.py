@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_rdl.case import Case, load_case
-    from napari_rdl.network import Model, load_model
+    from napari_rdl.models import Model, load_model
     from napari_rdl.segment import Representations, Segmentation, encode
 
 __version__ = version("napari-rdl")
@@ -20,8 +20,8 @@ __version__ = version("napari-rdl")
 _HOMES = {
     "Case": "case",
     "load_case": "case",
-    "Model": "network",
-    "load_model": "network",
+    "Model": "models",
+    "load_model": "models",
     "Representations": "segment",
     "Segmentation": "segment",
     "encode": "segment",

@@ -7,7 +7,7 @@ import pytest
 
 from napari_rdl.case import load_case
 from napari_rdl.compare import LabelStack
-from napari_rdl.network import load_model
+from napari_rdl.models import load_model
 from napari_rdl.segment import SegmentSettings, encode
 
 QUICK = SegmentSettings(device="cpu", precision="float32", tile=32, overlap=0)

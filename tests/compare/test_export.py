@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from napari_rdl.brats import MODALITIES, SUBSETS, subset_name
+from napari_rdl.cohort.charts import DARK, LIGHT, heat_map, png, worth_bars
+from napari_rdl.cohort.pooled import pool, subset_title
 from napari_rdl.compare import (
     MEASURES,
     measures_of,
@@ -15,10 +17,7 @@ from napari_rdl.compare import (
     rows_to_json,
     rows_to_markdown,
     study_subsets,
-    subset_title,
 )
-from napari_rdl.compare.charts import DARK, LIGHT, heat_map, png, worth_bars
-from napari_rdl.compare.pooled import pool
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def test_fifteen_rows_in_the_papers_order_with_the_numbers_of_the_metrics(repres
 
 
 def test_an_encoded_patient_is_not_encoded_again(representations, monkeypatch):
-    from napari_rdl.network import RobustNet
+    from napari_rdl.models import RobustNet
 
     def refuse(*_, **__):
         raise AssertionError("the backbone was asked")
@@ -153,7 +153,7 @@ def _reference_elsewhere(grid):
 
 
 def test_real_patient_equals_the_metrics(real_data):
-    from napari_rdl.network import load_model
+    from napari_rdl.models import load_model
 
     folder = real_data / "BraTS2021_00006"
     case = load_case(folder, modalities=("T1c",))

@@ -23,8 +23,8 @@ def finish(qtbot) -> Callable[[object], None]:
 @pytest.fixture
 def widget(make_napari_viewer, tiny_checkpoint: Path):
     """A docked widget that runs the tiny model on the CPU; ``widget.viewer`` is its viewer."""
-    from napari_rdl.plugin.segment_widget import SegmentWidget
-    from napari_rdl.plugin.session import RunChoice
+    from napari_rdl.plugin.segment.session import RunChoice
+    from napari_rdl.plugin.segment.widget import SegmentWidget
 
     viewer = make_napari_viewer()
     widget = SegmentWidget(viewer)
@@ -67,7 +67,7 @@ def studied_in(qtbot) -> Callable[[object], None]:
 @pytest.fixture
 def compare_beside() -> Callable[[object], object]:
     """Dock Compare subsets beside a Segment tumour widget; it is shut down at the end."""
-    from napari_rdl.plugin.compare_widget import CompareWidget
+    from napari_rdl.plugin.compare.widget import CompareWidget
 
     opened = []
 

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from napari_rdl.brats import MODALITIES
-from napari_rdl.plugin.layers import LAYER_KEY
+from napari_rdl.plugin.viewer.layers import LAYER_KEY
 from tests.plugin.conftest import WAIT_MS
 
 
 @pytest.fixture(scope="module")
 def finished(brats_folder, tiny_checkpoint, tmp_path_factory):
     """A study of two patients: one whole, one with T1c alone and no mask."""
-    from napari_rdl.compare.cohort import StudySettings, study_cohort
-    from napari_rdl.network import load_model
+    from napari_rdl.cohort.study import StudySettings, study_cohort
+    from napari_rdl.models import load_model
     from napari_rdl.segment import SegmentSettings
 
     root = tmp_path_factory.mktemp("cohort")
@@ -106,7 +106,7 @@ def test_a_folder_without_a_study_is_refused_in_a_sentence(stepping, tmp_path):
 def test_a_patient_that_has_gone_is_said(stepping, widget, finished, qtbot, monkeypatch):
     patients = tuple(one.model_copy(update={"folder": f"{one.folder}-gone"}) for one in finished.patients)
     monkeypatch.setattr(
-        "napari_rdl.compare.finished.load_study",
+        "napari_rdl.cohort.finished.load_study",
         lambda folder: type(finished)(
             finished.folder, finished.about, finished.settings, finished.modalities, patients, {}
         ),

@@ -14,9 +14,9 @@ from qtpy.QtWidgets import QApplication
 from napari_rdl.brats import MODALITIES, REGIONS, SUBSETS
 from napari_rdl.compare import agreement, changed_without, difference, entropy
 from napari_rdl.compare.export import BY_RULE
-from napari_rdl.plugin.compare_colours import readable_on, scale_colour
-from napari_rdl.plugin.compare_reference import file_choice
-from napari_rdl.plugin.layers import LAYER_KEY, placement
+from napari_rdl.plugin.compare.colours import readable_on, scale_colour
+from napari_rdl.plugin.compare.reference import file_choice
+from napari_rdl.plugin.viewer.layers import LAYER_KEY, placement
 from tests.plugin.conftest import WAIT_MS
 
 
@@ -178,7 +178,7 @@ def test_bars_are_the_shapley_values_and_where_shows_what_changes(compare, studi
 
 
 def test_a_region_empty_in_the_reference_has_a_dash(compare, studied, encoded, rest):
-    from napari_rdl.plugin.compare_reference import ReferenceChoice
+    from napari_rdl.plugin.compare.reference import ReferenceChoice
 
     grid = studied.case.grid
     flat = np.zeros(grid.shape, np.uint8)

@@ -10,9 +10,9 @@ from qtpy.QtWidgets import QPushButton
 
 from napari_rdl.brats import MODALITIES, REGIONS, SUBSETS, subset_name
 from napari_rdl.compare.export import MEASURES
-from napari_rdl.plugin.compare_matrix import PRESENT, SORT, VALUE
-from napari_rdl.plugin.compare_reference import ReferenceChoice, file_choice
-from napari_rdl.plugin.layers import LAYER_KEY, placement
+from napari_rdl.plugin.compare.matrix import PRESENT, SORT, VALUE
+from napari_rdl.plugin.compare.reference import ReferenceChoice, file_choice
+from napari_rdl.plugin.viewer.layers import LAYER_KEY, placement
 
 MEASURE = {measure.name: measure for measure in MEASURES}
 
@@ -164,7 +164,7 @@ def test_a_label_file_gives_what_the_expert_mask_gives(compare, studied, brats_f
 
 
 def test_nothing_encoded_is_said_with_a_way_on(make_napari_viewer):
-    from napari_rdl.plugin.compare_widget import CompareWidget
+    from napari_rdl.plugin.compare.widget import CompareWidget
 
     viewer = make_napari_viewer()
     compare = CompareWidget(viewer)

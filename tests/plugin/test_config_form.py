@@ -10,8 +10,8 @@ from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QAbstractSpinBox, QApplication, QComboBox
 
-from napari_rdl.plugin.config_editors import write_number
-from napari_rdl.plugin.config_form import ConfigForm, flat, leaf_fields, nested
+from napari_rdl.plugin.parts.config_editors import write_number
+from napari_rdl.plugin.parts.config_form import ConfigForm, flat, leaf_fields, nested
 from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.recipe import config_problems, load_recipe, recipe_names, setting_keys
 

@@ -10,7 +10,7 @@ from napari.layers import Image, Labels
 
 from napari_rdl.case import Grid, case_from_arrays, load_case
 from napari_rdl.errors import CaseError, OutputError
-from napari_rdl.plugin.layers import (
+from napari_rdl.plugin.viewer.layers import (
     LAYER_KEY,
     add_case,
     case_of,
@@ -25,7 +25,7 @@ from napari_rdl.plugin.layers import (
     scale_translate,
     world_affine,
 )
-from napari_rdl.plugin.prediction import PredictionLayer
+from napari_rdl.plugin.viewer.prediction import PredictionLayer
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_rdl.plugin.collapsible import Collapsible, plain_collapsible
+from napari_rdl.plugin.parts.collapsible import Collapsible, plain_collapsible
 
 DOCK = 300
 BESIDE = 4
@@ -102,7 +102,7 @@ def unexplained(page: QWidget) -> list[str]:
 
 @pytest.fixture
 def train(encoded):
-    from napari_rdl.plugin.train_widget import TrainWidget
+    from napari_rdl.plugin.train.widget import TrainWidget
 
     manager = npe2.PluginManager.instance()
     if "napari-rdl" not in manager:

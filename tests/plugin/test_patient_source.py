@@ -10,13 +10,13 @@ import pytest
 from napari.layers import Image
 
 from napari_rdl.errors import CaseError, GridsDifferError
-from napari_rdl.plugin.layers import image_layer_data
-from napari_rdl.plugin.patient_source import (
+from napari_rdl.plugin.segment.patient_source import (
     layer_image,
     read_layers,
     read_paths,
     shared_case_of,
 )
+from napari_rdl.plugin.viewer.layers import image_layer_data
 from tests.conftest import tiny_arrays
 
 

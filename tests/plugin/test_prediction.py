@@ -11,7 +11,7 @@ from napari.components import ViewerModel
 
 from napari_rdl.brats import REGIONS
 from napari_rdl.case import load_case
-from napari_rdl.plugin.prediction import PredictionLayer, region_outlines
+from napari_rdl.plugin.viewer.prediction import PredictionLayer, region_outlines
 
 small_classes = arrays(np.uint8, st.tuples(*[st.integers(1, 6)] * 3), elements=st.integers(0, 3))
 

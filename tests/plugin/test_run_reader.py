@@ -8,15 +8,15 @@ import time
 
 import pytest
 
-from napari_rdl.plugin.curve_picture import MOST_POINTS, CurveDrawer, CurvePicture, thinned
-from napari_rdl.plugin.dry_check import report_in_words
-from napari_rdl.plugin.run_process import Request, RunPlan
-from napari_rdl.plugin.run_reader import PIECE, RunReader, State
-from napari_rdl.plugin.run_view import figures_in_words
-from napari_rdl.plugin.times import duration
+from napari_rdl.plugin.parts.times import duration
+from napari_rdl.plugin.train.curve_picture import MOST_POINTS, CurveDrawer, CurvePicture, thinned
+from napari_rdl.plugin.train.dry_check import report_in_words
+from napari_rdl.plugin.train.run_view import figures_in_words
 from napari_rdl.training.recipe import load_recipe
-from napari_rdl.training.run_folder import RunFolder
-from napari_rdl.training.running import Ended, mark_of
+from napari_rdl.training.run.folder import RunFolder
+from napari_rdl.training.run.process import Request, RunPlan
+from napari_rdl.training.run.reader import PIECE, RunReader, State
+from napari_rdl.training.run.running import Ended, mark_of
 
 
 @pytest.fixture

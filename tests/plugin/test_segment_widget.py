@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_rdl.brats import MODALITIES, SUBSETS
 from napari_rdl.callbacks import Cancelled
-from napari_rdl.plugin.layers import LAYER_KEY
+from napari_rdl.plugin.viewer.layers import LAYER_KEY
 
 
 def layer_state(viewer) -> list[tuple[str, int, bytes]]:
@@ -317,7 +317,7 @@ def test_a_patient_that_cannot_be_read_touches_no_layer(encoded, brats_folder, t
 
 
 def test_a_checkpoint_that_is_none_is_refused_in_a_sentence(opened, tmp_path, finish):
-    from napari_rdl.plugin.session import RunChoice
+    from napari_rdl.plugin.segment.session import RunChoice
 
     path = tmp_path / "weights.safetensors"
     path.write_bytes(b"nothing of the kind")
@@ -484,7 +484,7 @@ def test_layers_without_a_file_are_segmented_on_their_own_grid(widget, finish):
 
 
 def test_choices_are_remembered(widget, make_napari_viewer, tiny_checkpoint, brats_folder, finish):
-    from napari_rdl.plugin.segment_widget import SegmentWidget
+    from napari_rdl.plugin.segment.widget import SegmentWidget
 
     widget.run_box.choice_changed.emit()
     widget.viewing.box.outlines_box.setChecked(True)

@@ -9,7 +9,7 @@ import pytest
 from qtpy.QtCore import QObject, QThread
 
 from napari_rdl.callbacks import Cancelled
-from napari_rdl.plugin.segment_worker import TaskRunner
+from napari_rdl.plugin.parts.tasks import TaskRunner
 
 
 @pytest.fixture

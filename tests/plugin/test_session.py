@@ -10,7 +10,7 @@ import pytest
 
 from napari_rdl.callbacks import Cancelled, ignore_progress, never_cancelled
 from napari_rdl.case import case_from_arrays, load_case
-from napari_rdl.plugin.session import RunChoice, Session
+from napari_rdl.plugin.segment.session import RunChoice, Session
 from tests.conftest import tiny_arrays
 
 BUDGET = 10**9

@@ -16,13 +16,14 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractSpinBox, QFileDialog, QMessageBox
 
-from napari_rdl.network import read_card
-from napari_rdl.plugin import run_process, train_widget
-from napari_rdl.plugin.run_process import RunPlan
-from napari_rdl.plugin.run_reader import State
-from napari_rdl.plugin.train_widget import RUNS, SETUP, TrainWidget
-from napari_rdl.training.run_folder import RunFolder
-from napari_rdl.training.running import ProcessMark, is_alive, mark_of, read_record
+from napari_rdl.models import read_card
+from napari_rdl.plugin.train import widget as train_widget
+from napari_rdl.plugin.train.widget import RUNS, SETUP, TrainWidget
+from napari_rdl.training.run import process as run_process
+from napari_rdl.training.run.folder import RunFolder
+from napari_rdl.training.run.process import RunPlan
+from napari_rdl.training.run.reader import State
+from napari_rdl.training.run.running import ProcessMark, is_alive, mark_of, read_record
 from tests.training.conftest import TINY, cache_folder, patients_folder
 
 __all__ = ["cache_folder", "patients_folder"]
@@ -410,7 +411,7 @@ def test_what_was_set_up_is_remembered(make_widget, changes, tmp_path):
 
 
 def test_what_is_remembered_but_no_longer_fits_is_no_hindrance(make_widget, tmp_path):
-    from napari_rdl.plugin.train_memory import TrainMemory
+    from napari_rdl.plugin.train.memory import TrainMemory
 
     TrainMemory().remember(
         recipe=str(tmp_path / "gone.toml"),

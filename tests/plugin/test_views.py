@@ -7,9 +7,9 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_rdl.case import case_from_arrays, load_case
-from napari_rdl.plugin.layers import add_case, correct_a_copy, plugin_metadata
-from napari_rdl.plugin.prediction import PredictionLayer
-from napari_rdl.plugin.views import (
+from napari_rdl.plugin.viewer.layers import add_case, correct_a_copy, plugin_metadata
+from napari_rdl.plugin.viewer.prediction import PredictionLayer
+from napari_rdl.plugin.viewer.views import (
     PLANES,
     current_plane,
     edge_letters,

@@ -10,21 +10,21 @@ from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeySequence
 from qtpy.QtWidgets import QFileDialog
 
-from napari_rdl.plugin.drop_target import DropTarget
-from napari_rdl.plugin.key_bindings import KeyEditor, why_not
-from napari_rdl.plugin.message_bar import MessageBar
-from napari_rdl.plugin.modality_switches import ModalitySwitches
-from napari_rdl.plugin.model_card import card_name, card_summary
-from napari_rdl.plugin.remembered import (
+from napari_rdl.plugin.parts.message_bar import MessageBar
+from napari_rdl.plugin.parts.model_card import card_name, card_summary
+from napari_rdl.plugin.parts.remembered import (
     DEFAULT_KEYS,
     Remembered,
     load_remembered,
     remembered_path,
     save_remembered,
 )
-from napari_rdl.plugin.run_box import RunBox
-from napari_rdl.plugin.session import RunChoice
-from napari_rdl.plugin.volumes_table import VolumesModel, VolumesTable, change
+from napari_rdl.plugin.segment.drop_target import DropTarget
+from napari_rdl.plugin.segment.key_bindings import KeyEditor, why_not
+from napari_rdl.plugin.segment.modality_switches import ModalitySwitches
+from napari_rdl.plugin.segment.run_box import RunBox
+from napari_rdl.plugin.segment.session import RunChoice
+from napari_rdl.plugin.segment.volumes_table import VolumesModel, VolumesTable, change
 
 
 @pytest.fixture
@@ -283,7 +283,7 @@ def test_a_folder_that_cannot_be_written_costs_only_the_memory(tmp_path, caplog)
 
 
 def test_a_path_breaks_instead_of_being_cut_off(shown):
-    from napari_rdl.plugin.section import WrappedLabel
+    from napari_rdl.plugin.parts.section import WrappedLabel
 
     path = "/data/a_very_long_folder_name/of_a_patient/with_no_space_at_all/flair.nii.gz"
     label = shown(WrappedLabel(path))
@@ -292,8 +292,8 @@ def test_a_path_breaks_instead_of_being_cut_off(shown):
 
 
 def test_the_legend_says_what_the_colours_mean_in_both_looks(shown):
-    from napari_rdl.plugin.section import WrappedLabel
-    from napari_rdl.plugin.view_box import ViewBox
+    from napari_rdl.plugin.parts.section import WrappedLabel
+    from napari_rdl.plugin.viewer.view_box import ViewBox
 
     box = shown(ViewBox())
     texts = [label.text() for label in box.findChildren(WrappedLabel)]
@@ -306,8 +306,8 @@ def test_the_legend_says_what_the_colours_mean_in_both_looks(shown):
 def test_the_legend_has_the_colours_of_the_outlines():
     from napari.layers import Labels
 
-    from napari_rdl.plugin.prediction import _outline_appearance
-    from napari_rdl.plugin.view_box import _outline_legend
+    from napari_rdl.plugin.viewer.prediction import _outline_appearance
+    from napari_rdl.plugin.viewer.view_box import _outline_legend
 
     layer = Labels(np.zeros((2, 2), np.uint8), colormap=_outline_appearance()["colormap"])
     for depth, (colour, _) in enumerate(_outline_legend(), start=1):

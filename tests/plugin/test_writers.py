@@ -8,8 +8,8 @@ import pytest
 from napari.layers import Labels
 
 from napari_rdl.plugin import writers
-from napari_rdl.plugin.layers import LAYER_KEY
 from napari_rdl.plugin.readers import read_paths
+from napari_rdl.plugin.viewer.layers import LAYER_KEY
 from napari_rdl.plugin.writers import write_labels
 
 

@@ -8,8 +8,8 @@ from napari_rdl.brats import MODALITIES, SUBSETS
 from napari_rdl.callbacks import Cancelled
 from napari_rdl.case import load_case
 from napari_rdl.errors import CaseError, DeviceError
-from napari_rdl.network import ModelCard, NetworkConfig, RobustNet
-from napari_rdl.network.checkpoint import Model
+from napari_rdl.models import ModelCard, NetworkConfig, RobustNet
+from napari_rdl.models.checkpoint import Model
 from napari_rdl.segment import SegmentSettings, encode
 from napari_rdl.segment import encoding as encoding_module
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from napari_rdl.brats import SUBSETS
 from napari_rdl.case import load_case
-from napari_rdl.network import ModelCard, NetworkConfig, RobustNet
-from napari_rdl.network.checkpoint import Model
+from napari_rdl.models import ModelCard, NetworkConfig, RobustNet
+from napari_rdl.models.checkpoint import Model
 from napari_rdl.segment import RepresentationCache, SegmentSettings, encode
 from napari_rdl.segment.working_grid import WorkingGrid, linear_weights
 

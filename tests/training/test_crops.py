@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_rdl.training.augment import Augmentation
-from napari_rdl.training.cache import PatientCache
 from napari_rdl.training.config import AugmentConfig
-from napari_rdl.training.crops import CropDataset, StepSampler, choose_corner, crop_loader, read_crop
+from napari_rdl.training.data.augment import Augmentation
+from napari_rdl.training.data.cache import PatientCache
+from napari_rdl.training.data.crops import CropDataset, StepSampler, choose_corner, crop_loader, read_crop
 from napari_rdl.training.patients import split_patients
 
 EVERYTHING = AugmentConfig(gamma=1, noise=1, blur=1, bias=1, affine=1, shift=0.2, scale=0.2)

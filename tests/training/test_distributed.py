@@ -6,7 +6,7 @@ import sys
 import torch
 from safetensors.torch import load_file
 
-from napari_rdl.training.session import run_training
+from napari_rdl.training.run.session import run_training
 
 TOLERANCE = {"rtol": 1e-3, "atol": 1e-6}
 """Of gradients in float32: the order of sums differs."""
@@ -22,7 +22,7 @@ def test_two_processes_give_the_gradients_of_one(tiny_training, brats_folder, tm
     program.write_text(
         "import json, sys\n"
         "from napari_rdl.training.recipe import validate_config\n"
-        "from napari_rdl.training.session import run_training\n"
+        "from napari_rdl.training.run.session import run_training\n"
         "run_training(validate_config(json.load(open(sys.argv[1])), 'test'), sys.argv[2])\n"
     )
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]

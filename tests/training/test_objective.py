@@ -5,12 +5,12 @@ import torch
 from torch.nn.functional import one_hot
 
 from napari_rdl.brats import CLASSES
-from napari_rdl.network import NetworkConfig, RobustNet, combine
+from napari_rdl.models import NetworkConfig, RobustNet, combine
 from napari_rdl.training.config import LossConfig
+from napari_rdl.training.data.subsets import draw_proper_subset, draw_subsets, subset_matrix
 from napari_rdl.training.losses import Objective, dice_loss, label_divergence, region_dice_loss
 from napari_rdl.training.losses.divergence import teacher_divergence
 from napari_rdl.training.losses.total import _SupervisedSubsets
-from napari_rdl.training.subsets import draw_proper_subset, draw_subsets, subset_matrix
 
 MATRIX = subset_matrix(("T1", "T1c", "T2", "FLAIR"))
 PRESENT = torch.tensor([[True] * 4, [True, True, False, True]])

@@ -18,12 +18,12 @@ from safetensors.torch import save_file
 
 from napari_rdl.brats import SUBSETS, subset_name
 from napari_rdl.errors import CheckpointError, ConfigError, DeviceError, NapariRdlError, OutputError
-from napari_rdl.network import load_model
-from napari_rdl.training.checkpointing import STATE_KEY
+from napari_rdl.models import load_model
 from napari_rdl.training.recipe import load_recipe
-from napari_rdl.training.run_folder import RunFolder
-from napari_rdl.training.session import dry_run, resume_training, run_training
-from napari_rdl.training.stepper import DivergedError
+from napari_rdl.training.run.folder import RunFolder
+from napari_rdl.training.run.session import dry_run, resume_training, run_training
+from napari_rdl.training.step.state import STATE_KEY
+from napari_rdl.training.step.stepper import DivergedError
 from tests.training.conftest import TINY
 
 MEASURED = ("samples_per_s", "memory_mb", "seconds")
@@ -161,7 +161,7 @@ def test_killed_and_resumed_is_the_same_run(tiny_training, tmp_path):
     (tmp_path / "config.json").write_text(config.model_dump_json())
     program = (
         "import json, sys; from napari_rdl.training.recipe import validate_config;"
-        "from napari_rdl.training.session import run_training;"
+        "from napari_rdl.training.run.session import run_training;"
         "run_training(validate_config(json.load(open(sys.argv[1])), 'test'), sys.argv[2])"
     )
     out = tmp_path / "killed"
@@ -243,7 +243,7 @@ def test_full_disk_is_survived(tiny_training, straight, tmp_path, caplog):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning:")  # TensorBoard's thread
 def test_best_weights_that_found_no_room_are_not_the_best(tiny_training, tmp_path, monkeypatch):
     scores, full = iter((0.3, 0.2)), ExitStack()
-    monkeypatch.setattr("napari_rdl.training.loop.overall", lambda table: next(scores))
+    monkeypatch.setattr("napari_rdl.training.step.trainer.overall", lambda table: next(scores))
 
     def progress(done, total, message):
         if message.startswith("loss"):

@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 
 from napari_rdl.errors import CaseError, ConfigError, DeviceError, OutputError
-from napari_rdl.training import loop
-from napari_rdl.training.preview import Example, preview_pixels
-from napari_rdl.training.run_folder import RunFolder
-from napari_rdl.training.running import Ended, ProcessMark, is_alive, mark_of, read_record
-from napari_rdl.training.session import resume_training, run_training
+from napari_rdl.training.run.folder import RunFolder
+from napari_rdl.training.run.running import Ended, ProcessMark, is_alive, mark_of, read_record
+from napari_rdl.training.run.session import resume_training, run_training
+from napari_rdl.training.step import trainer as loop
+from napari_rdl.training.step.preview import Example, preview_pixels
 from tests.training.test_run import assert_same, at_step, metrics, stop_after
 
 

@@ -74,7 +74,7 @@ def test_bad_input_is_one_sentence_and_code_2(run, words, sentence, tmp_path, mo
 def test_evaluate(patients_folder, tiny_checkpoint, tmp_path, capsys):
     import typer
 
-    from napari_rdl.training.shell import evaluate
+    from napari_rdl.cli.train import evaluate
 
     app = typer.Typer()
     app.command()(evaluate)
@@ -87,7 +87,5 @@ def test_evaluate(patients_folder, tiny_checkpoint, tmp_path, capsys):
 
 
 def test_help_loads_no_torch():
-    program = (
-        "import sys, napari_rdl.training.shell; sys.exit('torch' in sys.modules or 'monai' in sys.modules)"
-    )
+    program = "import sys, napari_rdl.cli.train; sys.exit('torch' in sys.modules or 'monai' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from napari_rdl.brats import MODALITIES, SUBSETS
-from napari_rdl.training.subsets import draw_proper_subset, draw_subsets, subset_matrix
+from napari_rdl.training.data.subsets import draw_proper_subset, draw_subsets, subset_matrix
 
 MATRIX = subset_matrix(MODALITIES)
 FULL = torch.ones(1, 4, dtype=torch.bool)

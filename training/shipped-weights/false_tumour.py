@@ -12,7 +12,7 @@ import numpy as np
 import typer
 
 from napari_rdl.case import case_from_arrays
-from napari_rdl.network import load_model
+from napari_rdl.models import load_model
 from napari_rdl.phantom import held_out_settings, make_phantom
 from napari_rdl.segment import encode
 

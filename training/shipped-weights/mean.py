@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from napari_rdl.errors import CheckpointError
-from napari_rdl.network import load_model, save_model
+from napari_rdl.models import load_model, save_model
 
 
 def main(

@@ -18,7 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from napari_rdl.errors import CheckpointError
-from napari_rdl.network import bundled_model_path, load_model, save_model
+from napari_rdl.models import bundled_model_path, load_model, save_model
 
 HERE = Path(__file__).parent
 TRAINED_ON = (

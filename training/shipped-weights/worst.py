@@ -16,9 +16,9 @@ import typer
 
 from napari_rdl.brats import subset_name
 from napari_rdl.case import write_atomically
+from napari_rdl.cohort.picture import draw_patient
 from napari_rdl.compare import Reference, study_subsets
-from napari_rdl.compare.picture import draw_patient
-from napari_rdl.network import load_model
+from napari_rdl.models import load_model
 from napari_rdl.segment import encode
 from napari_rdl.training.evaluate import EvaluationSettings, read_patient
 from napari_rdl.training.patients import patients_of

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from napari_rdl.case import Case
     from napari_rdl.compare import SubsetStudy
-    from napari_rdl.network import Model
+    from napari_rdl.models import Model
     from napari_rdl.segment import Representations, SegmentSettings
 
 SIZES: tuple[str, ...] = ("brats", "small")

@@ -23,10 +23,10 @@ def measure_viewer(representations: Representations, repeats: int) -> ViewerTime
 
     Reading the pixels back makes sure that drawing has ended, so the times are upper bounds.
     """
-    from napari_rdl.plugin.demo import closing_viewer
-    from napari_rdl.plugin.layers import add_case
-    from napari_rdl.plugin.prediction import PredictionLayer
-    from napari_rdl.plugin.views import show_plane
+    from napari_rdl.plugin.segment.demo import closing_viewer
+    from napari_rdl.plugin.viewer.layers import add_case
+    from napari_rdl.plugin.viewer.prediction import PredictionLayer
+    from napari_rdl.plugin.viewer.views import show_plane
 
     case = representations.case
     index = case.grid.shape[_AXIAL] // 2
@@ -60,8 +60,8 @@ def measure_watch(seconds: float = 10.0) -> WatchTime:
     NapariRdlError
         If the training does not run.
     """
-    from napari_rdl.plugin.answering import gaps_beside_a_run
-    from napari_rdl.plugin.demo import closing_viewer
+    from napari_rdl.plugin.segment.demo import closing_viewer
+    from napari_rdl.plugin.train.window_delay import gaps_beside_a_run
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, closing_viewer() as viewer:
         gaps = gaps_beside_a_run(viewer, Path(folder), seconds)

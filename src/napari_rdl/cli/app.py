@@ -19,8 +19,8 @@ from napari_rdl.cli.demo import demo
 from napari_rdl.cli.phantom import phantom
 from napari_rdl.cli.predict import predict
 from napari_rdl.cli.study import study
+from napari_rdl.cli.train import evaluate, train
 from napari_rdl.errors import NapariRdlError
-from napari_rdl.training.shell import evaluate, train
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130

@@ -31,7 +31,7 @@ def bench(
     """
     with stdout_for_results(), progress_bar("Benchmark") as progress:
         from napari_rdl.bench import bench_case, measure
-        from napari_rdl.network import load_model
+        from napari_rdl.models import load_model
         from napari_rdl.segment import SegmentSettings
 
         case = bench_case(size, progress)

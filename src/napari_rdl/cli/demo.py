@@ -40,14 +40,14 @@ def demo(
     if out is not None:
         raise ConfigError(f"--out {out} is for a run without a window; add --headless.")
     if model is not None:
-        from napari_rdl.network import load_model
+        from napari_rdl.models import load_model
 
         load_model(model)  # what cannot be used is said here, not in a window
     with progress_bar("Sample patient") as progress:
         from napari_rdl.phantom import sample_patient_folder
 
         patient = sample_patient_folder(progress)
-    from napari_rdl.plugin.demo import show_demo
+    from napari_rdl.plugin.segment.demo import show_demo
 
     show_demo(patient, model=None if model is None else Path(model), device=device)
 
@@ -58,7 +58,7 @@ def _write_demo(reason: str, out: Path, model: str | None, device: str) -> None:
     with stdout_for_results(), progress_bar("Sample patient") as progress:
         from napari_rdl.brats import all_subsets
         from napari_rdl.case import load_case, write_atomically
-        from napari_rdl.network import load_model
+        from napari_rdl.models import load_model
         from napari_rdl.phantom import sample_patient_folder
         from napari_rdl.segment import SegmentSettings, encode
         from napari_rdl.segment.figure import draw_segmentations

@@ -26,7 +26,7 @@ from napari_rdl.cli.sources import Source, find_sources
 from napari_rdl.errors import ConfigError, NapariRdlError
 
 if TYPE_CHECKING:
-    from napari_rdl.network import Model as LoadedModel
+    from napari_rdl.models import Model as LoadedModel
     from napari_rdl.segment import SegmentSettings
 
 
@@ -166,7 +166,7 @@ def _new_run(
 ) -> Run:
     subset = _parse_modalities(modalities)
     started = perf_counter()
-    from napari_rdl.network import load_model
+    from napari_rdl.models import load_model
     from napari_rdl.segment import SegmentSettings
 
     settings = SegmentSettings(device=device)

@@ -12,7 +12,7 @@ from napari_rdl.errors import CaseError, CheckpointError
 
 if TYPE_CHECKING:
     from napari_rdl.case import Provenance
-    from napari_rdl.network import Model
+    from napari_rdl.models import Model
     from napari_rdl.segment import SegmentSettings
 
 
@@ -48,7 +48,7 @@ def recorded_model(path: Path, record: Provenance, given: str | None) -> Model:
     CheckpointError
         If they cannot be read or are others.
     """
-    from napari_rdl.network import load_model
+    from napari_rdl.models import load_model
 
     model = load_model(given or record.weights.path)
     if model.sha256 != record.weights.sha256:

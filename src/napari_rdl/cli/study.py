@@ -45,8 +45,8 @@ def study(
     """
     refuse_unusable_folder(out)
     with stdout_for_results(), progress_bar("Study") as progress:
-        from napari_rdl.compare.cohort import StudySettings, find_cohort, study_cohort
-        from napari_rdl.network import load_model
+        from napari_rdl.cohort.study import StudySettings, find_cohort, study_cohort
+        from napari_rdl.models import load_model
         from napari_rdl.segment import SegmentSettings
 
         find_cohort(data)  # before the model is loaded, which takes longer
@@ -63,8 +63,8 @@ def study(
         )
     if finished is None:
         return  # another process reports
-    from napari_rdl.compare.report import markdown
-    from napari_rdl.compare.summary import pooled_worth, tables_of
+    from napari_rdl.cohort.report import markdown
+    from napari_rdl.cohort.summary import pooled_worth, tables_of
 
     tables = tables_of(finished)
     if as_json:

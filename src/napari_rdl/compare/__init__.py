@@ -31,10 +31,8 @@ from napari_rdl.compare.export import (
     rows_to_json,
     rows_to_markdown,
 )
-from napari_rdl.compare.finished import FinishedStudy, StudiedPatient, load_study
 from napari_rdl.compare.label_stack import LabelStack
 from napari_rdl.compare.other_labels import expert_reference, labels_of_checkpoint, read_labels
-from napari_rdl.compare.pooled import subset_title
 from napari_rdl.compare.scores import Reference, RegionScore
 from napari_rdl.compare.shapley import ModalityWorth, changed_without, shapley_values
 from napari_rdl.compare.study import SubsetRow, SubsetStudy, study_subsets
@@ -50,14 +48,12 @@ __all__ = [
     "ONLY_B",
     "PARTS",
     "DifferenceVolumes",
-    "FinishedStudy",
     "LabelStack",
     "Measure",
     "ModalityWorth",
     "Place",
     "Reference",
     "RegionScore",
-    "StudiedPatient",
     "SubsetRow",
     "SubsetStudy",
     "agreement",
@@ -67,7 +63,6 @@ __all__ = [
     "entropy",
     "expert_reference",
     "labels_of_checkpoint",
-    "load_study",
     "measures_of",
     "places_of_disagreement",
     "read_labels",
@@ -76,6 +71,5 @@ __all__ = [
     "rows_to_markdown",
     "shapley_values",
     "study_subsets",
-    "subset_title",
     "vote_share",
 ]

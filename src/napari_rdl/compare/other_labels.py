@@ -87,7 +87,7 @@ def labels_of_checkpoint(
     Cancelled
         If `cancelled` answered True.
     """
-    from napari_rdl.network import load_model
+    from napari_rdl.models import load_model
     from napari_rdl.segment import encode
 
     representations = encode(

@@ -16,7 +16,7 @@ import numpy as np
 from napari.utils.notifications import show_warning
 
 from napari_rdl.errors import CaseError
-from napari_rdl.plugin.layers import (
+from napari_rdl.plugin.viewer.layers import (
     LAYER_KEY,
     LayerData,
     class_colormap,
@@ -25,7 +25,7 @@ from napari_rdl.plugin.layers import (
     image_layer_data,
     placement,
 )
-from napari_rdl.plugin.views import show_new_patient
+from napari_rdl.plugin.viewer.views import show_new_patient
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

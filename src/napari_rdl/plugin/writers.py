@@ -12,7 +12,7 @@ from napari.layers import Labels
 from napari.utils.notifications import show_info, show_warning
 
 from napari_rdl.errors import NapariRdlError, OutputError
-from napari_rdl.plugin.layers import LAYER_KEY, checked_classes, world_affine
+from napari_rdl.plugin.viewer.layers import LAYER_KEY, checked_classes, world_affine
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

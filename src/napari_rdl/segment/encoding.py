@@ -15,7 +15,7 @@ from napari_rdl.brats import order_modalities
 from napari_rdl.callbacks import Cancelled, IsCancelled, Progress, ignore_progress, never_cancelled
 from napari_rdl.case import Case, brain_mask, normalize
 from napari_rdl.errors import CaseError, CheckpointError, DeviceError
-from napari_rdl.network import Model
+from napari_rdl.models import Model
 from napari_rdl.segment.devices import resolve_device, resolve_precision
 from napari_rdl.segment.ladder import Rung, free_memory, is_out_of_memory, rungs
 from napari_rdl.segment.representations import ModalityRepresentation, Representations

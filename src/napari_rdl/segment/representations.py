@@ -13,7 +13,7 @@ from torch import Tensor
 from napari_rdl.brats import order_modalities
 from napari_rdl.callbacks import Cancelled, IsCancelled, Progress, ignore_progress, never_cancelled
 from napari_rdl.case import Case
-from napari_rdl.network import Model
+from napari_rdl.models import Model
 from napari_rdl.segment.segmentation import Segmentation
 from napari_rdl.segment.settings import SegmentSettings
 from napari_rdl.segment.working_grid import Box

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from napari_rdl.brats import subset_name
 from napari_rdl.case import Case, Provenance, WeightsRecord, input_records, save_labels
 from napari_rdl.metrics import volumes_ml
-from napari_rdl.network import bundled_model_path
+from napari_rdl.models import bundled_model_path
 from napari_rdl.segment.settings import SegmentSettings
 
 

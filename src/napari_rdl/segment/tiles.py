@@ -8,7 +8,7 @@ import torch
 from monai.inferers import sliding_window_inference
 from torch import Tensor
 
-from napari_rdl.network import RobustNet, weigh
+from napari_rdl.models import RobustNet, weigh
 from napari_rdl.segment.devices import autocast
 
 

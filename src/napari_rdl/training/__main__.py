@@ -6,8 +6,8 @@ import sys
 
 import typer
 
+from napari_rdl.cli.train import train
 from napari_rdl.errors import NapariRdlError
-from napari_rdl.training.shell import train
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from napari_rdl.network import NetworkConfig
+from napari_rdl.models import NetworkConfig
 
 Divergence = Literal[
     "holder",

@@ -28,12 +28,12 @@ from napari_rdl.case import (
     load_case,
     write_atomically,
 )
-from napari_rdl.compare.processes import processes, wait_for_all
+from napari_rdl.cohort.processes import processes, wait_for_all
 from napari_rdl.compare.scores import Reference
 from napari_rdl.errors import CaseError, ConfigError
-from napari_rdl.network import Model
+from napari_rdl.models import Model
 from napari_rdl.segment import SegmentSettings, encode
-from napari_rdl.training.cache import code_digest
+from napari_rdl.training.data.cache import code_digest
 from napari_rdl.training.patients import Patient, patients_of
 
 logger = logging.getLogger(__name__)

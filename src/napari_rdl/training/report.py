@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_rdl.case import write_atomically
-from napari_rdl.compare.charts import heat_map, png
-from napari_rdl.compare.pooled import PooledTable, pool
+from napari_rdl.cohort.charts import heat_map, png
+from napari_rdl.cohort.pooled import PooledTable, pool
 
 if TYPE_CHECKING:
     from napari_rdl.training.evaluate import Evaluation, EvaluationSettings

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_rdl.network import RobustNet, fuse_features
+from napari_rdl.models import RobustNet, fuse_features
 from napari_rdl.training.config import LossConfig
 from napari_rdl.training.losses.dice import dice_loss, region_dice_loss
 from napari_rdl.training.losses.divergence import label_divergence, teacher_divergence

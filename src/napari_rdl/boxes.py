@@ -1,0 +1,1 @@
+"""Bounding boxes of what is in a volume, and crops by them."""

@@ -1,0 +1,6 @@
+"""Many patients: one resumable runner, evaluation, study, tables, report."""
+
+from napari_rdl.cohort.finished import FinishedStudy, StudiedPatient, load_study
+from napari_rdl.cohort.pooled import subset_title
+
+__all__ = ["FinishedStudy", "StudiedPatient", "load_study", "subset_title"]

@@ -1,0 +1,54 @@
+"""The model: channel encoders, shared backbone, dynamic combination; and its checkpoints.
+
+Names load their modules when first used: reading a model card, as the plugin does, loads no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_rdl.models.card import ModelCard, bundled_model_path, read_card
+    from napari_rdl.models.checkpoint import Model, load_model, model_bytes, save_model
+    from napari_rdl.models.rdl.combination import combine, fuse_features, weigh
+    from napari_rdl.models.rdl.config import NetworkConfig
+    from napari_rdl.models.rdl.model import ModalityOutput, RobustNet
+
+_HOMES = {
+    "ModelCard": "card",
+    "bundled_model_path": "card",
+    "read_card": "card",
+    "Model": "checkpoint",
+    "load_model": "checkpoint",
+    "model_bytes": "checkpoint",
+    "save_model": "checkpoint",
+    "combine": "rdl.combination",
+    "fuse_features": "rdl.combination",
+    "weigh": "rdl.combination",
+    "NetworkConfig": "rdl.config",
+    "ModalityOutput": "rdl.model",
+    "RobustNet": "rdl.model",
+}
+
+__all__ = [
+    "ModalityOutput",
+    "Model",
+    "ModelCard",
+    "NetworkConfig",
+    "RobustNet",
+    "bundled_model_path",
+    "combine",
+    "fuse_features",
+    "load_model",
+    "model_bytes",
+    "read_card",
+    "save_model",
+    "weigh",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(import_module(f"napari_rdl.models.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,95 @@
+"""The model card: what a checkpoint says of itself, readable without loading torch."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError, safe_open
+
+from napari_rdl.errors import CheckpointError
+from napari_rdl.models.rdl.config import NetworkConfig
+
+CARD_KEY = "napari-rdl"
+"""Where the card stands in a safetensors file's metadata."""
+
+
+class ModelCard(BaseModel):
+    """Metadata stored as JSON beside the tensors of a checkpoint."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Literal[1] = Field(1, title="Format", description="Version of the checkpoint's layout.")
+    name: str = Field(title="Name", description="Short name shown in menus.")
+    network: NetworkConfig = Field(title="Network", description="Architecture.")
+    spacing: tuple[float, float, float] = Field(
+        title="Working spacing", description="Voxel size in mm at which the network was trained."
+    )
+    tile: int = Field(
+        64,
+        ge=1,
+        title="Tile",
+        description="Edge in voxels of the cubes that the network is used on: that of its training crops, "
+        "since group normalisation sees how much of a cube is tumour.",
+    )
+    normalization: Literal["zscore-brain"] = Field(
+        "zscore-brain",
+        title="Normalisation",
+        description="How intensities are prepared: z-score over brain voxels, each modality on its own.",
+    )
+    trained_on: str = Field("", title="Trained on", description="The data, in a sentence.")
+    intended_use: str = Field(
+        "Research only. Not a medical device; not for diagnosis or treatment.",
+        title="Intended use",
+        description="What the weights may be used for.",
+    )
+    steps: int = Field(0, ge=0, title="Steps", description="Optimiser steps taken.")
+    recipe: dict[str, Any] = Field(
+        default_factory=dict, title="Recipe", description="Resolved training configuration."
+    )
+    results: dict[str, Any] = Field(
+        default_factory=dict, title="Results", description="Measured figures, by benchmark."
+    )
+
+
+def bundled_model_path() -> Path:
+    """Return the file of the weights that ship with the package."""
+    return Path(str(files("napari_rdl"))) / "models" / "weights" / "shipped.safetensors"
+
+
+def read_card(path: str | Path) -> ModelCard:
+    """Read a checkpoint's model card without its tensors.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, is no safetensors file, or carries no card of ours.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"There is no checkpoint at {path}: give the path of a .safetensors file.")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read as a safetensors file ({error}): choose a checkpoint saved by napari-rdl."
+        ) from error
+    if CARD_KEY not in metadata:
+        raise CheckpointError(
+            f"{path} is a safetensors file without a napari-rdl model card: choose a checkpoint that "
+            "napari-rdl saved."
+        )
+    try:
+        return ModelCard.model_validate(json.loads(metadata[CARD_KEY]))
+    except (ValidationError, json.JSONDecodeError) as error:
+        where = "its JSON"
+        if isinstance(error, ValidationError):
+            where = ".".join(map(str, error.errors()[0]["loc"])) or "its fields"
+        raise CheckpointError(
+            f"The model card in {path} does not fit this version of napari-rdl (at {where}): "
+            "use the version that wrote it, or another checkpoint."
+        ) from error

@@ -1,0 +1,1 @@
+"""The paper's network: channel encoders, shared backbone, dynamic combination."""

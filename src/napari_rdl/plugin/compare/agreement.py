@@ -1,0 +1,246 @@
+"""Where the subsets agree and where they do not: two image layers, and a list of places to go to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.utils.colormaps import Colormap
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import QAbstractItemView, QCheckBox, QHeaderView, QTableView, QWidget
+
+from napari_rdl.brats import subset_name
+from napari_rdl.plugin.compare.layers import CompareLayers, VolumeWorker
+from napari_rdl.plugin.compare.shown import Comparison
+from napari_rdl.plugin.parts.section import Section, WrappedLabel
+from napari_rdl.plugin.viewer.layers import scale_translate
+
+if TYPE_CHECKING:
+    from napari_rdl.compare import Place
+    from napari_rdl.plugin.compare.runner import Studied
+
+AGREEMENT, ENTROPY = "agreement", "entropy"
+COLUMNS = ("ml", "agree", "R", "A", "S")
+_ROWS = 6
+_NONE = QModelIndex()
+
+# What all agree on, and what is sure, is seen through.
+_AGREEMENT_MAP = Colormap([[0.7, 0, 0.6, 0.95], [1, 0.45, 0.1, 0.85], [1, 0.95, 0.5, 0.6], [1, 1, 0.8, 0]])
+_ENTROPY_MAP = Colormap([[0.2, 0.5, 1, 0], [0.2, 0.6, 1, 0.6], [0.6, 1, 0.6, 0.8], [1, 1, 0.6, 0.95]])
+
+
+class PlacesModel(QAbstractTableModel):
+    """A row for each place of disagreement, worst first."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.places: list[Place] = []
+
+    def set_places(self, places: list[Place]) -> None:
+        """Take other places."""
+        self.beginResetModel()
+        self.places = list(places)
+        self.endResetModel()
+
+    def rowCount(self, parent: QModelIndex = _NONE) -> int:  # noqa: N802 - Qt's name
+        """Return how many places there are."""
+        return 0 if parent.isValid() else len(self.places)
+
+    def columnCount(self, parent: QModelIndex = _NONE) -> int:  # noqa: N802 - Qt's name
+        """Return five: volume, agreement, centroid."""
+        return 0 if parent.isValid() else len(COLUMNS)
+
+    def headerData(  # noqa: N802 - Qt's name
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> Any:
+        """Name the columns."""
+        if orientation != Qt.Orientation.Horizontal:
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return COLUMNS[section]
+        if role == Qt.ItemDataRole.ToolTipRole:
+            if section == 0:
+                return "Volume of the place in ml"
+            if section == 1:
+                return "Mean share of the subsets that say the same there"
+            way = ("right", "anterior", "superior")[section - 2]
+            return f"Centroid in mm towards {way}"
+        return None
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Return a cell's text, tooltip or alignment."""
+        place = self.places[index.row()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            if index.column() == 0:
+                return f"{place.volume_ml:.2f}"
+            if index.column() == 1:
+                return f"{100 * place.agreement:.0f} %"
+            return f"{place.centroid_mm[index.column() - 2]:.0f}"
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return "Click to go there"
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return int((Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter).value)
+        return None
+
+
+class AgreementBox(Section):
+    """Two switches and the list of places.
+
+    Signals
+    -------
+    agreement_switched, entropy_switched : bool
+    place_chosen : Place
+    """
+
+    agreement_switched = Signal(bool)
+    entropy_switched = Signal(bool)
+    place_chosen = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Where the subsets disagree", parent)
+        self.agreement_box = QCheckBox("Agreement of all subsets")
+        self.agreement_box.setToolTip(
+            "An image of the share of the subsets that give each voxel its most voted class; "
+            "what all agree on is left clear"
+        )
+        self.entropy_box = QCheckBox("Entropy of the subset shown")
+        self.entropy_box.setToolTip(
+            "An image of how unsure the subset shown is of its own labels: 0 sure, 1 undecided"
+        )
+        self.agreement_box.toggled.connect(self.agreement_switched)
+        self.entropy_box.toggled.connect(self.entropy_switched)
+        self.places = PlacesModel(self)
+        self.table = QTableView()
+        self.table.setModel(self.places)
+        self.table.setAccessibleName("Places where the subsets disagree most")
+        self.table.setToolTip("Click a place to go there")
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setTabKeyNavigation(False)
+        self.table.setShowGrid(False)
+        self.table.setWordWrap(False)
+        self.table.verticalHeader().hide()
+        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.table.horizontalHeader().setHighlightSections(False)
+        self.table.clicked.connect(self._on_place)
+        self.table.activated.connect(self._on_place)
+        self.table.selectionModel().currentRowChanged.connect(lambda now, _before: self._on_place(now))
+        self.hint = WrappedLabel()
+        self.body.addWidget(self.agreement_box)
+        self.body.addWidget(self.entropy_box)
+        self.body.addWidget(self.hint)
+        self.body.addWidget(self.table)
+        self.show_places([])
+
+    def show_places(self, places: list[Place]) -> None:
+        """List these places."""
+        self.places.set_places(places)
+        self.hint.setText(
+            "They agree least in these places; click one to go there:"
+            if places
+            else "There is no place in which they disagree much."
+        )
+        self.table.setVisible(bool(places))
+        height = self.table.fontMetrics().height() + 5
+        self.table.verticalHeader().setMinimumSectionSize(height)
+        self.table.verticalHeader().setDefaultSectionSize(height)
+        rows = min(len(places), _ROWS)
+        head = self.table.horizontalHeader().sizeHint().height()
+        self.table.setFixedHeight(rows * height + head + 2 * self.table.frameWidth())
+
+    def _on_place(self, index: QModelIndex) -> None:
+        if index.isValid():
+            self.place_chosen.emit(self.places.places[index.row()])
+
+
+class CompareAgreement(QObject):
+    """Keeps the two layers at the study and the subset shown, and goes to places."""
+
+    def __init__(self, comparison: Comparison, layers: CompareLayers, parent: QObject) -> None:
+        super().__init__(parent)
+        self._comparison = comparison
+        self._layers = layers
+        self.workers = {AGREEMENT: VolumeWorker(self), ENTROPY: VolumeWorker(self)}
+        self.box = AgreementBox()
+        self.box.agreement_switched.connect(lambda _on: self._show_agreement())
+        self.box.entropy_switched.connect(lambda _on: self._show_entropy())
+        self.box.place_chosen.connect(self.go_to)
+        comparison.studied_changed.connect(self._on_studied)
+        comparison.subset_changed.connect(lambda _subset: self._show_entropy())
+        comparison.patient_changed.connect(lambda _case: self.stop())
+
+    def go_to(self, place: Place) -> None:
+        """Turn the slices and the camera to a place."""
+        studied, viewer = self._comparison.studied, self._comparison.viewer
+        if studied is None or viewer.dims.ndim < 3:
+            return
+        scale, translate = scale_translate(studied.case.grid)
+        world = [translate[axis] + scale[axis] * place.voxel[axis] for axis in range(3)]
+        front = viewer.dims.ndim - 3
+        viewer.dims.set_point(range(front, front + 3), world)
+        shown = [world[axis - front] if axis >= front else 0.0 for axis in viewer.dims.displayed]
+        viewer.scene.camera.center = (*viewer.scene.camera.center[: 3 - len(shown)], *shown)
+
+    def stop(self) -> None:
+        """Want no layers any more."""
+        for worker in self.workers.values():
+            worker.stop()
+        for box in (self.box.agreement_box, self.box.entropy_box):
+            with QSignalBlocker(box):
+                box.setChecked(False)
+
+    def shut_down(self) -> None:
+        """Stop for good."""
+        for worker in self.workers.values():
+            worker.shut_down()
+
+    def _on_studied(self, studied: Studied | None) -> None:
+        places = studied.places if studied is not None else []
+        if places != self.box.places.places:
+            self.box.show_places(places)
+        can = studied is not None and self._comparison.representations is not None
+        self.box.entropy_box.setEnabled(can)
+        self._show_agreement()
+
+    def _show_agreement(self) -> None:
+        studied, worker = self._comparison.studied, self.workers[AGREEMENT]
+        if studied is None or not self.box.agreement_box.isChecked():
+            worker.stop()
+            self._layers.hide(AGREEMENT)
+            return
+
+        def compute() -> Any:
+            from napari_rdl.compare import agreement
+
+            return agreement(studied.study.stack)
+
+        def show(shares: np.ndarray) -> None:
+            if self._comparison.studied is studied:
+                limits = (0.25, 1.0)  # four classes: no fewer can have most of the votes
+                self._layers.show_image(studied.case, AGREEMENT, shares, _AGREEMENT_MAP, limits)
+
+        worker.ask(compute, show)
+
+    def _show_entropy(self) -> None:
+        comparison, worker = self._comparison, self.workers[ENTROPY]
+        studied, representations = comparison.studied, comparison.representations
+        subset = comparison.subset
+        if studied is None or representations is None or not self.box.entropy_box.isChecked() or not subset:
+            worker.stop()
+            self._layers.hide(ENTROPY)
+            return
+
+        def compute() -> Any:
+            from napari_rdl.compare import entropy
+
+            return entropy(representations, subset)
+
+        def show(values: np.ndarray) -> None:
+            if comparison.representations is representations:
+                self._layers.show_image(studied.case, ENTROPY, values, _ENTROPY_MAP, (0.0, 1.0))
+                layer = self._layers.get(ENTROPY)
+                if layer is not None:
+                    layer.name = f"{studied.case.name} entropy of {subset_name(subset)}"
+
+        worker.ask(compute, show)

@@ -1,0 +1,234 @@
+"""A finished study of many patients: opened from its folder and stepped through, worst first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, QSignalBlocker, Signal
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QWidget
+
+from napari_rdl import brats
+from napari_rdl.errors import CaseError, NapariRdlError
+from napari_rdl.plugin.compare.layers import CompareLayers, VolumeWorker
+from napari_rdl.plugin.compare.runner import Studied
+from napari_rdl.plugin.compare.shown import Comparison
+from napari_rdl.plugin.parts.inputs import narrow_combo
+from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel
+from napari_rdl.plugin.viewer.views import step_to_tumour
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+    from napari_rdl.callbacks import IsCancelled, Progress
+    from napari_rdl.case import Case
+    from napari_rdl.cohort.finished import FinishedStudy, StudiedPatient
+    from napari_rdl.plugin.compare.memory import CompareMemory
+
+SUBJECT = "studied labels"
+
+
+class CohortBox(Section):
+    """Open a study, and step from patient to patient.
+
+    Signals
+    -------
+    open_asked : no value
+    patient_chosen : int
+        Place in the study, 0 is the worst.
+    """
+
+    open_asked = Signal()
+    patient_chosen = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Finished study of many patients", parent)
+        self.open_button = QPushButton("Open study…")
+        self.open_button.setToolTip(
+            "Choose the folder that `napari-rdl study` wrote; nothing is encoded again"
+        )
+        self.summary = WrappedLabel()
+        self.patients = narrow_combo("The patients of the study, worst first")
+        self.patients.setAccessibleName("Patient")
+        self.worse_button, self.better_button = QPushButton("◀"), QPushButton("▶")
+        for button, way in ((self.worse_button, "worse"), (self.better_button, "better")):
+            button.setToolTip(f"Go to the next {way} patient")
+            button.setAccessibleName(f"Next {way} patient")
+            button.setFixedWidth(34)
+        self._steps = QWidget()
+        row = QHBoxLayout(self._steps)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(SPACING)
+        row.addWidget(self.worse_button)
+        row.addWidget(self.patients, 1)
+        row.addWidget(self.better_button)
+        self.body.addWidget(self.open_button)
+        self.body.addWidget(self.summary)
+        self.body.addWidget(self._steps)
+        self.open_button.clicked.connect(self.open_asked)
+        self.patients.activated.connect(self.patient_chosen)
+        self.worse_button.clicked.connect(lambda: self.patient_chosen.emit(self.patients.currentIndex() - 1))
+        self.better_button.clicked.connect(lambda: self.patient_chosen.emit(self.patients.currentIndex() + 1))
+        self._steps.setVisible(False)
+
+    def show_study(self, study: FinishedStudy) -> None:
+        """List a study's patients."""
+        with QSignalBlocker(self.patients):
+            self.patients.clear()
+            for patient in study.patients:
+                score = f"Dice {100 * patient.score:.1f} %" if patient.score is not None else "no reference"
+                self.patients.addItem(f"{patient.name}, {score}")
+        count = len(study.patients)
+        text = f"{study.folder.name}: {count} patient{'' if count == 1 else 's'}, worst first."
+        if study.failed:
+            text += f" Failed: {', '.join(study.failed)}."
+        self.summary.setText(text)
+        self._steps.setVisible(bool(count))
+
+    def show_place(self, place: int) -> None:
+        """Mark the patient that is shown."""
+        with QSignalBlocker(self.patients):
+            self.patients.setCurrentIndex(place)
+        self.worse_button.setEnabled(place > 0)
+        self.better_button.setEnabled(place + 1 < self.patients.count())
+
+
+class CompareCohort(QObject):
+    """Has Segment tumour open a patient of the study, and shows what was found then.
+
+    Signals
+    -------
+    failed : Exception
+    reference_known : str
+        What the study that was opened was compared with: ``truth``, ``full`` or ``none``.
+    """
+
+    failed = Signal(object)
+    reference_known = Signal(str)
+
+    def __init__(
+        self,
+        comparison: Comparison,
+        layers: CompareLayers,
+        memory: CompareMemory,
+        open_segment: Callable[[], None],
+        parent: QWidget,
+    ) -> None:
+        super().__init__(parent)
+        self._comparison = comparison
+        self._layers = layers
+        self._memory = memory
+        self._open_segment = open_segment
+        self._widget = parent
+        self._study: FinishedStudy | None = None
+        self._awaited: StudiedPatient | None = None
+        self._shown: StudiedPatient | None = None
+        self.worker = VolumeWorker(self)
+        self.box = CohortBox()
+        self.box.open_asked.connect(self._ask)
+        self.box.patient_chosen.connect(self.go_to)
+        comparison.segment_changed.connect(self._on_segment)
+        comparison.patient_changed.connect(self._on_patient)
+        comparison.studied_changed.connect(self._on_studied)
+        comparison.subset_changed.connect(self._on_subset)
+        comparison.encoded.connect(self._on_encoded)
+
+    def open(self, folder: Path) -> None:
+        """Open a finished study and its worst patient."""
+        from napari_rdl.cohort.finished import load_study
+
+        try:
+            study = load_study(folder)
+        except NapariRdlError as error:
+            self.failed.emit(error)
+            return
+        self._study = study
+        self._memory.remember(study_folder=folder)
+        self.box.show_study(study)
+        if study.patients:
+            self.go_to(0)
+
+    def go_to(self, place: int) -> None:
+        """Open a patient of the study; 0 is the worst."""
+        if self._study is None or not 0 <= place < len(self._study.patients):
+            return
+        if self._comparison.segment is None:
+            self._open_segment()
+        segment = self._comparison.segment
+        if segment is None or segment.tasks.busy:
+            self.failed.emit(CaseError("Segment tumour is at work: wait until it has ended, or cancel it."))
+            return
+        patient = self._study.patients[place]
+        self._awaited = patient
+        segment.open_patient(patient.folder, resample=bool(self._study.settings.get("resample", False)))
+        if not segment.tasks.busy:  # unsaved corrections were to be kept
+            self._awaited = None
+            return
+        self.box.show_place(place)
+
+    def shut_down(self) -> None:
+        """Stop for good."""
+        self.worker.shut_down()
+
+    def _ask(self) -> None:
+        start = str(self._memory.choices.study_folder or "")
+        chosen = QFileDialog.getExistingDirectory(self._widget, "Open a finished study", start)
+        if chosen:
+            self.open(Path(chosen))
+
+    def _on_segment(self) -> None:
+        if self._comparison.segment is not None:
+            self._comparison.segment.problem.connect(self._on_problem)
+
+    def _on_problem(self, sentence: str) -> None:
+        if self._awaited is not None:
+            self._awaited = None
+            self.failed.emit(CaseError(sentence))
+
+    def _on_patient(self, case: Case | None) -> None:
+        patient, self._awaited, self._shown = self._awaited, None, None
+        study = self._study
+        if patient is None or case is None or study is None:
+            return
+        self._shown = patient
+
+        def read(progress: Progress, cancelled: IsCancelled) -> Studied:
+            progress(0, 0, "Reading the study")
+            if case.grid.shape != patient.shape:
+                raise CaseError(
+                    f"{patient.folder} holds other images than were studied: run the study again."
+                )
+            # A convention that was named for the study is not known to the patient opened here.
+            known = study.load_case(patient) if study.settings.get("labels") else case
+            return Studied(case, study.open(patient, known), list(patient.places))
+
+        self._comparison.runner.make(read)
+
+    def _on_studied(self, studied: Studied | None) -> None:
+        if studied is None or self._shown is None or self._comparison.representations is not None:
+            return
+        if not self._comparison.subset:
+            self.reference_known.emit(self._shown.reference or "none")
+            self._comparison.go_to(studied.study.modalities)
+            full = studied.study.labels(studied.study.modalities)
+            step_to_tumour(self._comparison.viewer, studied.case.grid, full)
+
+    def _on_encoded(self, representations: object) -> None:
+        # The prediction layer shows the rows from now on.
+        self._shown = None
+        self.worker.stop()
+        self._layers.hide(SUBJECT)
+
+    def _on_subset(self, subset: tuple[str, ...]) -> None:
+        studied = self._comparison.studied
+        if self._shown is None or studied is None or not subset:
+            return
+
+        def show(labels: np.ndarray) -> None:
+            if self._comparison.studied is studied and self._shown is not None:
+                names = [brats.CLASS_TITLES.get(name, name) for name in brats.CLASSES]
+                self._layers.show_labels(studied.case, SUBJECT, labels, dict(brats.CLASS_COLOURS), names)
+
+        self.worker.ask(lambda: studied.study.labels(subset), show)

@@ -1,0 +1,164 @@
+"""What is compared now: the study of the patient that Segment tumour has open, and the subset shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_rdl.brats import subset_name
+from napari_rdl.plugin.compare.runner import Studied, StudyRunner
+from napari_rdl.plugin.segment.docked import docked
+
+if TYPE_CHECKING:
+    import numpy as np
+    from napari.viewer import Viewer
+    from numpy.typing import NDArray
+
+    from napari_rdl.case import Case
+    from napari_rdl.plugin.segment.widget import SegmentWidget
+    from napari_rdl.segment import Representations
+
+SEGMENT = "Segment tumour"
+
+SHOWN, REFERENCE = "shown", "reference"
+"""What can be compared besides single subsets: the row shown, and the reference."""
+
+Side = str | tuple[str, ...]
+"""`SHOWN`, `REFERENCE` or a subset."""
+
+
+class Comparison(QObject):
+    """Follows the Segment tumour widget of the same viewer, and owns the study.
+
+    Signals
+    -------
+    patient_changed : Case or None
+        Another patient, or none: whatever was made for the last one goes.
+    encoded : Representations
+        There is something to study.
+    studied_changed : Studied or None
+    subset_changed : tuple of str
+        Another row is shown; empty where none is.
+    segment_changed : no value
+        Segment tumour was opened or closed.
+    """
+
+    patient_changed = Signal(object)
+    encoded = Signal(object)
+    studied_changed = Signal(object)
+    subset_changed = Signal(object)
+    segment_changed = Signal()
+
+    def __init__(self, viewer: Viewer, parent: QObject) -> None:
+        super().__init__(parent)
+        self.viewer = viewer
+        self.runner = StudyRunner(self)
+        self.segment: SegmentWidget | None = None
+        self.subset: tuple[str, ...] = ()
+        self.runner.study_changed.connect(self._on_studied)
+
+    @property
+    def studied(self) -> Studied | None:
+        """The study shown."""
+        return self.runner.studied
+
+    @property
+    def case(self) -> Case | None:
+        """The patient that is open."""
+        return self.segment.session.case if self.segment is not None else None
+
+    @property
+    def representations(self) -> Representations | None:
+        """What was encoded; None while nothing was, or where a finished study is looked at."""
+        return self.segment.session.representations if self.segment is not None else None
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to compare."""
+        return self.representations is not None or self.studied is not None
+
+    @property
+    def advice(self) -> str:
+        """What the patient is, or what to do first."""
+        case = self.case
+        if case is None:
+            return f"Open a patient in {SEGMENT} and press Run: then all of its subsets are compared here."
+        if not self.ready:
+            return f"{case.name} is open but not segmented yet: press Run in {SEGMENT}."
+        return f"{case.name}: {', '.join(case.modalities)}."
+
+    def follow(self) -> None:
+        """Turn to the Segment tumour widget that is open, now and whenever one is opened."""
+        docked.changed.connect(self._on_docked)
+        self._on_docked()
+
+    def go_to(self, subset: tuple[str, ...]) -> None:
+        """Show a subset: in the prediction layer, where something was encoded."""
+        if self.segment is not None and self.representations is not None:
+            self.segment.set_subset(subset)
+        elif self.studied is not None:
+            self._on_subset(subset)
+
+    def shut_down(self) -> None:
+        """Follow nobody and stop all work."""
+        docked.changed.disconnect(self._on_docked)
+        self._leave()
+        self.runner.shut_down()
+
+    def _on_docked(self) -> None:
+        segment = docked.find(self.viewer)
+        if segment is self.segment:
+            return
+        self._leave()
+        self.segment = segment
+        if segment is not None:
+            segment.session.case_changed.connect(self._on_case)
+            segment.session.representations_changed.connect(self._on_representations)
+            segment.session.subset_changed.connect(self._on_subset)
+        self.segment_changed.emit()
+        self._on_case(self.case)
+        self._on_representations(self.representations)
+        if segment is not None and segment.session.subset:
+            self._on_subset(segment.session.subset)
+
+    def _leave(self) -> None:
+        if self.segment is not None:
+            session = self.segment.session
+            session.case_changed.disconnect(self._on_case)
+            session.representations_changed.disconnect(self._on_representations)
+            session.subset_changed.disconnect(self._on_subset)
+            self.segment = None
+
+    def _on_case(self, case: Case | None) -> None:
+        self.runner.let_go()
+        self.subset = ()
+        self.patient_changed.emit(case)
+
+    def _on_representations(self, representations: Representations | None) -> None:
+        # A patient who loses its representations is another patient: `_on_case` was told.
+        if representations is not None:
+            self.runner.let_go()
+            self.encoded.emit(representations)
+
+    def _on_subset(self, subset: tuple[str, ...]) -> None:
+        self.subset = tuple(subset)
+        self.subset_changed.emit(self.subset)
+
+    def _on_studied(self, studied: Studied | None) -> None:
+        self.studied_changed.emit(studied)
+
+
+def labels_of(studied: Studied, side: Side) -> NDArray[np.uint8] | None:
+    """Return the class indices of the reference or of a subset; None where there are none."""
+    study = studied.study
+    if side == REFERENCE:
+        return study.reference.classes if study.reference is not None else None
+    return study.labels(side) if side in study.subsets else None
+
+
+def title_of(studied: Studied, side: Side) -> str:
+    """Return how the reference or a subset is called."""
+    if side == REFERENCE:
+        return studied.study.reference.title if studied.study.reference is not None else "no reference"
+    return "full set" if side == studied.study.modalities else subset_name(side)

@@ -1,0 +1,300 @@
+"""The dock widget **Compare subsets**: puts its parts together and passes what they say on."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from napari.utils.notifications import show_warning
+from qtpy.QtCore import QEvent, QSize, Qt, Signal
+from qtpy.QtWidgets import QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
+
+from napari_rdl.errors import NapariRdlError
+from napari_rdl.plugin.compare.agreement import CompareAgreement
+from napari_rdl.plugin.compare.cohort import CompareCohort
+from napari_rdl.plugin.compare.export import CompareExport
+from napari_rdl.plugin.compare.layers import CompareLayers
+from napari_rdl.plugin.compare.matrix_box import MatrixBox
+from napari_rdl.plugin.compare.memory import CompareMemory
+from napari_rdl.plugin.compare.reference import NOTHING, ReferenceChoice, maker_of
+from napari_rdl.plugin.compare.shown import SEGMENT, Comparison
+from napari_rdl.plugin.compare.two import CompareTwo
+from napari_rdl.plugin.compare.worth import CompareWorth
+from napari_rdl.plugin.parts.message_bar import MessageBar
+from napari_rdl.plugin.parts.section import Section, WrappedLabel
+from napari_rdl.plugin.parts.window_watch import WindowWatch
+from napari_rdl.plugin.settings import PLUGIN_NAME
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_rdl.case import Case
+    from napari_rdl.plugin.compare.runner import Studied
+    from napari_rdl.segment import Representations
+
+logger = logging.getLogger(__name__)
+
+DOCK_WIDTH = 310
+
+
+class CompareWidget(QWidget):
+    """What every subset of a patient's modalities would have said, and what each modality is worth.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+
+    Signals
+    -------
+    problem : str
+        What went wrong, in a sentence.
+    """
+
+    problem = Signal(str)
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self.memory = CompareMemory()
+        self.comparison = Comparison(napari_viewer, self)
+        self._tried = ReferenceChoice(NOTHING, "")
+        self._stands = ReferenceChoice(NOTHING, "")
+        self._watch = WindowWatch(self, lambda: True, self.shut_down)
+
+        self.messages = MessageBar()
+        self.patient = WrappedLabel()
+        self.open_button = QPushButton(f"Open {SEGMENT}")
+        self.open_button.setToolTip("Open the widget in which a patient is opened and segmented")
+        self.matrix_box = MatrixBox(napari_viewer)
+        self.layers = CompareLayers(napari_viewer)
+        self.two = CompareTwo(self.comparison, self.layers, self.memory, self)
+        self.worth = CompareWorth(self.comparison, self.layers, self.memory, self)
+        self.agreement = CompareAgreement(self.comparison, self.layers, self)
+        self.cohort = CompareCohort(self.comparison, self.layers, self.memory, self.open_segment, self)
+        self.export = CompareExport(self.comparison, self.matrix_box.table, self.worth.box, self.memory, self)
+        self.matrix_box.body.addWidget(self.export.bar)
+        self.parts: list[QWidget] = [self.matrix_box, self.two.box, self.worth.box, self.agreement.box]
+        self._lay_out()
+        self._connect()
+
+        self.matrix_box.set_measure(self.memory.choices.measure)
+        self._say_where_files_are()
+        self.comparison.follow()
+        self._say_what_to_do()
+
+    @property
+    def table(self) -> QWidget:
+        """The table of subsets."""
+        return self.matrix_box.table
+
+    # --- What can be asked of the widget from code, as from its parts
+
+    def set_reference(self, choice: ReferenceChoice) -> None:
+        """Compare with another reference; where that fails, the last one stays."""
+        studied, representations = self.comparison.studied, self.comparison.representations
+        case = studied.case if studied is not None else self.comparison.case
+        if case is None or (studied is None and representations is None):
+            return
+        self.messages.clear()
+        self.matrix_box.reference_box.set_current(choice)
+        self._tried = choice
+        try:
+            make = maker_of(choice, case)
+        except NapariRdlError as error:
+            self._on_error(error)
+            return
+        if studied is not None:
+            self.comparison.runner.compare_with(make)
+        else:
+            self.comparison.runner.study(representations, make)
+
+    def open_segment(self) -> None:
+        """Open Segment tumour beside this widget."""
+        dock, _ = self._viewer.window.add_plugin_dock_widget(PLUGIN_NAME, SEGMENT, tabify=True)
+        dock.show()
+        dock.raise_()
+
+    def shut_down(self) -> None:
+        """Stop all work and follow nobody; the widget is of no use then."""
+        if self._viewer is None:
+            return
+        self.comparison.shut_down()
+        for part in (self.two, self.worth, self.agreement, self.cohort):
+            part.shut_down()
+        self.layers.clear()
+        self.matrix_box.reference_box.release()
+        self._viewer.events.theme.disconnect(self._on_theme)
+        self._watch.release()
+        self._viewer = None
+
+    # --- Putting together
+
+    def _lay_out(self) -> None:
+        patient = Section("Patient")
+        patient.body.addWidget(self.patient)
+        patient.body.addWidget(self.open_button)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(6, 6, 6, 6)
+        column.setSpacing(14)
+        for part in (patient, *self.parts, self.cohort.box):
+            column.addWidget(part)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidget(content)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._scroll = scroll
+        self.messages.setContentsMargins(6, 6, 6, 0)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(6)
+        outer.addWidget(self.messages)
+        outer.addWidget(scroll, 1)
+
+    def _connect(self) -> None:
+        comparison, runner, box = self.comparison, self.comparison.runner, self.matrix_box
+        comparison.patient_changed.connect(self._on_patient)
+        comparison.encoded.connect(self._on_encoded)
+        comparison.studied_changed.connect(self._on_studied)
+        comparison.subset_changed.connect(box.table.show_subset)
+        comparison.segment_changed.connect(self._say_what_to_do)
+        runner.busy_changed.connect(box.set_busy)
+        runner.progressed.connect(box.show_progress)
+        runner.measured.connect(self._on_measured)
+        runner.failed.connect(self._on_error)
+        box.table.subset_chosen.connect(comparison.go_to)
+        box.cancel_asked.connect(self._on_cancel)
+        box.measure_chosen.connect(lambda name: self.memory.remember(measure=name))
+        box.reference_box.chosen.connect(self._on_reference_chosen)
+        box.table.pin_asked.connect(self.two.box.pin)
+        self.two.pins_changed.connect(box.table.matrix.set_pins)
+        self.export.done.connect(box.status.setText)
+        self.export.failed.connect(self._say)
+        self.cohort.failed.connect(self._say)
+        self.cohort.reference_known.connect(self._on_reference_known)
+        for worker in (
+            self.two.worker,
+            self.worth.worker,
+            self.cohort.worker,
+            *self.agreement.workers.values(),
+        ):
+            worker.failed.connect(self._say)
+        self.open_button.clicked.connect(self.open_segment)
+        self._viewer.events.theme.connect(self._on_theme)
+
+    # --- What the comparison says
+
+    def _on_patient(self, case: Case | None) -> None:
+        self.messages.clear()
+        self.layers.clear()
+        self.matrix_box.reference_box.set_case(case, self.memory.choices.reference)
+        self._tried = self._stands = self.matrix_box.reference_box.current
+        self._say_what_to_do()
+
+    def _on_encoded(self, representations: Representations) -> None:
+        self._say_what_to_do()
+        self.set_reference(self.matrix_box.reference_box.current)
+
+    def _on_studied(self, studied: Studied | None) -> None:
+        if studied is not None:
+            self._watch.follow()
+            self._stands = self._tried
+        self.matrix_box.show_study(studied)
+        self.matrix_box.table.show_subset(self.comparison.subset)
+        self._say_what_to_do()
+
+    def _on_measured(self, done: int, total: int) -> None:
+        studied = self.comparison.studied
+        if studied is not None and not self.comparison.runner.busy:
+            self.matrix_box.show_measured(studied, done, total)
+
+    def _on_error(self, error: Exception) -> None:
+        self._say(error)
+        self._fall_back()
+
+    def _say(self, error: Exception) -> None:
+        if isinstance(error, NapariRdlError):
+            sentence = str(error)
+            logger.info("Refused: %s", sentence)
+        else:
+            sentence = (
+                f"Something went wrong that should not ({type(error).__name__}: {error}). The log says more."
+            )
+            logger.error("A task of the widget failed", exc_info=error)
+        self.messages.show_message("error", sentence)
+        show_warning(sentence)
+        self.problem.emit(sentence)
+
+    def _on_cancel(self) -> None:
+        self.comparison.runner.cancel()
+        if self.comparison.studied is not None:
+            self._fall_back()
+        else:
+            self.messages.show_message(
+                "note", "Cancelled. Choose a reference to compare the subsets after all."
+            )
+
+    def _fall_back(self) -> None:
+        """Return to the reference that the table shows; without a table, make one of volumes alone."""
+        if self.comparison.studied is not None:
+            self._tried = self._stands
+            self.matrix_box.reference_box.set_current(self._stands)
+        elif self._tried.kind != NOTHING and (representations := self.comparison.representations) is not None:
+            self._tried = ReferenceChoice(NOTHING, "")
+            self.matrix_box.reference_box.set_current(self._tried)
+            # What went wrong stays in sight.
+            self.comparison.runner.study(representations, maker_of(self._tried, representations.case))
+
+    # --- What the parts say
+
+    def _on_reference_chosen(self, choice: ReferenceChoice) -> None:
+        if choice.kind == "file":
+            self.memory.remember(folder=choice.what.parent)
+        elif choice.kind == "checkpoint":
+            self.memory.remember(checkpoint_folder=choice.what.parent)
+        elif choice.kind in ("none", "truth", "full"):
+            self.memory.remember(reference=choice.kind)
+        self._say_where_files_are()
+        self.set_reference(choice)
+
+    def _say_where_files_are(self) -> None:
+        choices, box = self.memory.choices, self.matrix_box.reference_box
+        box.start_folders = {"file": choices.folder, "checkpoint": choices.checkpoint_folder}
+
+    def _on_reference_known(self, kind: str) -> None:
+        box = self.matrix_box.reference_box
+        box.set_case(self.comparison.case, kind)
+        self._tried = self._stands = box.current
+
+    def _on_theme(self) -> None:
+        self.matrix_box.set_theme(self._viewer)
+        self.worth.box.set_theme(self._viewer)
+
+    def _say_what_to_do(self) -> None:
+        ready = self.comparison.ready
+        self.patient.setText(self.comparison.advice)
+        self.open_button.setVisible(not ready)
+        for part in self.parts:
+            part.setVisible(ready)
+
+    # --- Size and the end
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Ask for a dock of ordinary width."""
+        return QSize(DOCK_WIDTH, self._scroll.widget().sizeHint().height())
+
+    def showEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
+        """Notice the window that will be closed one day."""
+        super().showEvent(event)
+        bar = self._scroll.verticalScrollBar().sizeHint().width()
+        self._scroll.setMinimumWidth(self._scroll.widget().minimumSizeHint().width() + bar)
+        if self._viewer is not None:
+            self._watch.follow()
+
+    def event(self, event: QEvent) -> bool:
+        """Stop work when the dock is closed for good: napari then takes the widget out of it."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.shut_down()
+        return super().event(event)

@@ -1,0 +1,1 @@
+"""Parts that every widget is made of."""

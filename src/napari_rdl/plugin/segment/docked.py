@@ -1,0 +1,54 @@
+"""Which Segment tumour widget stands in which viewer, for widgets that work beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from weakref import ReferenceType, ref
+
+from psygnal import Signal
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_rdl.plugin.segment.widget import SegmentWidget
+
+
+class Docked:
+    """Knows the open widgets and holds none of them.
+
+    Signals
+    -------
+    changed : no value
+        A widget was opened or closed.
+    """
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        self._open: list[tuple[int, ReferenceType[SegmentWidget]]] = []
+
+    def announce(self, viewer: Viewer, widget: SegmentWidget) -> None:
+        """Take note of a widget that was opened."""
+        self._open.append((_identity(viewer), ref(widget)))
+        self.changed.emit()
+
+    def withdraw(self, widget: SegmentWidget) -> None:
+        """Forget a widget that was closed."""
+        self._open = [(key, other) for key, other in self._open if other() not in (None, widget)]
+        self.changed.emit()
+
+    def find(self, viewer: Viewer) -> SegmentWidget | None:
+        """Return the viewer's widget, the one opened last if there are several."""
+        for key, other in reversed(self._open):
+            if key == _identity(viewer) and (widget := other()) is not None:
+                return widget
+        return None
+
+
+def _identity(viewer: Any) -> int:
+    # napari gives each plugin's widget a proxy of its own.
+    return id(getattr(viewer, "__wrapped__", viewer))
+
+
+docked = Docked()
+"""Those of this process."""

@@ -1,0 +1,147 @@
+"""Keys that flip modalities, bound in code: npe2's keybindings are not passed on to napari yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from app_model.types import KeyBinding
+from napari.settings import get_settings
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import QGridLayout, QKeySequenceEdit, QLabel, QPushButton, QWidget
+
+from napari_rdl import brats
+from napari_rdl.plugin.parts.message_bar import MessageBar
+from napari_rdl.plugin.parts.remembered import DEFAULT_KEYS
+from napari_rdl.plugin.parts.section import SPACING
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+
+class ModalityKeys:
+    """Binds one key per modality in a viewer.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    flip : callable
+        Called with the modality whose key was pressed.
+    """
+
+    def __init__(self, viewer: Viewer, flip: Callable[[str], None]) -> None:
+        self._viewer = viewer
+        self._flip = flip
+        self._bound: dict[str, str] = {}
+
+    @property
+    def bound(self) -> dict[str, str]:
+        """The keys that are bound now, modality -> key."""
+        return dict(self._bound)
+
+    def bind(self, keys: Mapping[str, str]) -> None:
+        """Bind these keys (modality -> key such as ``F1`` or ``Alt+1``) in place of the last ones."""
+        self.release()
+        for modality, key in keys.items():
+            if key:
+                self._viewer.bind_key(_napari_key(key), self._flipper(modality), overwrite=True)
+                self._bound[modality] = key
+
+    def release(self) -> None:
+        """Give the keys back."""
+        for key in self._bound.values():
+            self._viewer.bind_key(_napari_key(key), None, overwrite=True)
+        self._bound.clear()
+
+    def _flipper(self, modality: str) -> Callable[[object], None]:
+        def flip(viewer: object) -> None:
+            self._flip(modality)
+
+        return flip
+
+
+def why_not(key: str, modality: str, keys: Mapping[str, str]) -> str | None:
+    """Return why `key` cannot flip `modality`, in a sentence, or None if it can."""
+    if not key:
+        return None
+    try:
+        binding = KeyBinding.from_str(_napari_key(key))
+    except (ValueError, KeyError):
+        return f"{key} cannot be used as a key."
+    if "," in key or len(binding.parts) > 1:
+        return f"{key} is a sequence: use one key, with Ctrl, Alt or Shift if you like."
+    for other, taken in keys.items():
+        if other != modality and taken and KeyBinding.from_str(_napari_key(taken)) == binding:
+            return f"{key} already flips {other}."
+    for action, bindings in get_settings().shortcuts.shortcuts.items():
+        if binding in bindings:
+            return f"{key} is napari's key for '{action.partition(':')[2].replace('_', ' ')}': use another."
+    return None
+
+
+class KeyEditor(QWidget):
+    """One field per modality to press a key in.
+
+    Signals
+    -------
+    keys_changed : dict of str to str
+        Modality -> key, all of them free to use.
+    """
+
+    keys_changed = Signal(dict)
+
+    def __init__(self, keys: Mapping[str, str], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._keys = dict(keys)
+        self.edits: dict[str, QKeySequenceEdit] = {}
+        self.message = MessageBar()
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(SPACING)
+        grid.setColumnStretch(1, 1)
+        for row, modality in enumerate(brats.MODALITIES):
+            edit = QKeySequenceEdit(QKeySequence(self._keys.get(modality, "")))
+            edit.setToolTip(f"Click, then press the key that is to flip {modality}")
+            edit.editingFinished.connect(lambda name=modality: self._on_edited(name))
+            label = QLabel(modality)
+            label.setBuddy(edit)
+            grid.addWidget(label, row, 0, Qt.AlignmentFlag.AlignLeft)
+            grid.addWidget(edit, row, 1)
+            self.edits[modality] = edit
+        reset = QPushButton("Back to the first keys")
+        reset.setToolTip("Use " + ", ".join(f"{key} for {name}" for name, key in DEFAULT_KEYS.items()))
+        reset.clicked.connect(self._reset)
+        grid.addWidget(reset, len(brats.MODALITIES), 0, 1, 2)
+        grid.addWidget(self.message, len(brats.MODALITIES) + 1, 0, 1, 2)
+
+    def _on_edited(self, modality: str) -> None:
+        edit = self.edits[modality]
+        key = edit.keySequence().toString(QKeySequence.SequenceFormat.PortableText)
+        if key == self._keys.get(modality, ""):
+            return
+        problem = why_not(key, modality, self._keys)
+        if problem:
+            edit.setKeySequence(QKeySequence(self._keys.get(modality, "")))
+            self.message.show_message("warning", problem)
+            return
+        self.message.clear()
+        self._keys[modality] = key
+        self.keys_changed.emit(dict(self._keys))
+
+    def _reset(self) -> None:
+        self._keys = dict(DEFAULT_KEYS)
+        for modality, edit in self.edits.items():
+            edit.setKeySequence(QKeySequence(self._keys[modality]))
+        self.message.clear()
+        self.keys_changed.emit(dict(self._keys))
+
+
+def _napari_key(key: str) -> str:
+    """Turn Qt's portable spelling of a key (``Ctrl+F1``) into napari's."""
+    return (
+        key.replace("Meta+", "Meta-")
+        .replace("Ctrl+", "Ctrl-")
+        .replace("Alt+", "Alt-")
+        .replace("Shift+", "Shift-")
+    )

@@ -1,0 +1,184 @@
+"""Keeps the prediction layer at the subset chosen: the slice shown at once, then the volume."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_rdl.plugin.parts.tasks import TaskRunner
+from napari_rdl.plugin.viewer.layers import plugin_metadata
+from napari_rdl.plugin.viewer.prediction import PredictionLayer
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_rdl.callbacks import IsCancelled, Progress
+    from napari_rdl.segment import Representations, Segmentation
+
+PAINT_FIRST_MS = 15
+"""Time for the slice to reach the screen before the volume takes the processor."""
+
+
+class PredictionUpdater(QObject):
+    """Draws one patient's prediction. The last subset asked for wins, whatever is still at work.
+
+    Signals
+    -------
+    settled : Segmentation
+        The whole volume of the subset asked for last is shown.
+    failed : Exception
+    """
+
+    settled = Signal(object)
+    failed = Signal(object)
+
+    def __init__(self, viewer: Viewer, parent: QObject) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._runner = TaskRunner(self)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(PAINT_FIRST_MS)
+        self._timer.timeout.connect(self._start_volume)
+        self._representations: Representations | None = None
+        self._wanted: tuple[str, ...] = ()
+        self._pending = False
+        self._outlines = False
+        self._hidden = False
+        self.prediction: PredictionLayer | None = None
+        for event in (viewer.dims.events.current_step, viewer.dims.events.order, viewer.dims.events.ndisplay):
+            event.connect(self._on_place_changed)
+
+    @property
+    def pending(self) -> bool:
+        """Whether the layer does not hold the whole volume yet."""
+        return self._pending
+
+    def set_outlines(self, on: bool) -> None:
+        """Show regions as outlines, now and in layers to come."""
+        self._outlines = on
+        self._hidden = False
+        if self.prediction is not None:
+            with self._selection_kept():
+                self.prediction.set_outlines(on)
+
+    def show(self, representations: Representations, subset: tuple[str, ...]) -> None:
+        """Show the prediction of `subset`: the slice in view now, the volume as soon as it is there."""
+        if (representations, subset) == (self._representations, self._wanted) and not self._pending:
+            return
+        self._representations, self._wanted = representations, subset
+        self._pending = True
+        if self._hidden and self.prediction is not None:
+            self.prediction.set_outlines(self._outlines)
+            self._hidden = False
+        self._show_slice()
+        self._timer.start()
+
+    def show_volume(self, representations: Representations, segmentation: Segmentation) -> None:
+        """Show a prediction that was computed already."""
+        self._representations, self._wanted = representations, segmentation.modalities
+        self._settle(segmentation)
+
+    def hide(self) -> None:
+        """Take the prediction out of sight until a subset is chosen again."""
+        self._hidden = self.prediction is not None
+        for layer in self._viewer.layers:
+            if plugin_metadata(layer).get("role") in ("prediction", "outline"):
+                layer.visible = False
+
+    def settle_now(self) -> None:
+        """Have the whole volume shown when this returns."""
+        if self._pending and self._representations is not None:
+            self._settle(self._representations.combine(self._wanted))
+
+    def remove(self) -> None:
+        """Take the prediction out of the viewer and turn to nobody."""
+        self._representations, self._wanted, self._pending = None, (), False
+        self._timer.stop()
+        if self.prediction is not None:
+            self.prediction.remove()
+            self.prediction = None
+
+    def shut_down(self) -> None:
+        """Stop at once: the viewer is closing."""
+        self._representations, self._pending = None, False
+        self._timer.stop()
+        self._runner.shut_down()
+        events = self._viewer.dims.events
+        for event in (events.current_step, events.order, events.ndisplay):
+            event.disconnect(self._on_place_changed)
+        if self.prediction is not None:
+            self.prediction.close()
+            self.prediction = None
+
+    def _layer_of(self, representations: Representations) -> PredictionLayer:
+        if self.prediction is None:
+            with self._selection_kept():
+                self.prediction = PredictionLayer(self._viewer, representations.case)
+                self.prediction.set_outlines(self._outlines)
+        return self.prediction
+
+    @contextmanager
+    def _selection_kept(self) -> Iterator[None]:
+        """Leave selected what the user selected, though layers are added."""
+        active = self._viewer.layers.selection.active
+        yield
+        if active is not None and active in self._viewer.layers:
+            self._viewer.layers.selection.active = active
+
+    def _show_slice(self) -> None:
+        representations = self._representations
+        place = self._place()
+        if representations is None or place is None:
+            return
+        axis, index = place
+        classes = representations.label_slice(self._wanted, axis, index)
+        self._layer_of(representations).show_slice(axis, index, classes)
+
+    def _place(self) -> tuple[int, int] | None:
+        """Return the axis cut and the index of the slice shown, or None where there is none."""
+        dims = self._viewer.dims
+        front = dims.ndim - 3
+        cut = [axis - front for axis in dims.not_displayed if axis >= front]
+        if self._representations is None or front < 0 or len(cut) != 1:
+            return None
+        layer = self._layer_of(self._representations).layer
+        index = round(float(layer.world_to_data(dims.point[-3:])[cut[0]]))
+        inside = 0 <= index < self._representations.case.grid.shape[cut[0]]
+        return (cut[0], index) if inside else None
+
+    def _on_place_changed(self) -> None:
+        if self._pending:
+            self._show_slice()
+
+    def _start_volume(self) -> None:
+        representations, subset = self._representations, self._wanted
+        if representations is None or self._runner.busy:
+            return
+
+        def combine(progress: Progress, cancelled: IsCancelled) -> tuple[Representations, Segmentation]:
+            return representations, representations.combine(subset)
+
+        self._runner.start(combine, self._on_volume, self._on_failed)
+
+    def _on_volume(self, result: tuple[Representations, Segmentation]) -> None:
+        representations, segmentation = result
+        if representations is self._representations and segmentation.modalities == self._wanted:
+            if self._pending:
+                self._settle(segmentation)
+        elif self._pending:
+            self._start_volume()
+
+    def _on_failed(self, error: Exception) -> None:
+        self._pending = False
+        self.failed.emit(error)
+
+    def _settle(self, segmentation: Segmentation) -> None:
+        if self._representations is None:
+            return
+        self._pending = False
+        self._layer_of(self._representations).show(segmentation.labels)
+        self.settled.emit(segmentation)

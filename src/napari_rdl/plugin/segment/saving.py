@@ -1,0 +1,165 @@
+"""Results on their way out: the prediction and the corrected copy, nothing lost unasked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QFileDialog, QWidget
+
+from napari_rdl.errors import NapariRdlError
+from napari_rdl.plugin.parts.questions import Answer, ask_about_corrections, ask_to_replace
+from napari_rdl.plugin.segment.choices import Choices
+from napari_rdl.plugin.segment.corrected_box import CorrectedBox
+from napari_rdl.plugin.segment.prediction_updater import PredictionUpdater
+from napari_rdl.plugin.segment.session import Session
+from napari_rdl.plugin.viewer.corrected_layer import CorrectedLayer
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_rdl.callbacks import IsCancelled, Progress
+    from napari_rdl.plugin.parts.tasks import Task
+
+StartTask = Callable[["Task", Callable[[object], None]], None]
+
+
+class Saving(QObject):
+    """Corrects copies and writes results for the widget, and enables the buttons for it.
+
+    Signals
+    -------
+    failed : Exception
+    saved : Path
+
+    Parameters
+    ----------
+    start_task : callable
+        Starts a task off the GUI's thread, with what to do with its result.
+    """
+
+    failed = Signal(object)
+    saved = Signal(object)
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        session: Session,
+        updater: PredictionUpdater,
+        choices: Choices,
+        start_task: StartTask,
+        parent: QWidget,
+    ) -> None:
+        super().__init__(parent)
+        self._widget = parent
+        self._session = session
+        self._updater = updater
+        self._choices = choices
+        self._start_task = start_task
+        self._busy = False
+        self.corrected = CorrectedLayer(viewer)
+        self.box = CorrectedBox()
+        self.box.copy_asked.connect(self.correct_a_copy)
+        self.box.save_corrected_asked.connect(self.ask_where_to_save_corrected)
+        self.box.save_prediction_asked.connect(self.ask_where_to_save_prediction)
+        session.case_changed.connect(self._on_case)
+        session.representations_changed.connect(self._update_possible)
+
+    def set_busy(self, busy: bool) -> None:
+        """Start nothing while work runs."""
+        self._busy = busy
+        self._update_possible()
+
+    def correct_a_copy(self) -> None:
+        """Copy the prediction shown to the corrected layer; asks about unsaved corrections first."""
+        if self._updater.prediction is None:
+            return
+        if not self.settled("Starting over from the prediction shown would lose them."):
+            return
+        self._updater.settle_now()
+        self.corrected.start(self._updater.prediction)
+        self._updater.hide()
+        self.box.status.setText(
+            "Edit the corrected layer with napari's label tools: 1 NCR, 2 ED, 3 ET. "
+            "The prediction is hidden until you flip a modality."
+        )
+        self._update_possible()
+
+    def settled(self, occasion: str) -> bool:
+        """Return whether unsaved corrections are saved or may be lost; asks if there are any."""
+        if not self.corrected.unsaved:
+            return True
+        answer = ask_about_corrections(self._widget, occasion)
+        if answer is Answer.SAVE:
+            return self.ask_where_to_save_corrected()
+        return answer is Answer.DISCARD
+
+    def save_prediction(self, folder: Path) -> None:
+        """Write the prediction shown, and its record, into `folder`; asks before replacing files."""
+        representations, subset = self._session.representations, self._session.subset
+        if representations is None or self._busy:
+            return
+        from napari_rdl.segment import output_name
+
+        name = output_name(representations.case.name, subset, representations.case.modalities)
+        paths = [folder / name, folder / f"{name.removesuffix('.nii.gz')}.json"]
+        there = [path for path in paths if path.exists()]
+        if there and not ask_to_replace(self._widget, there):
+            return
+        self._choices.remember(output_folder=folder)
+
+        def save(progress: Progress, cancelled: IsCancelled) -> Path:
+            progress(0, 0, "Saving")
+            return representations.combine(subset).save(folder)
+
+        self._start_task(save, self._on_saved)
+
+    def save_corrected(self, path: Path) -> bool:
+        """Write the corrected layer to `path`, replacing what is there; True if that worked."""
+        try:
+            written = self.corrected.save(path)
+        except NapariRdlError as error:
+            self.failed.emit(error)
+            return False
+        self._choices.remember(output_folder=path.parent)
+        self._on_saved(written)
+        return True
+
+    def ask_where_to_save_prediction(self) -> None:
+        """Let the user choose a folder for the prediction shown."""
+        start = str(self._choices.remembered.output_folder or "")
+        chosen = QFileDialog.getExistingDirectory(self._widget, "Save the prediction in a folder", start)
+        if chosen:
+            self.save_prediction(Path(chosen))
+
+    def ask_where_to_save_corrected(self) -> bool:
+        """Let the user choose a file for the corrected layer; True if it was written."""
+        start = (self._choices.remembered.output_folder or Path()) / self.corrected.default_name
+        # The dialog asks itself before it returns a file that exists.
+        name, _ = QFileDialog.getSaveFileName(
+            self._widget, "Save the corrected layer", str(start), "NIfTI (*.nii.gz *.nii)"
+        )
+        if not name:
+            return False
+        path = Path(name)
+        if not path.name.lower().endswith((".nii", ".nii.gz")):
+            path = path.with_name(f"{path.name}.nii.gz")
+            if path.exists() and not ask_to_replace(self._widget, [path]):
+                return False
+        return self.save_corrected(path)
+
+    def _on_saved(self, path: Path) -> None:
+        self.box.status.setText(f"Saved {path.name} in {path.parent}.")
+        self.saved.emit(path)
+
+    def _on_case(self, case: object) -> None:
+        self.box.status.setText("")
+        self._update_possible()
+
+    def _update_possible(self, changed: object = None) -> None:
+        self.box.set_possible(
+            prediction=not self._busy and self._session.representations is not None,
+            corrected=self.corrected.layer is not None,
+        )

@@ -1,0 +1,351 @@
+"""The dock widget **Segment tumour**: puts its parts together and passes what they say on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari.utils.notifications import show_warning
+from qtpy.QtCore import QEvent, QSize, Qt, Signal
+from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+
+from napari_rdl.errors import GridsDifferError, NapariRdlError
+from napari_rdl.plugin.parts.collapsible import plain_collapsible
+from napari_rdl.plugin.parts.message_bar import MessageBar
+from napari_rdl.plugin.parts.tasks import TaskRunner
+from napari_rdl.plugin.parts.window_watch import WindowWatch
+from napari_rdl.plugin.segment.choices import Choices
+from napari_rdl.plugin.segment.docked import docked
+from napari_rdl.plugin.segment.key_bindings import KeyEditor, ModalityKeys
+from napari_rdl.plugin.segment.modality_switches import ModalitySwitches
+from napari_rdl.plugin.segment.patient_box import PatientBox
+from napari_rdl.plugin.segment.patient_source import (
+    Patient,
+    layer_image,
+    read_layers,
+    read_paths,
+    shared_case_of,
+)
+from napari_rdl.plugin.segment.prediction_updater import PredictionUpdater
+from napari_rdl.plugin.segment.run_box import RECENT_MODELS, RunBox
+from napari_rdl.plugin.segment.saving import Saving
+from napari_rdl.plugin.segment.session import Session
+from napari_rdl.plugin.segment.viewing import Viewing
+from napari_rdl.plugin.segment.volumes_table import VolumesTable
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+    from napari.viewer import Viewer
+
+    from napari_rdl.callbacks import IsCancelled, Progress
+    from napari_rdl.segment import Representations, Segmentation
+
+    Encoded = tuple[Representations, Segmentation]
+    """A patient's representations, and what all of its modalities together give."""
+
+logger = logging.getLogger(__name__)
+
+DOCK_WIDTH = 310
+
+ReadPatient = Callable[[bool], Patient]
+"""Reads a patient, resampled to one grid or not."""
+
+
+class SegmentWidget(QWidget):
+    """Open a patient, segment it, switch modalities, correct and save.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+
+    Signals
+    -------
+    patient_opened : Patient
+    encoded : Representations
+        A run has ended, or the cache had the patient.
+    problem : str
+        What went wrong, in a sentence.
+    """
+
+    patient_opened = Signal(object)
+    encoded = Signal(object)
+    problem = Signal(str)
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._read: ReadPatient | None = None
+        self._full_volumes: dict[str, float] = {}
+        self._run_after_opening = False
+        self._choices = Choices()
+        remembered = self._choices.remembered
+        self.session = Session(self._choices.memory_budget_bytes)
+        self.tasks = TaskRunner(self)
+        self.updater = PredictionUpdater(napari_viewer, self)
+        self.saving = Saving(napari_viewer, self.session, self.updater, self._choices, self._start, self)
+        self._watch = WindowWatch(self, self._may_close, self.shut_down)
+        self.keys = ModalityKeys(napari_viewer, self.session.flip)
+
+        self.messages = MessageBar()
+        self.patient_box = PatientBox(napari_viewer)
+        self.run_box = RunBox()
+        self.switches = ModalitySwitches()
+        self.key_editor = KeyEditor(remembered.keys)
+        self.volumes_table = VolumesTable()
+        self.viewing = Viewing(napari_viewer, self.updater, self._choices, self)
+        self.switches.body.addWidget(self.volumes_table)
+        keys = plain_collapsible("Keys", self.key_editor, "Choose which keys switch the modalities")
+        self.switches.body.addWidget(keys)
+        self._lay_out()
+        self._connect()
+
+        self.run_box.set_choice(self._choices.run, remembered.recent_models)
+        self.patient_box.start_folder = remembered.folder
+        self._use_keys(remembered.keys)
+        docked.announce(napari_viewer, self)
+
+    # --- What can be asked of the widget from code, as from its buttons
+
+    def open_patient(
+        self, source: Path | str | Iterable[Path | str], *, resample: bool = False, run: bool = False
+    ) -> None:
+        """Open a patient's folder or NIfTI files, and run the model on it then if `run`."""
+        paths = [Path(source)] if isinstance(source, str | Path) else [Path(path) for path in source]
+        self._open(lambda resample: read_paths(paths, resample=resample), resample=resample, run=run)
+
+    def use_layers(self, assigned: dict[str, Image], *, resample: bool = False, run: bool = False) -> None:
+        """Take open image layers, modality -> layer, as the patient."""
+        shared = shared_case_of(assigned)
+        taken = {modality: layer_image(layer) for modality, layer in assigned.items()}
+        self._open(
+            lambda resample: read_layers(taken, shared_case=shared, resample=resample),
+            resample=resample,
+            run=run,
+        )
+
+    def run(self) -> None:
+        """Segment the open patient with all of its modalities."""
+        case, choice = self.session.case, self.run_box.choice
+        if case is None or self.tasks.busy:
+            return
+        self.messages.clear()
+
+        def segment(progress: Progress, cancelled: IsCancelled) -> Encoded:
+            representations = self.session.encode(case, choice, progress, cancelled)
+            return representations, representations.combine()
+
+        self._start(segment, self._on_encoded)
+
+    def set_subset(self, subset: Iterable[str]) -> None:
+        """Show the prediction from these modalities."""
+        self.session.set_subset(subset)
+
+    def cancel(self) -> None:
+        """Stop the work that runs, at its next step."""
+        self.run_box.show_cancelling()
+        self.tasks.cancel()
+
+    def shut_down(self) -> None:
+        """Stop all work and give the viewer's keys and events back; the widget is of no use then."""
+        if self._viewer is None:
+            return
+        docked.withdraw(self)
+        self.tasks.shut_down()
+        self.updater.shut_down()
+        self.keys.release()
+        self.patient_box.layer_assignment.close_down()
+        self.viewing.shut_down()
+        self._watch.release()
+        if self.saving.corrected.unsaved:
+            logger.warning("The widget ends with corrections that were not saved.")
+        self._viewer = None
+
+    # --- Putting together
+
+    def _lay_out(self) -> None:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(6, 6, 6, 6)
+        column.setSpacing(14)
+        for part in (self.patient_box, self.run_box, self.switches, self.viewing.box, self.saving.box):
+            column.addWidget(part)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidget(content)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._scroll = scroll
+        self.messages.setContentsMargins(6, 6, 6, 0)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(6)
+        outer.addWidget(self.messages)
+        outer.addWidget(scroll, 1)
+
+    def _connect(self) -> None:
+        self.tasks.busy_changed.connect(self._on_busy)
+        self.tasks.progressed.connect(self.run_box.show_progress)
+        self.updater.settled.connect(self._on_settled)
+        self.updater.failed.connect(self._on_error)
+        self.session.case_changed.connect(self._on_case)
+        self.session.representations_changed.connect(self._on_representations)
+        self.session.subset_changed.connect(self._on_subset)
+
+        self.patient_box.paths_chosen.connect(self._on_paths_chosen)
+        self.patient_box.layers_chosen.connect(self.use_layers)
+        self.patient_box.resample_asked.connect(self._open_resampled)
+        self.run_box.run_asked.connect(self.run)
+        self.run_box.cancel_asked.connect(self.cancel)
+        self.run_box.choice_changed.connect(self._on_choice)
+        self.switches.flipped.connect(self.session.flip)
+        self.switches.all_asked.connect(self._use_all)
+        self.key_editor.keys_changed.connect(self._on_keys_changed)
+        self.saving.failed.connect(self._on_error)
+
+    # --- Work and its ends
+
+    def _open(self, read: ReadPatient, *, resample: bool, run: bool) -> None:
+        if self.tasks.busy:
+            return
+        if not self.saving.settled("Opening another patient would lose them."):
+            return
+        self.messages.clear()
+        self.patient_box.offer_resample(False)
+        self._read, self._run_after_opening = read, run
+
+        choice = self.run_box.choice
+
+        def open_patient(progress: Progress, cancelled: IsCancelled) -> tuple[Patient, Encoded | None]:
+            progress(0, 0, "Reading the patient")
+            patient = read(resample)
+            known = self.session.recall(patient.case, choice)
+            return patient, (known, known.combine()) if known is not None else None
+
+        self._start(open_patient, self._on_opened)
+
+    def _open_resampled(self) -> None:
+        if self._read is not None:
+            self._open(self._read, resample=True, run=self._run_after_opening)
+
+    def _start(self, task: Callable[..., object], on_done: Callable[..., None]) -> None:
+        self._watch.follow()
+        self.tasks.start(task, on_done, self._on_error, self._on_cancelled)
+
+    def _on_busy(self, busy: bool) -> None:
+        self.patient_box.set_busy(busy)
+        self.run_box.set_busy(busy)
+        self.saving.set_busy(busy)
+
+    def _on_opened(self, result: tuple[Patient, Encoded | None]) -> None:
+        patient, known = result
+        self.saving.corrected.let_go()
+        self.viewing.show_patient(patient)
+        self.patient_box.show_patient(patient)
+        self.session.set_case(patient.case)
+        self.patient_opened.emit(patient)
+        if known is not None:
+            self._on_encoded(known)
+        elif self._run_after_opening:
+            self.run()
+
+    def _on_encoded(self, result: Encoded) -> None:
+        representations, full = result
+        self._full_volumes = full.volumes_ml()
+        self.updater.show_volume(representations, full)
+        self.viewing.show_result(full)
+        self.session.set_representations(representations)
+        from napari_rdl.segment import available_devices
+
+        self.run_box.set_devices(available_devices())
+        steps = " ".join(representations.steps)
+        self.run_box.status.setText(
+            f"{representations.model_name} on {representations.device}, {representations.precision}, "
+            f"{representations.seconds:.1f} s. {steps}".strip()
+        )
+        self.encoded.emit(representations)
+
+    def _on_cancelled(self) -> None:
+        self.run_box.status.setText("Cancelled.")
+
+    def _on_error(self, error: Exception) -> None:
+        if isinstance(error, NapariRdlError):
+            sentence = str(error)
+            logger.info("Refused: %s", sentence)
+        else:
+            sentence = (
+                f"Something went wrong that should not ({type(error).__name__}: {error}). The log says more."
+            )
+            logger.error("A task of the widget failed", exc_info=error)
+        self.patient_box.offer_resample(isinstance(error, GridsDifferError))
+        self.messages.show_message("error", sentence)
+        show_warning(sentence)
+        self.problem.emit(sentence)
+
+    # --- What the session says
+
+    def _on_case(self, case: object) -> None:
+        self.run_box.set_has_case(case is not None)
+        self._full_volumes = {}
+        self.volumes_table.volumes.set_volumes({}, {})
+
+    def _on_representations(self, representations: Representations | None) -> None:
+        self.switches.set_present(representations.modalities if representations else ())
+
+    def _on_subset(self, subset: tuple[str, ...]) -> None:
+        self.switches.show_subset(subset)
+        if self.session.representations is not None:
+            self.updater.show(self.session.representations, subset)
+
+    def _on_settled(self, segmentation: Segmentation) -> None:
+        self.volumes_table.volumes.set_volumes(segmentation.volumes_ml(), self._full_volumes)
+
+    # --- What the parts say
+
+    def _on_paths_chosen(self, paths: list[Path]) -> None:
+        self._choices.remember(folder=paths[0] if paths[0].is_dir() else paths[0].parent)
+        self.patient_box.start_folder = self._choices.remembered.folder
+        self.open_patient(paths)
+
+    def _use_all(self) -> None:
+        if self.session.representations is not None:
+            self.session.set_subset(self.session.representations.modalities)
+
+    def _on_choice(self) -> None:
+        choice = self.run_box.choice
+        recent = self.run_box.models[:RECENT_MODELS]
+        self._choices.remember(model=choice.model, device=choice.device, recent_models=recent)
+
+    def _on_keys_changed(self, keys: dict[str, str]) -> None:
+        self._choices.remember(keys=keys)
+        self._use_keys(keys)
+
+    def _use_keys(self, keys: dict[str, str]) -> None:
+        self.keys.bind(keys)
+        self.switches.set_keys(keys)
+
+    # --- Size and the end
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Ask for a dock of ordinary width."""
+        return QSize(DOCK_WIDTH, self._scroll.widget().sizeHint().height())
+
+    def showEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
+        """Notice the window that will be closed one day."""
+        super().showEvent(event)
+        # Known only now that napari's style sheet applies: nothing is ever cut off at the right.
+        bar = self._scroll.verticalScrollBar().sizeHint().width()
+        self._scroll.setMinimumWidth(self._scroll.widget().minimumSizeHint().width() + bar)
+        if self._viewer is not None:
+            self._watch.follow()
+
+    def _may_close(self) -> bool:
+        return self.saving.settled("Closing napari would lose them.")
+
+    def event(self, event: QEvent) -> bool:
+        """Stop work when the dock is closed for good: napari then takes the widget out of it."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.shut_down()
+        return super().event(event)

@@ -1,0 +1,93 @@
+"""The part of the widget where a run's checkpoints are put to use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import QGridLayout, QPushButton, QSizePolicy, QWidget
+
+from napari_rdl.plugin.parts.inputs import narrow_combo
+from napari_rdl.plugin.parts.model_card import card_summary
+from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel
+
+TITLES = {"best.safetensors": "Best on validation", "last.safetensors": "Last checkpoint"}
+
+
+class UseBox(Section):
+    """A checkpoint with its card; segment with it, save a copy, fine-tune from it.
+
+    Signals
+    -------
+    segment_asked, sample_asked, copy_asked, tune_asked : Path
+    """
+
+    segment_asked = Signal(object)
+    sample_asked = Signal(object)
+    copy_asked = Signal(object)
+    tune_asked = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Use", parent)
+        self._listed: tuple[tuple[Path, int], ...] = ()
+        self.checkpoint_box = narrow_combo("Which of the run's checkpoints to use")
+        self.checkpoint_box.setAccessibleName("Checkpoint")
+        self.card_label = WrappedLabel()
+        buttons = (
+            ("Segment with it", "Choose this checkpoint in Segment tumour", self.segment_asked),
+            ("Try on the sample", "Segment the synthetic sample patient with it", self.sample_asked),
+            ("Save a copy…", "Save it as a single .safetensors file, to keep or to share", self.copy_asked),
+            ("Fine-tune it", "Set up a new run that begins with these weights", self.tune_asked),
+        )
+        grid = QGridLayout()
+        grid.setSpacing(SPACING)
+        self.buttons: list[QPushButton] = []
+        for number, (title, tip, signal) in enumerate(buttons):
+            button = QPushButton(title)
+            button.setToolTip(tip)
+            button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            button.clicked.connect(lambda _checked=False, signal=signal: signal.emit(self.checkpoint))
+            grid.addWidget(button, number // 2, number % 2)
+            self.buttons.append(button)
+        self.segment_button, self.sample_button, self.copy_button, self.tune_button = self.buttons
+        self.body.addWidget(self.checkpoint_box)
+        self.body.addWidget(self.card_label)
+        self.body.addLayout(grid)
+        self.checkpoint_box.activated.connect(self._show_card)
+        self.setVisible(False)
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """The checkpoint chosen."""
+        return self.checkpoint_box.currentData()
+
+    def show_checkpoints(self, folder: Path, names: Sequence[str]) -> None:
+        """List the checkpoints of a run; the one chosen stays chosen."""
+        listed = tuple((folder / name, _stamp(folder / name)) for name in names)
+        if listed == self._listed:
+            return
+        paths = [path for path, _ in listed]
+        if paths != [path for path, _ in self._listed]:
+            before = self.checkpoint
+            with QSignalBlocker(self.checkpoint_box):
+                self.checkpoint_box.clear()
+                for path in paths:
+                    self.checkpoint_box.addItem(TITLES.get(path.name, path.name), path)
+                    last = self.checkpoint_box.count() - 1
+                    self.checkpoint_box.setItemData(last, str(path), Qt.ItemDataRole.ToolTipRole)
+                self.checkpoint_box.setCurrentIndex(paths.index(before) if before in paths else 0)
+        self._listed = listed
+        self.setVisible(bool(paths))
+        self._show_card()
+
+    def _show_card(self, _index: int = 0) -> None:
+        if self.checkpoint is not None:
+            self.card_label.setText(card_summary(self.checkpoint))
+
+
+def _stamp(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

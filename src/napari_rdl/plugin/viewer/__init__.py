@@ -1,0 +1,1 @@
+"""A patient in napari's viewer: layers, planes, grid."""

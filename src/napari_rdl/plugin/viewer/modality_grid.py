@@ -1,0 +1,198 @@
+"""The modalities side by side, at the same place, with the labels on each of them.
+
+napari's grid gives one cell to every `stride` layers and links all cells to one camera. So the list
+is ordered as image, labels, image, labels, ...; every image but the first gets twins of the label
+layers, which share the original's array and cost no memory.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from napari.layers import Image, Labels, Layer
+from qtpy.QtCore import QTimer
+
+from napari_rdl.plugin.viewer.layers import LAYER_KEY, case_of, plugin_metadata
+from napari_rdl.plugin.viewer.prediction import keep_read_only, redraw
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.utils.events import Event
+
+    from napari_rdl.case import Case
+
+TWINNED_ROLES = ("prediction", "outline", "corrected", "compare")
+LINKED = ("visible", "opacity", "blending")
+
+
+class ModalityGrid:
+    """One viewer's grid of modalities while it is shown."""
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = viewer
+        self._order = list(viewer.layers)
+        self._visible = {layer: layer.visible for layer in _images(viewer)}
+        self._stride = viewer.canvas.grid.stride
+        self._twins: list[Labels] = []
+        self._hidden: list[Layer] = []
+        self._rebuilding = False
+        self._arrange()
+        viewer.layers.events.inserted.connect(self._on_layers_change)
+        viewer.layers.events.removed.connect(self._on_layers_change)
+        viewer.canvas.grid.events.enabled.connect(self._on_grid_switched)
+
+    def close(self) -> None:
+        """Give the viewer back its layers, their order and what was visible."""
+        layers = self._viewer.layers
+        layers.events.inserted.disconnect(self._on_layers_change)
+        layers.events.removed.disconnect(self._on_layers_change)
+        self._viewer.canvas.grid.events.enabled.disconnect(self._on_grid_switched)
+        self._viewer.canvas.grid.enabled = False
+        self._viewer.canvas.grid.stride = self._stride
+        self._rebuilding = True
+        self._remove_twins()
+        for layer, visible in {**dict.fromkeys(self._hidden, True), **self._visible}.items():
+            if layer in layers:
+                layer.visible = visible
+        before = [layer for layer in self._order if layer in layers]
+        _reorder(self._viewer, before + [layer for layer in layers if layer not in before])
+
+    def _arrange(self) -> None:
+        self._rebuilding = True
+        try:
+            active = self._viewer.layers.selection.active
+            self._remove_twins()
+            source = _source_shown(self._viewer)
+            images = [layer for layer in _images(self._viewer) if case_of(layer) is source]
+            labels = [layer for layer in _labels(self._viewer) if case_of(layer) is source]
+            for other in (*_images(self._viewer), *_labels(self._viewer)):
+                # Another patient's layers have no place among these cells.
+                if other not in images and other not in labels and other.visible:
+                    other.visible = False
+                    self._hidden.append(other)
+            cells: list[Layer] = []
+            for number, image in enumerate(images):
+                image.visible = True
+                cells.append(image)
+                cells += labels if number == 0 else [self._twin(layer, image) for layer in labels]
+            rest = [layer for layer in self._viewer.layers if layer not in cells]
+            _reorder(self._viewer, cells + rest)
+            self._viewer.canvas.grid.stride = 1 + len(labels)
+            self._viewer.canvas.grid.enabled = True
+            self._viewer.layers.selection.active = active
+        finally:
+            self._rebuilding = False
+
+    def _twin(self, layer: Labels, image: Image) -> Labels:
+        known = plugin_metadata(layer)
+        twin = Labels(
+            layer.data,
+            name=f"{layer.name} on {plugin_metadata(image).get('modality', image.name)}",
+            scale=layer.scale,
+            translate=layer.translate,
+            units=layer.units,
+            axis_labels=layer.axis_labels,
+            colormap=layer.colormap,
+            features=layer.features,
+            opacity=layer.opacity,
+            blending=layer.blending,
+            visible=layer.visible,
+            metadata={LAYER_KEY: {"role": "twin", "case": known.get("case")}},
+        )
+        keep_read_only(twin)
+        self._viewer.add_layer(twin)
+        self._viewer.layers.link_layers([layer, twin], LINKED)
+        layer.metadata[LAYER_KEY].setdefault("twins", []).append(twin)
+        self._twins.append(twin)
+        if known.get("role") == "corrected":
+            layer.events.paint.connect(_redraw_twins)
+        return twin
+
+    def _remove_twins(self) -> None:
+        for layer in self._viewer.layers:
+            if plugin_metadata(layer).get("twins"):
+                layer.metadata[LAYER_KEY]["twins"] = []
+                if plugin_metadata(layer).get("role") == "corrected":
+                    layer.events.paint.disconnect(_redraw_twins)
+        for twin in self._twins:
+            self._viewer.layers.unlink_layers([twin, *self._linked_to(twin)], LINKED)
+            if twin in self._viewer.layers:
+                self._viewer.layers.remove(twin)
+        self._twins.clear()
+
+    def _linked_to(self, twin: Labels) -> list[Layer]:
+        return [layer for layer in self._viewer.layers if layer is not twin and layer.data is twin.data]
+
+    def _on_layers_change(self, event: Event) -> None:
+        if not self._rebuilding and plugin_metadata(event.value):
+            # Layers cannot be moved while napari is still telling others of this one.
+            QTimer.singleShot(0, self._arrange_if_shown)
+
+    def _arrange_if_shown(self) -> None:
+        if _grids.get(self._viewer) is not self:
+            return
+        if _images(self._viewer):
+            self._arrange()
+        else:
+            show_modality_grid(self._viewer, False)
+
+    def _on_grid_switched(self) -> None:
+        # napari's own grid button ends this grid too.
+        if not self._viewer.canvas.grid.enabled:
+            QTimer.singleShot(0, self._close_if_shown)
+
+    def _close_if_shown(self) -> None:
+        if _grids.get(self._viewer) is self:
+            show_modality_grid(self._viewer, False)
+
+
+_grids: WeakKeyDictionary[ViewerModel, ModalityGrid] = WeakKeyDictionary()
+
+
+def show_modality_grid(viewer: ViewerModel, on: bool) -> None:
+    """Show the patient's images side by side with the labels on each, or stacked again."""
+    grid = _grids.pop(viewer, None)
+    if grid is not None:
+        grid.close()
+    if on and _images(viewer):
+        _grids[viewer] = ModalityGrid(viewer)
+    viewer.reset_view()
+
+
+def modality_grid_shown(viewer: ViewerModel) -> bool:
+    """Return whether the grid of modalities is on."""
+    return viewer in _grids
+
+
+def _images(viewer: ViewerModel) -> list[Image]:
+    return [
+        layer
+        for layer in viewer.layers
+        if isinstance(layer, Image) and plugin_metadata(layer).get("role") == "image"
+    ]
+
+
+def _labels(viewer: ViewerModel) -> list[Labels]:
+    return [
+        layer
+        for layer in viewer.layers
+        if isinstance(layer, Labels) and plugin_metadata(layer).get("role") in TWINNED_ROLES
+    ]
+
+
+def _source_shown(viewer: ViewerModel) -> Case | None:
+    """Return the case to show: that of the topmost labels, else of the topmost image."""
+    return case_of((_labels(viewer) or _images(viewer))[-1])
+
+
+def _reorder(viewer: ViewerModel, layers: list[Layer]) -> None:
+    for index, layer in enumerate(layers):
+        current = viewer.layers.index(layer)
+        if current != index:
+            viewer.layers.move(current, index)
+
+
+def _redraw_twins(event: Event) -> None:
+    for twin in plugin_metadata(event.source).get("twins", ()):
+        redraw(twin)

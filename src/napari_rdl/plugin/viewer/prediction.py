@@ -1,0 +1,212 @@
+"""The one label layer that shows what the model says: read-only, updated in place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Labels
+from napari.utils.colormaps import DirectLabelColormap
+
+from napari_rdl import brats
+from napari_rdl.plugin.viewer.layers import LAYER_KEY, class_appearance, placement, plugin_metadata
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+    from numpy.typing import NDArray
+
+    from napari_rdl.case import Case
+
+# How deep a class lies in the nested regions: 1 in WT only, 2 in TC but not ET, 3 in ET.
+_DEPTH = np.array(
+    [sum(index in members for members in brats.REGIONS.values()) for index in range(len(brats.CLASSES))],
+    np.uint8,
+)
+# A region's outline has the colour of the class that it adds to the region inside it.
+_OUTLINE_COLOURS = {int(_DEPTH[index]): colour for index, colour in brats.CLASS_COLOURS.items()}
+
+
+def region_outlines(classes: NDArray[np.uint8], axes: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return the outlines of WT (1), TC (2) and ET (3), one voxel wide, on the inside.
+
+    Parameters
+    ----------
+    classes : NDArray of uint8
+        Class indices, any number of axes.
+    axes : tuple of int
+        The axes in which a voxel has neighbours: the two of the plane shown.
+
+    Returns
+    -------
+    NDArray of uint8
+        Same shape. Where outlines coincide, as those of TC and ET round an enhancing ring do, the outermost
+        and the innermost take turns, in dashes.
+    """
+    outlines = np.zeros_like(classes)
+    box = _bounding_box(classes)
+    if box is None:
+        return outlines
+    depth = _DEPTH[classes[box]]
+    # A voxel of depth d lies on the outlines of all regions between its shallowest neighbour and d.
+    shallowest = depth.copy()
+    for axis in axes:
+        whole = np.moveaxis(depth, axis, 0)
+        least = np.moveaxis(shallowest, axis, 0)
+        np.minimum(least[1:], whole[:-1], out=least[1:])
+        np.minimum(least[:-1], whole[1:], out=least[:-1])
+        least[0] = 0
+        least[-1] = 0
+    # Dashes are laid by the place in the volume, so that a slice looks the same drawn alone.
+    places = np.ogrid[box]
+    turn = sum(places[axis] for axis in axes) // 2 % 2 == 0
+    drawn = np.where(turn, depth, shallowest + 1)
+    outlines[box] = np.where(shallowest < depth, drawn, 0)
+    return outlines
+
+
+def _bounding_box(classes: NDArray[np.uint8]) -> tuple[slice, ...] | None:
+    box = []
+    for axis in range(classes.ndim):
+        others = tuple(other for other in range(classes.ndim) if other != axis)
+        filled = np.flatnonzero(classes.any(axis=others))
+        if filled.size == 0:
+            return None
+        box.append(slice(int(filled[0]), int(filled[-1]) + 1))
+    return tuple(box)
+
+
+def redraw(layer: Labels, *, thumbnail: bool = False) -> None:
+    """Show what was written into `layer.data`, in the layer and in its twins of the modality grid.
+
+    The extent and the selection's highlight are left as they are, and so is the thumbnail unless asked
+    for: computing them costs more than drawing the slice.
+    """
+    layer.refresh(thumbnail=thumbnail, highlight=False, extent=False)
+    for twin in plugin_metadata(layer).get("twins", ()):
+        twin.refresh(thumbnail=False, highlight=False, extent=False)
+
+
+class PredictionLayer:
+    """Shows one case's prediction in one read-only label layer.
+
+    The layer's data is one array of class indices for the layer's whole life, written in place. Region
+    outlines are a second layer, made when first asked for, so that the first always holds the classes.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    case : Case
+        The layer is placed on its grid.
+    """
+
+    def __init__(self, viewer: Viewer, case: Case) -> None:
+        self.case = case
+        self._viewer = viewer
+        self._outlines: Labels | None = None
+        self._outlined = False
+        self._layer = self._add("prediction", "prediction", class_appearance())
+        viewer.dims.events.order.connect(self._on_plane_change)
+        viewer.dims.events.ndisplay.connect(self._on_plane_change)
+
+    @property
+    def layer(self) -> Labels:
+        """The label layer of class indices."""
+        return self._layer
+
+    @property
+    def outlined(self) -> bool:
+        """Whether WT, TC and ET are shown as outlines instead of filled classes."""
+        return self._outlined
+
+    def show(self, classes: NDArray[np.uint8]) -> None:
+        """Show a whole volume of class indices, (X, Y, Z) on the case's grid."""
+        self._return_to_viewer()
+        np.copyto(self._layer.data, classes)
+        redraw(self._layer, thumbnail=True)
+        self._update_outlines()
+
+    def show_slice(self, axis: int, index: int, slice2d: NDArray[np.uint8]) -> None:
+        """Show class indices in one slice only; its axes are the other two, in order."""
+        self._return_to_viewer()
+        where = tuple(index if a == axis else slice(None) for a in range(3))
+        self._layer.data[where] = slice2d
+        redraw(self._layer)
+        if self._outlined and self._outlines is not None:
+            self._outlines.data[where] = region_outlines(np.ascontiguousarray(slice2d), (0, 1))
+            redraw(self._outlines)
+
+    def set_outlines(self, on: bool) -> None:
+        """Show WT, TC and ET as outlines, or the classes as filled labels."""
+        self._outlined = on
+        if on and self._outlines is None:
+            self._outlines = self._add("outline", "outlines", _outline_appearance())
+        self._return_to_viewer()
+        self._update_outlines()
+        self._layer.visible = not on
+        if self._outlines is not None:
+            self._outlines.visible = on
+
+    def close(self) -> None:
+        """Stop following the viewer; the layers stay as they are."""
+        self._viewer.dims.events.order.disconnect(self._on_plane_change)
+        self._viewer.dims.events.ndisplay.disconnect(self._on_plane_change)
+
+    def remove(self) -> None:
+        """Stop following the viewer and take the layers out of it."""
+        self.close()
+        for layer in (self._layer, self._outlines):
+            if layer is not None and layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+
+    def _add(self, role: str, title: str, appearance: dict[str, Any]) -> Labels:
+        layer = self._viewer.add_labels(
+            np.zeros(self.case.grid.shape, np.uint8),
+            name=f"{self.case.name} {title}",
+            metadata={LAYER_KEY: {"role": role, "case": self.case.name, "source": self.case}},
+            **appearance,
+            **placement(self.case.grid),
+        )
+        keep_read_only(layer)
+        return layer
+
+    def _return_to_viewer(self) -> None:
+        # A user may have deleted the layer: a new prediction brings it back.
+        if self._layer not in self._viewer.layers:
+            self._viewer.add_layer(self._layer)
+        if self._outlined and self._outlines is not None and self._outlines not in self._viewer.layers:
+            self._viewer.add_layer(self._outlines)
+
+    def _on_plane_change(self) -> None:
+        self._update_outlines()
+
+    def _update_outlines(self) -> None:
+        if not self._outlined or self._outlines is None:
+            return
+        displayed = tuple(self._viewer.dims.displayed[-3:])
+        # Layers of fewer axes than the viewer sit at its last axes.
+        offset = self._viewer.dims.ndim - 3
+        axes = tuple(axis - offset for axis in displayed if axis >= offset)
+        np.copyto(self._outlines.data, region_outlines(self._layer.data, axes))
+        redraw(self._outlines)
+
+
+def keep_read_only(layer: Labels) -> None:
+    """Switch the painting tools of `layer` off, and off again should napari switch them on."""
+
+    def lock() -> None:
+        if layer.editable:
+            layer.editable = False
+
+    lock()
+    layer.events.editable.connect(lock)
+
+
+def _outline_appearance() -> dict[str, Any]:
+    titles = ["background", *(f"{brats.REGION_TITLES[name]} ({name})" for name in brats.REGIONS)]
+    return {
+        "colormap": DirectLabelColormap(
+            color_dict={None: "transparent", 0: "transparent", **_OUTLINE_COLOURS}
+        ),
+        "features": {"index": list(range(len(titles))), "outline of": titles},
+        "opacity": 1.0,
+    }

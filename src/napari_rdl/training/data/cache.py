@@ -1,0 +1,217 @@
+"""Prepared patients, kept between runs: read, normalised and resampled once.
+
+A file's name holds a hash of everything that its content depends on, so changed settings or files
+never meet an old one. Files are safetensors, written atomically.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
+from importlib.resources import files
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from napari_rdl.case import write_atomically
+from napari_rdl.errors import NapariRdlError
+from napari_rdl.training.config import DataConfig
+from napari_rdl.training.data.prepare import Prepared, prepare
+from napari_rdl.training.patients import Patient
+
+logger = logging.getLogger(__name__)
+
+LAYOUT = 2
+"""Raised whenever what is written changes."""
+
+ABOUT = "about"
+
+
+def default_cache_folder() -> Path:
+    """Return where prepared patients are kept for this user."""
+    return Path(platformdirs.user_cache_dir("napari-rdl")) / "training"
+
+
+@dataclass(frozen=True)
+class CachedPatient:
+    """A prepared patient on disk; crops are read from it without reading the whole.
+
+    Attributes
+    ----------
+    path : Path
+        The safetensors file: ``images`` (M, X, Y, Z) float16, ``classes`` (X, Y, Z) uint8.
+    """
+
+    path: Path
+
+    @cached_property
+    def classes(self) -> NDArray[np.uint8]:
+        """Class indices (X, Y, Z)."""
+        with safe_open(self.path, framework="np") as file:
+            return file.get_tensor("classes")
+
+    @cached_property
+    def _about(self) -> dict[str, Any]:
+        with safe_open(self.path, framework="np") as file:
+            about: dict[str, Any] = json.loads(file.metadata()[ABOUT])
+        return about
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """(M,) True where the modality exists."""
+        return np.array(self._about["present"], bool)
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Voxel size in mm."""
+        x, y, z = self._about["spacing"]
+        return x, y, z
+
+    def images(self, box: tuple[slice, slice, slice] | None = None) -> NDArray[np.float32]:
+        """Return (M, *box) normalised intensities; everything without a box."""
+        with safe_open(self.path, framework="np") as file:
+            if box is None:
+                return file.get_tensor("images").astype(np.float32)
+            return file.get_slice("images")[:, box[0], box[1], box[2]].astype(np.float32)
+
+
+class PatientCache:
+    """Finds prepared patients, and prepares those that are not there yet."""
+
+    def __init__(self, data: DataConfig, modalities: Sequence[str], folder: Path | None = None) -> None:
+        self.data = data
+        self.modalities = tuple(modalities)
+        self.folder = folder or (Path(data.cache).expanduser() if data.cache else default_cache_folder())
+        self._kept: dict[Patient, Path] = {}
+
+    def keep(self, patient: Patient) -> None:
+        """Use this patient as it is prepared now from here on, whatever becomes of its own files.
+
+        A run then ends on the data that it began with, and looks at no patient's folder for a crop.
+        """
+        self._kept[patient] = self.get(patient).path
+
+    def get(self, patient: Patient) -> CachedPatient:
+        """Return a patient, prepared now if need be. Several processes may ask at once.
+
+        Raises
+        ------
+        CaseError
+            If the patient cannot be used.
+        OutputError
+            If the cache folder cannot be written.
+        """
+        kept = self._kept.get(patient)
+        if kept is not None and _is_whole(kept):
+            return CachedPatient(kept)
+        path = self.folder / self._file_name(patient)
+        if not _is_whole(path):
+            self._write(path, prepare(patient, self.data, self.modalities))
+        return CachedPatient(path)
+
+    def has(self, patient: Patient) -> bool:
+        """Return whether a patient is prepared already."""
+        return _is_whole(self.folder / self._file_name(patient))
+
+    def _file_name(self, patient: Patient) -> str:
+        depends: dict[str, Any] = {
+            "layout": LAYOUT,
+            "modalities": self.modalities,
+            "spacing": self.data.spacing,
+            "code": code_digest(),
+        }
+        if patient.folder is None:
+            volume = None if patient.held_out else self.data.phantom_volume_ml
+            depends["phantom"] = [patient.seed, patient.held_out, volume]
+        else:
+            depends["files"] = sorted(
+                (item.relative_to(patient.folder).as_posix(), item.stat().st_size, item.stat().st_mtime_ns)
+                for item in patient.folder.rglob("*")
+                if item.is_file()
+            )
+            depends["folder"] = str(patient.folder.resolve())
+            depends["labels"] = self.data.labels
+            depends["resample"] = self.data.resample
+        digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:20]
+        return f"{patient.name.replace('/', '-')}-{digest}.safetensors"
+
+    def _write(self, path: Path, prepared: Prepared) -> None:
+        # One entry: the order of several would differ from file to file.
+        about = json.dumps({"present": prepared.present.tolist(), "spacing": prepared.spacing})
+        content = save({"images": prepared.images, "classes": prepared.classes}, metadata={ABOUT: about})
+        write_atomically(path, lambda temporary: _put(temporary, content))
+
+
+def prepare_all(
+    cache: PatientCache, patients: Sequence[Patient], workers: int
+) -> Iterator[tuple[Patient, bool, str | None]]:
+    """Prepare patients, several at once where there are several workers.
+
+    Yields
+    ------
+    patient : Patient
+        In the given order.
+    whole : bool
+        Whether it has every modality.
+    reason : str or None
+        Why it cannot be used.
+    """
+    attempt = partial(_attempt, cache)
+    missing = sum(not cache.has(patient) for patient in patients)
+    if workers < 2 or missing < 2 * workers:
+        results: Iterable[tuple[bool, str | None]] = map(attempt, patients)
+        yield from ((patient, *result) for patient, result in zip(patients, results, strict=True))
+        return
+    # Fresh processes: a copy of one in which torch has started threads can lock up.
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        for patient, result in zip(patients, pool.map(attempt, patients), strict=True):
+            yield patient, *result
+
+
+def _attempt(cache: PatientCache, patient: Patient) -> tuple[bool, str | None]:
+    try:
+        return bool(cache.get(patient).present.all()), None
+    except NapariRdlError as error:
+        return True, str(error)
+
+
+def _put(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+@lru_cache(maxsize=1)
+def code_digest() -> str:
+    """Return a hash of the code that makes prepared patients, so that no change of it goes unseen."""
+    digest = hashlib.sha256()
+    package = files("napari_rdl")
+    sources = [package / "training" / "data" / "prepare.py", package / "case" / "intensity.py"]
+    sources += sorted(
+        (item for item in (package / "phantom").iterdir() if item.name.endswith(".py")),
+        key=lambda item: item.name,
+    )
+    for source in sources:
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def _is_whole(path: Path) -> bool:
+    """Return whether a prepared patient can be opened; one that cannot is made again."""
+    try:
+        with safe_open(path, framework="np"):
+            return True
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (SafetensorError, OSError):
+        logger.warning("%s is damaged and is made again.", path)
+        return False

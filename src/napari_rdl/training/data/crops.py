@@ -1,0 +1,175 @@
+"""Crops of prepared patients: where they lie, and in which order patients come.
+
+Everything random is a function of the run's seed and the crop's number, never of what was drawn
+before. A run can therefore start again at any step, with any number of workers or processes, and
+see the same crops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, TypedDict
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from napari_rdl.training.config import TrainingConfig
+from napari_rdl.training.data.augment import Augmentation
+from napari_rdl.training.data.cache import CachedPatient, PatientCache
+from napari_rdl.training.patients import Patient
+
+ORDER, CROP, SUBSETS = 1, 2, 3
+"""Streams of random numbers: order of patients, crops and their changes, subsets of a step."""
+
+Triple = tuple[int, int, int]
+
+
+class Batch(TypedDict):
+    """Crops of one pass through the network."""
+
+    images: Tensor  # (B, M, D, H, W) float32
+    labels: Tensor  # (B, D, H, W) int64
+    present: Tensor  # (B, M) bool
+    names: list[str]
+    indices: list[int]
+
+
+class CropDataset(Dataset[Any]):
+    """Crop number i of a run, for any i."""
+
+    def __init__(self, config: TrainingConfig, patients: Sequence[Patient], cache: PatientCache) -> None:
+        self.config = config
+        self.patients = tuple(patients)
+        self.cache = cache
+        self.augmentation = Augmentation(config.augment)
+        self._epoch = -1
+        self._order: NDArray[np.int64] = np.empty(0, np.int64)
+
+    def patient_of(self, index: int) -> Patient:
+        """Return whom crop `index` comes from."""
+        visit = index // self.config.data.crops_per_visit
+        epoch, place = divmod(visit, len(self.patients))
+        if epoch != self._epoch:
+            self._order = np.random.default_rng([self.config.seed, ORDER, epoch]).permutation(
+                len(self.patients)
+            )
+            self._epoch = epoch
+        return self.patients[self._order[place]]
+
+    def __getitem__(self, index: int) -> dict[str, object]:
+        patient = self.patient_of(index)
+        cached = self.cache.get(patient)
+        rng = np.random.default_rng([self.config.seed, CROP, index])
+        data = self.config.data
+        size = self.augmentation.size_to_read(data.crop)
+        corner = choose_corner(cached.classes, size, data.tumour_share, rng)
+        images, labels = read_crop(cached, corner, size)
+        images, labels = self.augmentation(images, labels, data.crop, rng)
+        return {
+            "images": images,
+            "labels": labels.astype(np.int64),
+            "present": cached.present,
+            "name": patient.name,
+            "index": index,
+        }
+
+
+class StepSampler(Sampler[list[int]]):
+    """Crop numbers of every pass of one process, from any step on."""
+
+    def __init__(self, config: TrainingConfig, first_step: int, steps: int, rank: int) -> None:
+        self.config = config
+        self.first_step = first_step
+        self.steps = steps
+        self.rank = rank
+
+    def __iter__(self) -> Iterator[list[int]]:
+        local, micro = self.config.local_batch, self.config.micro_batch
+        for step in range(self.first_step, self.steps):
+            start = step * self.config.optimizer.batch + self.rank * local
+            for first in range(start, start + local, micro):
+                yield list(range(first, first + micro))
+
+    def __len__(self) -> int:
+        return (self.steps - self.first_step) * (self.config.local_batch // self.config.micro_batch)
+
+
+def crop_loader(dataset: CropDataset, sampler: StepSampler) -> DataLoader[Any]:
+    """Return the loader of a run's batches; workers run ahead of the network."""
+    workers = dataset.config.data.workers
+    return DataLoader(
+        dataset,
+        batch_sampler=sampler,
+        num_workers=workers,
+        collate_fn=collate,
+        prefetch_factor=8 if workers else None,
+        # A generator of its own: otherwise the loader draws from, and so changes, the global one.
+        generator=torch.Generator(),
+        worker_init_fn=_start_worker if workers else None,
+    )
+
+
+def collate(crops: Sequence[dict[str, object]]) -> Batch:
+    """Stack crops into a batch."""
+
+    def stack(key: str) -> Tensor:
+        return torch.from_numpy(np.stack([np.asarray(crop[key]) for crop in crops]))
+
+    return {
+        "images": stack("images"),
+        "labels": stack("labels"),
+        "present": stack("present"),
+        "names": [str(crop["name"]) for crop in crops],
+        "indices": [int(str(crop["index"])) for crop in crops],
+    }
+
+
+def choose_corner(
+    classes: NDArray[np.uint8], size: Triple, tumour_share: float, rng: np.random.Generator
+) -> Triple:
+    """Choose where a crop starts, by its first voxel; negative where the volume is smaller.
+
+    With chance `tumour_share` it holds a voxel of a tumour class, each class that the patient has
+    being equally likely, not always in the middle; otherwise it lies anywhere.
+    """
+    found = np.flatnonzero(np.bincount(classes.ravel(), minlength=1)[1:]) + 1
+    centre = None
+    if len(found) and rng.random() < tumour_share:
+        voxels = np.flatnonzero(classes == rng.choice(found))
+        centre = np.unravel_index(int(voxels[rng.integers(len(voxels))]), classes.shape)
+    corner = []
+    for axis, (length, edge) in enumerate(zip(classes.shape, size, strict=True)):
+        low, high = sorted((0, length - edge))
+        if centre is None:
+            corner.append(int(rng.integers(low, high + 1)))
+        else:
+            jitter = int(rng.integers(-(edge // 4), edge // 4 + 1))
+            corner.append(int(np.clip(int(centre[axis]) - edge // 2 + jitter, low, high)))
+    return corner[0], corner[1], corner[2]
+
+
+def read_crop(
+    cached: CachedPatient, corner: Triple, size: Triple
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Read (M, *size) images and (*size) labels; zeros beyond the volume."""
+    shape = cached.classes.shape
+    inside, place = [], []
+    for start, edge, length in zip(corner, size, shape, strict=True):
+        first, last = max(start, 0), min(start + edge, length)
+        inside.append(slice(first, last))
+        place.append(slice(first - start, last - start))
+    box, target = (inside[0], inside[1], inside[2]), tuple(place)
+    images = np.zeros((len(cached.present), *size), np.float32)
+    labels = np.zeros(size, np.uint8)
+    images[(slice(None), *target)] = cached.images(box)
+    labels[target] = cached.classes[box]
+    return images, labels
+
+
+def _start_worker(worker: int) -> None:
+    """Keep a worker to one thread: it must not take the network's cores."""
+    del worker
+    torch.set_num_threads(1)

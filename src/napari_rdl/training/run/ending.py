@@ -1,0 +1,111 @@
+"""How a run ends: signals, the log, and problems that are said plainly and left in the run folder."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+
+from napari_rdl.errors import DeviceError, NapariRdlError
+from napari_rdl.segment.ladder import is_out_of_memory
+from napari_rdl.training.run.running import Ended, write_ended
+from napari_rdl.training.step.trainer import Trainer
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def recorded_problems(trainer: Trainer) -> Iterator[None]:
+    """Leave in the run folder why a run broke off, for whoever watches it from elsewhere."""
+    try:
+        with said_plainly(trainer):
+            yield
+    except Exception as error:
+        expected = isinstance(error, NapariRdlError)
+        sentence = str(error) if expected else f"{type(error).__name__}: {error}"
+        logger.error("Broke off at step %d: %s", trainer.position.step, sentence)
+        if trainer.fabric.is_global_zero and trainer.folder is not None:
+            position = trainer.position
+            write_ended(
+                trainer.folder,
+                Ended(step=position.step, steps=trainer.steps, best=position.best, problem=sentence),
+            )
+        raise
+
+
+@contextmanager
+def said_plainly(trainer: Trainer) -> Iterator[None]:
+    """Turn an end of memory into a sentence that says what to lower, and a worker's error into its own.
+
+    Raises
+    ------
+    DeviceError
+        If memory ran out.
+    NapariRdlError
+        As it was raised, where it was; a loader's worker sends the whole way that it came.
+    """
+    try:
+        yield
+    except NapariRdlError as error:
+        *way, sentence = str(error).strip().splitlines()
+        if not way:
+            raise
+        raise type(error)(sentence.partition(": ")[2] or sentence) from error
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        config = trainer.config
+        crop = " × ".join(map(str, config.data.crop))
+        raise DeviceError(
+            f"Memory ran out on {trainer.fabric.device.type} at step {trainer.position.step + 1}: lower "
+            f"optimizer.micro_batch (now {config.micro_batch}), data.crop (now {crop}) or network.channels "
+            f"(now {', '.join(map(str, config.network.channels))})."
+        ) from error
+
+
+@contextmanager
+def log_file(path: Path, wanted: bool) -> Iterator[None]:
+    """Copy the program's log into the run folder."""
+    if not wanted:
+        yield
+        return
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    # A log that cannot be written, for want of space, must not end a run.
+    handler.handleError = lambda record: None  # type: ignore[method-assign]
+    root = logging.getLogger("napari_rdl")
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+        # What a full disk does not take is lost, but how the run ended is not hidden by it.
+        with suppress(OSError):
+            handler.close()
+
+
+@contextmanager
+def terminations() -> Iterator[Callable[[], bool]]:
+    """Turn SIGTERM and Ctrl-C into a question that is asked between steps."""
+    told = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield told.is_set
+        return
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        told.set()
+
+    before = {number: signal.signal(number, remember) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield told.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,159 @@
+"""Who trains in a run folder now, and how the last one ended: told by files, read without torch."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_rdl.case import write_atomically
+from napari_rdl.errors import ConfigError, NapariRdlError
+from napari_rdl.training.run.folder import RunFolder
+
+logger = logging.getLogger(__name__)
+
+SAME_START = 2.0
+"""Seconds by which two readings of a process's start may differ."""
+
+
+class _Record(BaseModel):
+    # A newer version may write more; a watcher reads what it knows.
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class ProcessMark(_Record):
+    """A process, told apart from a later one that got the same number."""
+
+    pid: int = Field(title="Process", description="Its number on its machine.")
+    host: str = Field(title="Host", description="Name of its machine.")
+    process_started: float = Field(title="Process started", description="Seconds since 1970.")
+    time: float = Field(title="Time", description="When this was written, seconds since 1970.")
+
+
+class Ended(_Record):
+    """How a run ended that could still speak."""
+
+    finished: bool = Field(False, title="Finished", description="Whether the last step was taken.")
+    step: int = Field(title="Step", description="Optimiser steps taken.")
+    steps: int = Field(title="Steps", description="Optimiser steps planned.")
+    best: float = Field(-1.0, title="Best", description="Best mean validation Dice; -1 without one.")
+    problem: str | None = Field(None, title="Problem", description="Why it broke off, in a sentence.")
+    time: float = Field(default_factory=time.time, title="Time", description="Seconds since 1970.")
+
+
+def mark_of(pid: int) -> ProcessMark:
+    """Return the mark of a process on this machine.
+
+    Raises
+    ------
+    psutil.NoSuchProcess
+        If it is gone.
+    """
+    return ProcessMark(
+        pid=pid,
+        host=socket.gethostname(),
+        process_started=psutil.Process(pid).create_time(),
+        time=time.time(),
+    )
+
+
+def is_alive(mark: ProcessMark) -> bool | None:
+    """Return whether a marked process lives; None where it is another machine's."""
+    if mark.host != socket.gethostname():
+        return None
+    try:
+        process = psutil.Process(mark.pid)
+        same = abs(process.create_time() - mark.process_started) < SAME_START
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+Kind = TypeVar("Kind", bound=BaseModel)
+
+
+def read_record(path: Path, kind: type[Kind]) -> Kind | None:
+    """Return what a small file of a run folder says; None if it is absent or cannot be read."""
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+@contextmanager
+def occupied(folder: RunFolder, *, wanted: bool = True) -> Iterator[None]:
+    """Mark a run folder as this process's for as long as the block runs.
+
+    Raises
+    ------
+    ConfigError
+        If another process that lives, or may live on another machine, trains in it.
+    """
+    if not wanted:
+        yield
+        return
+    _claim(folder)
+    try:
+        yield
+    finally:
+        mark = read_record(folder.running, ProcessMark)
+        if mark is not None and mark.pid == os.getpid():
+            folder.running.unlink(missing_ok=True)
+
+
+def write_ended(folder: RunFolder, ended: Ended) -> None:
+    """Leave word of the end; a run does not fail for the want of it."""
+    text = ended.model_dump_json(indent=2) + "\n"
+    with contextlib.suppress(NapariRdlError):
+        write_atomically(folder.ended, lambda path: _put(path, text), make_folder=False)
+
+
+def _claim(folder: RunFolder) -> None:
+    text = mark_of(os.getpid()).model_dump_json(indent=2) + "\n"
+    for _ in range(2):
+        before = read_record(folder.running, ProcessMark)
+        # A mark of our own came along when a folder was moved while this process trained in it.
+        if before is not None and before.pid != os.getpid() and is_alive(before) is not False:
+            known = is_alive(before) is True
+            raise ConfigError(
+                f"Process {before.pid} on {before.host} trains in {folder.path} already: wait for its end, "
+                f"or stop it with a file {folder.stop.name} in the folder"
+                f"{'' if known else f'; if it is gone, delete {folder.running.name} there'}."
+            )
+        folder.running.unlink(missing_ok=True)
+        if _put_first(folder.running, text):
+            return
+    raise ConfigError(f"Another process begins to train in {folder.path} at this moment.")
+
+
+def _put_first(path: Path, text: str) -> bool:
+    """Write `path` whole unless it exists; of two processes that try, one is told False."""
+    temporary = path.with_name(f".writing-{os.getpid()}.json")
+    try:
+        _put(temporary, text)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        except OSError:
+            # No hard links here, as on FAT: the last one to come wins.
+            temporary.replace(path)
+    except OSError as error:
+        # A full disk must not keep a run from going on.
+        logger.warning("%s cannot be written (%s).", path, error.strerror)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
+
+
+def _put(path: Path, text: str) -> None:
+    path.write_text(text, "utf-8")

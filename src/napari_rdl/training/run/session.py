@@ -1,0 +1,203 @@
+"""Starting, resuming and trying out a run."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch.distributed
+
+from napari_rdl.callbacks import IsCancelled, Progress, ignore_progress, never_cancelled
+from napari_rdl.training.config import TrainingConfig
+from napari_rdl.training.data.cache import PatientCache
+from napari_rdl.training.run.ending import log_file, recorded_problems, said_plainly, terminations
+from napari_rdl.training.run.folder import RunFolder
+from napari_rdl.training.run.preflight import check_patients, starting_model, with_absolute_paths
+from napari_rdl.training.run.running import Ended, occupied, write_ended
+from napari_rdl.training.step.hardware import make_fabric, peak_memory_mb, resolve_hardware
+from napari_rdl.training.step.trainer import Trainer
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes
+    ----------
+    folder : Path
+        The run.
+    finished : bool
+        False if it was stopped before its last step.
+    step, steps : int
+        Optimiser steps taken, and planned.
+    best : float
+        Best mean validation Dice; -1 without validation.
+    """
+
+    folder: Path
+    finished: bool
+    step: int
+    steps: int
+    best: float
+
+
+def run_training(
+    config: TrainingConfig,
+    out: str | Path,
+    *,
+    progress: Progress = ignore_progress,
+    cancelled: IsCancelled = never_cancelled,
+) -> Outcome:
+    """Train a model into a new run folder.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        As `napari_rdl.training.recipe.load_recipe` makes it.
+    out : str or Path
+        Folder of the run; must be new or empty.
+    progress, cancelled : callable
+        Called after steps; cancelling ends the run with a checkpoint.
+
+    Raises
+    ------
+    NapariRdlError
+        If data, settings, device or folder do not fit; the folder is then as it was. Later, if the
+        loss diverges or the last checkpoint cannot be written.
+    """
+    folder = RunFolder(out)
+    folder.require_new()
+    config = resolve_hardware(with_absolute_paths(config))
+    # Every setting is set, as it is when the run folder's configuration is read again.
+    config = TrainingConfig.model_validate(config.model_dump())
+    cache = PatientCache(config.data, config.network.modalities)
+    start = starting_model(config)
+    split, some_missing = check_patients(config, cache, progress, cancelled)
+    fabric = make_fabric(config, some_missing=some_missing)
+    if fabric.is_global_zero:
+        folder.create(config, split.record())
+    with occupied(folder, wanted=fabric.is_global_zero):
+        fabric.barrier()
+        return _train(Trainer(config, fabric, split, cache, folder, start), progress, cancelled)
+
+
+def resume_training(
+    out: str | Path, *, progress: Progress = ignore_progress, cancelled: IsCancelled = never_cancelled
+) -> Outcome:
+    """Go on with a run from its last checkpoint, to the bit on the CPU.
+
+    A run that was ended before its first checkpoint starts again from the beginning.
+
+    Raises
+    ------
+    NapariRdlError
+        As `run_training`; also if the folder is no run, or if another process trains in it.
+    """
+    folder = RunFolder(out)
+    config = resolve_hardware(folder.read_config())
+    cache = PatientCache(config.data, config.network.modalities)
+    begun = folder.state.exists()
+    start = None if begun else starting_model(config)
+    split, some_missing = check_patients(config, cache, progress, cancelled)
+    folder.require_same_patients(split.record())
+    fabric = make_fabric(config, some_missing=some_missing)
+    with occupied(folder, wanted=fabric.is_global_zero):
+        trainer = Trainer(config, fabric, split, cache, folder, start)
+        if begun:
+            trainer.resume()
+        if fabric.is_global_zero:
+            folder.tidy()
+        fabric.barrier()
+        return _train(trainer, progress, cancelled)
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a run would be.
+
+    Attributes
+    ----------
+    train, validation : int
+        Numbers of patients.
+    left_out : dict
+        Name -> reason.
+    steps : int
+        Optimiser steps planned.
+    seconds_per_step : float
+        Measured on one step after a first one.
+    memory_mb : float
+        Peak memory.
+    parameters : int
+        Trained numbers.
+    """
+
+    train: int
+    validation: int
+    left_out: dict[str, str]
+    steps: int
+    seconds_per_step: float
+    memory_mb: float
+    parameters: int
+
+    @property
+    def hours(self) -> float:
+        """Expected duration, without validation."""
+        return self.steps * self.seconds_per_step / 3600
+
+
+def dry_run(
+    config: TrainingConfig, *, progress: Progress = ignore_progress, cancelled: IsCancelled = never_cancelled
+) -> DryRun:
+    """Check data, memory and time by taking two steps; nothing is written but prepared patients."""
+    config = resolve_hardware(config)
+    cache = PatientCache(config.data, config.network.modalities)
+    start = starting_model(config)
+    split, some_missing = check_patients(config, cache, progress, cancelled)
+    fabric = make_fabric(config, some_missing=some_missing)
+    trainer = Trainer(config, fabric, split, cache, None, start)
+    with said_plainly(trainer):
+        batches = iter(trainer.batches(2))
+        trainer.stepper.take_step(batches, 0, config.optimizer.lr)
+        waiting = next(batches)
+        started = time.perf_counter()
+        trainer.stepper.take_step(iter([waiting, *batches]), 1, config.optimizer.lr)
+        seconds_per_step = time.perf_counter() - started
+    return DryRun(
+        train=len(split.train),
+        validation=len(split.validation),
+        left_out=split.left_out,
+        steps=trainer.steps,
+        seconds_per_step=seconds_per_step,
+        memory_mb=peak_memory_mb(fabric.device),
+        parameters=sum(parameter.numel() for parameter in trainer.stepper.objective.parameters()),
+    )
+
+
+def is_first_process() -> bool:
+    """Return whether this process speaks for all."""
+    return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
+
+
+def _train(trainer: Trainer, progress: Progress, cancelled: IsCancelled) -> Outcome:
+    folder = trainer.folder
+    assert folder is not None
+    with log_file(folder.log, trainer.fabric.is_global_zero), terminations() as terminated:
+        logger.info(
+            "Step %d of %d; %d training patients.",
+            trainer.position.step,
+            trainer.steps,
+            len(trainer.split.train),
+        )
+        with recorded_problems(trainer):
+            finished = trainer.run(progress, lambda: terminated() or cancelled() or folder.stop.exists())
+        logger.info("%s at step %d.", "Finished" if finished else "Stopped", trainer.position.step)
+        outcome = Outcome(folder.path, finished, trainer.position.step, trainer.steps, trainer.position.best)
+        if trainer.fabric.is_global_zero:
+            write_ended(
+                folder, Ended(finished=finished, step=outcome.step, steps=outcome.steps, best=outcome.best)
+            )
+    return outcome

@@ -1,0 +1,136 @@
+"""One optimiser step, over one process or many."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor
+
+from napari_rdl.errors import NapariRdlError
+from napari_rdl.models import Model, RobustNet
+from napari_rdl.training.config import TrainingConfig
+from napari_rdl.training.data.crops import SUBSETS, Batch
+from napari_rdl.training.data.subsets import draw_proper_subset, draw_subsets, subset_matrix
+from napari_rdl.training.losses.total import TERMS, Objective, StepLoss
+from napari_rdl.training.step.average import WeightAverage
+
+
+class DivergedError(NapariRdlError):
+    """The loss or its gradient is no number any more."""
+
+
+class Stepper:
+    """The network, its losses, its optimiser, and how they take a step.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        Resolved.
+    fabric : Fabric
+        Launched.
+    start : Model, optional
+        Checkpoint of the same architecture whose weights the run begins with.
+    """
+
+    def __init__(self, config: TrainingConfig, fabric: Fabric, start: Model | None = None) -> None:
+        self.config = config
+        self.fabric = fabric
+        self._matrix = subset_matrix(config.network.modalities)
+        torch.manual_seed(config.seed)
+        network = RobustNet(config.network)
+        if start is not None:
+            # A gate that the checkpoint lacks keeps its first values: those of the mean.
+            network.load_state_dict({**network.state_dict(), **start.network.state_dict()})
+        self.objective = Objective(network, config.loss).to(fabric.device)
+        settings = config.optimizer
+        optimizer = torch.optim.Adam(
+            self.objective.parameters(), lr=settings.lr, weight_decay=settings.weight_decay
+        )
+        self.average = (
+            WeightAverage(self.objective.network, settings.ema_decay) if settings.ema_decay else None
+        )
+        if config.hardware.compile:
+            self.objective.network.compile()
+        self.model, self.optimizer = fabric.setup(self.objective, optimizer)
+
+    @property
+    def network(self) -> RobustNet:
+        """What is validated and exported: the moving average of the weights where there is one."""
+        return self.objective.network if self.average is None else self.average.network
+
+    @property
+    def scaler(self) -> Any:
+        """The gradients' scaler of 16-bit training, or None."""
+        return getattr(self.fabric._precision, "scaler", None)
+
+    def take_step(self, batches: Iterator[Batch], step: int, rate: float) -> list[float]:
+        """Take one optimiser step after `step` others.
+
+        Returns
+        -------
+        list of float
+            The total, the terms of the loss, the gradient's norm.
+
+        Raises
+        ------
+        DivergedError
+            If the loss or its gradient is no number; the weights are then as they were.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        parts = self.config.local_batch // self.config.micro_batch
+        totals = torch.zeros(len(TERMS) + 1, device=self.fabric.device)
+        names: list[str] = []
+        self.model.train()
+        for part in range(parts):
+            batch = next(batches)
+            names += batch["names"]
+            with self.fabric.no_backward_sync(self.model, enabled=part < parts - 1):
+                loss = self.loss_of(batch)
+                self.fabric.backward(loss.total / parts)
+            totals += torch.cat((loss.total.detach().reshape(1), loss.terms)) / parts
+        totals = self.over_processes(totals, "mean")
+        limit = self.config.optimizer.clip
+        norm = self.fabric.clip_gradients(
+            self.model,
+            self.optimizer,
+            max_norm=math.inf if limit is None else limit,
+            error_if_nonfinite=False,
+        )
+        values = [*totals.tolist(), float(norm) if norm is not None else 0.0]
+        # With 16-bit scaling an infinite gradient is no accident: the scaler skips that step.
+        finite = values[:-1] if self.scaler is not None else values
+        if not np.isfinite(finite).all():
+            raise DivergedError(
+                f"The loss or its gradient is no number at step {step + 1} (patients "
+                f"{', '.join(names)}): the last checkpoint is kept; lower optimizer.lr or set optimizer.clip."
+            )
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self.average is not None:
+            self.average.update(self.objective.network, step)
+        return values
+
+    def loss_of(self, batch: Batch) -> StepLoss:
+        """Return the loss of a batch over the subsets drawn for it."""
+        seeds = [[self.config.seed, SUBSETS, index] for index in batch["indices"]]
+        rngs = [np.random.default_rng(seed) for seed in seeds]
+        present = batch["present"]
+        loss = self.config.loss
+        subsets, weights = draw_subsets(self._matrix, present, loss.subsets_per_step, rngs, loss.full_weight)
+        missing, valid = draw_proper_subset(self._matrix, present, rngs)
+        tensors = (batch["images"], batch["labels"], present, subsets, weights, missing, valid)
+        moved = [tensor.to(self.fabric.device, non_blocking=True) for tensor in tensors]
+        result: StepLoss = self.model(*moved)
+        return result
+
+    def over_processes(self, values: Tensor, how: str) -> Tensor:
+        """Return the sum or mean of each process's values; all get the same."""
+        if self.fabric.world_size == 1:
+            return values
+        return torch.as_tensor(self.fabric.all_reduce(values, reduce_op=how))

@@ -1,0 +1,102 @@
+"""Checkpoints: the same bytes for the same model, and one sentence for whatever is wrong."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from napari_rdl.errors import CheckpointError, OutputError
+from napari_rdl.models import RobustNet, bundled_model_path, load_model, model_bytes, read_card, save_model
+from napari_rdl.models.card import CARD_KEY
+
+
+def test_a_checkpoint_comes_back_as_it_was(tiny_model, tmp_path):
+    path = save_model(tmp_path / "deep" / "copy.safetensors", tiny_model.network, tiny_model.card)
+    again = load_model(path)
+    assert again.card == tiny_model.card
+    assert again.sha256 == tiny_model.sha256
+    assert path.read_bytes() == model_bytes(tiny_model.network, tiny_model.card)
+    for name, value in tiny_model.network.state_dict().items():
+        assert torch.equal(value, again.network.state_dict()[name])
+    assert not again.network.training
+    assert [other.name for other in path.parent.iterdir()] == ["copy.safetensors"]
+
+
+def test_the_bundled_weights_load_and_say_what_they_are():
+    model = load_model()
+    assert model.path == bundled_model_path()
+    assert "synthetic" in model.card.trained_on.lower()
+    assert "Research" in model.card.intended_use
+    assert model.path.stat().st_size <= 16e6
+
+
+def _rewritten(tiny_checkpoint, tmp_path, *, card=None, drop=None, add=None, reshape=None, poison=None):
+    tensors = load_file(tiny_checkpoint)
+    if drop:
+        del tensors[drop]
+    if add:
+        tensors[add] = torch.zeros(1)
+    if reshape:
+        tensors[reshape] = torch.zeros(2, 2)
+    if poison:
+        tensors[poison][0] = torch.nan
+    metadata = {CARD_KEY: read_card(tiny_checkpoint).model_dump_json() if card is None else card}
+    path = tmp_path / "altered.safetensors"
+    save_file(tensors, path, metadata=metadata if card != "" else None)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"drop": "head.bias"}, "lacks 1 tensors, such as 'head.bias'"),
+        ({"add": "tail.bias"}, "1 tensors too many, such as 'tail.bias'"),
+        ({"reshape": "head.bias"}, r"'head.bias' with shape \(2, 2\)"),
+        ({"poison": "head.bias"}, "not finite in 'head.bias'"),
+        ({"card": ""}, "without a napari-rdl model card"),
+        ({"card": "{"}, "does not fit this version"),
+        ({"card": json.dumps({"name": "x"})}, "at network"),
+    ],
+)
+def test_altered_checkpoints_are_refused(tiny_checkpoint, tmp_path, changes, words):
+    path = _rewritten(tiny_checkpoint, tmp_path, **changes)
+    with pytest.raises(CheckpointError, match=words) as caught:
+        load_model(path)
+    assert str(path) in str(caught.value)
+
+
+def test_another_architecture_is_refused(tiny_checkpoint, tmp_path):
+    card = read_card(tiny_checkpoint)
+    other = card.model_copy(update={"network": card.network.model_copy(update={"channels": (8, 8)})})
+    path = _rewritten(tiny_checkpoint, tmp_path, card=other.model_dump_json())
+    with pytest.raises(CheckpointError, match="architecture"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no tensors at all", b"\x80\x04pickle", b"\xff" * 64])
+def test_what_is_no_safetensors_file_is_refused(tmp_path, content):
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="cannot be read as a safetensors file"):
+        load_model(path)
+
+
+def test_a_missing_checkpoint_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match="There is no checkpoint at"):
+        load_model(tmp_path / "nowhere.safetensors")
+
+
+def test_a_folder_that_cannot_be_written_leaves_nothing(tiny_model, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="choose another folder"):
+        save_model(tmp_path / "file" / "model.safetensors", tiny_model.network, tiny_model.card)
+
+
+def test_saving_does_not_disturb_the_network(tiny_config):
+    network = RobustNet(tiny_config)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    from napari_rdl.models import ModelCard
+
+    model_bytes(network, ModelCard(name="x", network=tiny_config, spacing=(1, 1, 1)))
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
