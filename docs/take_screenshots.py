@@ -54,14 +54,14 @@ def compare_pictures(viewer: napari.Viewer, widget: SegmentWidget, out: Path) ->
     runner = compare.comparison.runner
 
     def rested() -> bool:
-        busy = runner.busy or runner.measuring or compare.two.worker.busy
+        busy = runner.busy or runner.measuring or compare.pair.worker.busy
         return not busy and compare.comparison.studied is not None
 
     wait(widget, rested)
     picture(viewer, widget, out / "compare-matrix.png")
-    compare.two.box.pin("A", ("T2", "FLAIR"))
-    compare.two.box.pin("B", compare.comparison.studied.study.modalities)
-    compare.two.box.beside_box.setChecked(True)
+    compare.pair.box.pin("A", ("T2", "FLAIR"))
+    compare.pair.box.pin("B", compare.comparison.studied.study.modalities)
+    compare.pair.box.beside_box.setChecked(True)
     viewer.theme = "light"
     wait(widget, rested)
     picture(viewer, widget, out / "compare-pinned.png")

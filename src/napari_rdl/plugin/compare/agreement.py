@@ -10,14 +10,14 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, QSignalBlocke
 from qtpy.QtWidgets import QAbstractItemView, QCheckBox, QHeaderView, QTableView, QWidget
 
 from napari_rdl.brats import subset_name
+from napari_rdl.plugin.compare.comparison import Comparison
 from napari_rdl.plugin.compare.layers import CompareLayers, VolumeWorker
-from napari_rdl.plugin.compare.shown import Comparison
 from napari_rdl.plugin.parts.section import Section, WrappedLabel
 from napari_rdl.plugin.viewer.layers import scale_translate
 
 if TYPE_CHECKING:
     from napari_rdl.compare import Place
-    from napari_rdl.plugin.compare.runner import Studied
+    from napari_rdl.plugin.compare.study_runner import Studied
 
 AGREEMENT, ENTROPY = "agreement", "entropy"
 COLUMNS = ("ml", "agree", "R", "A", "S")

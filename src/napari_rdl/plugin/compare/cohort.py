@@ -10,9 +10,9 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QWidget
 
 from napari_rdl import brats
 from napari_rdl.errors import CaseError, NapariRdlError
+from napari_rdl.plugin.compare.comparison import Comparison
 from napari_rdl.plugin.compare.layers import CompareLayers, VolumeWorker
-from napari_rdl.plugin.compare.runner import Studied
-from napari_rdl.plugin.compare.shown import Comparison
+from napari_rdl.plugin.compare.study_runner import Studied
 from napari_rdl.plugin.parts.inputs import narrow_combo
 from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel
 from napari_rdl.plugin.viewer.views import step_to_tumour

@@ -15,9 +15,9 @@ from napari_rdl.plugin.parts.section import SPACING
 
 if TYPE_CHECKING:
     from napari_rdl.compare import SubsetRow
+    from napari_rdl.plugin.compare.comparison import Comparison
     from napari_rdl.plugin.compare.memory import CompareMemory
-    from napari_rdl.plugin.compare.runner import Studied
-    from napari_rdl.plugin.compare.shown import Comparison
+    from napari_rdl.plugin.compare.study_runner import Studied
     from napari_rdl.plugin.compare.table import MatrixTable
     from napari_rdl.plugin.compare.worth import WorthBox
 

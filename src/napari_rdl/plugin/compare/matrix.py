@@ -1,15 +1,16 @@
-"""The subsets as a Qt model: dots for the modalities present, then one measure of each region."""
+"""The cells of the table of subsets: what stands in each, how rows are ordered, how a cell is painted."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel, Qt
-from qtpy.QtWidgets import QWidget
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QRectF, QSortFilterProxyModel, Qt
+from qtpy.QtGui import QColor, QPainter, QPen
+from qtpy.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from napari_rdl import brats
 from napari_rdl.compare.export import MEASURES, Measure
-from napari_rdl.plugin.compare.colours import readable_on, scale_colour
+from napari_rdl.plugin.compare.colours import ThemeColours, readable_on, scale_colour
 
 if TYPE_CHECKING:
     from napari_rdl.compare import RegionScore, SubsetRow, SubsetStudy
@@ -24,6 +25,7 @@ PRESENT = Qt.ItemDataRole.UserRole + 2
 """Role of whether a row has the column's modality; None in other columns."""
 
 PIN_COLUMN = 0
+_MARK = 2
 _SHORT = {"FLAIR": "FL"}
 _NONE = QModelIndex()
 
@@ -179,6 +181,50 @@ class MatrixOrder(QSortFilterProxyModel):
             falling = self.sortOrder() == Qt.SortOrder.DescendingOrder
             return (one is None) == falling and (other is None) != falling
         return bool(one < other) if one != other else left.row() < right.row()
+
+
+class MatrixDelegate(QStyledItemDelegate):
+    """Paints dots, coloured cells and the row that is shown."""
+
+    def __init__(self, colours: ThemeColours, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.colours = colours
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
+        """Paint one cell."""
+        box = QRectF(option.rect)
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        ground = index.data(Qt.ItemDataRole.BackgroundRole)
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if ground is not None:
+            painter.fillRect(box.adjusted(0, 0, -1, -1), ground)
+        elif selected:
+            painter.fillRect(box, self.colours.mark)
+        present = index.data(PRESENT)
+        if present is None:
+            painter.setPen(index.data(Qt.ItemDataRole.ForegroundRole) or self.colours.text)
+            font = option.font
+            font.setBold(index.column() == PIN_COLUMN or selected)
+            painter.setFont(font)
+            painter.drawText(
+                box, int(Qt.AlignmentFlag.AlignCenter.value), index.data(Qt.ItemDataRole.DisplayRole) or ""
+            )
+        else:
+            self._draw_dot(painter, box, present, self.colours.text if selected else self.colours.line)
+        if selected and ground is not None:
+            pen = QPen(self.colours.text, _MARK)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+            painter.setPen(pen)
+            painter.drawLine(box.topLeft(), box.topRight())
+            painter.drawLine(box.bottomLeft(), box.bottomRight())
+        painter.restore()
+
+    def _draw_dot(self, painter: QPainter, box: QRectF, present: bool, ring: QColor) -> None:
+        radius = min(box.width(), box.height()) * 0.24
+        painter.setPen(QPen(self.colours.text if present else ring, 1.2))
+        painter.setBrush(self.colours.text if present else Qt.BrushStyle.NoBrush)
+        painter.drawEllipse(box.center(), radius, radius)
 
 
 def _story(row: SubsetRow, region: str) -> str:

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
+from qtpy.QtCore import QSignalBlocker, Signal
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QWidget
 
 from napari_rdl.errors import CaseError
+from napari_rdl.plugin.parts.inputs import narrow_combo, small_button
+from napari_rdl.plugin.parts.section import SPACING
 from napari_rdl.plugin.viewer.layers import plugin_metadata, scale_translate, world_affine
 
 if TYPE_CHECKING:
@@ -18,9 +22,10 @@ if TYPE_CHECKING:
     from napari_rdl.callbacks import IsCancelled, Progress
     from napari_rdl.case import Case
     from napari_rdl.compare import Reference, SubsetStudy
-    from napari_rdl.plugin.compare.runner import MakeReference
+    from napari_rdl.plugin.compare.study_runner import MakeReference
 
 NOTHING, TRUTH, FULL = "none", "truth", "full"
+_ASK_FILE, _ASK_CHECKPOINT = "ask for a file", "ask for a checkpoint"
 _OF_THE_PLUGIN = ("prediction", "outline", "twin", "compare", "side")
 
 
@@ -130,3 +135,119 @@ def layer_labels(layer: Labels, case: Case) -> np.ndarray:
 def file_choice(kind: str, path: Path) -> ReferenceChoice:
     """Return a label file or a checkpoint as a choice."""
     return ReferenceChoice(kind, path.name, path)
+
+
+class ReferenceBox(QWidget):
+    """A list of references, and a button that reads an edited layer again.
+
+    Signals
+    -------
+    chosen : ReferenceChoice
+        By the user; the same one again if it is to be read again.
+    """
+
+    chosen = Signal(object)
+
+    def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._case: Case | None = None
+        self._extra: list[ReferenceChoice] = []
+        self._choices: list[ReferenceChoice] = []
+        self._current = ReferenceChoice(NOTHING, "")
+        self.start_folders: dict[str, Path | None] = {}
+        self.box = narrow_combo("What every subset is compared with")
+        label = QLabel("Reference")
+        label.setBuddy(self.box)
+        self.again_button = small_button(
+            "Read again", "Compare with the layer as it is now, after it was edited"
+        )
+        self.again_button.clicked.connect(lambda: self.chosen.emit(self._current))
+        self.label = label
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(SPACING)
+        row.addWidget(self.box, 1)
+        row.addWidget(self.again_button)
+        self.box.activated.connect(self._on_activated)
+        viewer.layers.events.inserted.connect(self.refresh)
+        viewer.layers.events.removed.connect(self.refresh)
+        self.refresh()
+
+    @property
+    def current(self) -> ReferenceChoice:
+        """What is chosen."""
+        return self._current
+
+    @property
+    def choices(self) -> list[ReferenceChoice]:
+        """What can be chosen."""
+        return list(self._choices)
+
+    def set_case(self, case: Case | None, preferred: str) -> None:
+        """List what another patient can be compared with; `preferred` is chosen if it has it."""
+        self._case = case
+        # A label file belongs to one patient; a checkpoint serves all.
+        self._extra = [choice for choice in self._extra if choice.kind == "checkpoint"]
+        self._current = next(
+            (choice for choice in choices_for(case, self._viewer, []) if choice.kind == preferred),
+            ReferenceChoice(NOTHING, ""),
+        )
+        self.refresh()
+
+    def set_current(self, choice: ReferenceChoice) -> None:
+        """Choose without saying so."""
+        self._current = choice
+        if choice.kind in ("file", "checkpoint") and not any(choice.same_as(one) for one in self._extra):
+            self._extra.append(choice)
+        self.refresh()
+
+    def refresh(self, event: object = None) -> None:
+        """List the viewer's layers again; a layer that has gone stays chosen until another is."""
+        del event
+        self._choices = choices_for(self._case, self._viewer, self._extra)
+        if not any(choice.same_as(self._current) for choice in self._choices):
+            self._choices.append(self._current)
+        with QSignalBlocker(self.box):
+            self.box.clear()
+            for choice in self._choices:
+                self.box.addItem(choice.title[:1].upper() + choice.title[1:], choice)
+            self.box.insertSeparator(self.box.count())
+            self.box.addItem("NIfTI file…", _ASK_FILE)
+            self.box.addItem("Another checkpoint…", _ASK_CHECKPOINT)
+            self._mark_current()
+        self.again_button.setVisible(self._current.kind == "layer")
+
+    def release(self) -> None:
+        """Stop following the viewer."""
+        self._viewer.layers.events.inserted.disconnect(self.refresh)
+        self._viewer.layers.events.removed.disconnect(self.refresh)
+
+    def _mark_current(self) -> None:
+        places = [number for number, one in enumerate(self._choices) if one.same_as(self._current)]
+        self.box.setCurrentIndex(places[0])
+
+    def _on_activated(self, index: int) -> None:
+        choice = self.box.itemData(index)
+        if choice in (_ASK_FILE, _ASK_CHECKPOINT):
+            chosen = self._ask(choice)
+            if chosen is None:
+                self._mark_current()
+                return
+            choice = chosen
+        if isinstance(choice, ReferenceChoice):
+            self.set_current(choice)
+            self.chosen.emit(choice)
+
+    def _ask(self, what: str) -> ReferenceChoice | None:
+        if what == _ASK_FILE:
+            kind, title, filters = "file", "Compare with labels", "NIfTI (*.nii.gz *.nii)"
+        else:
+            kind, title, filters = (
+                "checkpoint",
+                "Compare with another checkpoint",
+                "Checkpoints (*.safetensors)",
+            )
+        start = str(self.start_folders.get(kind) or "")
+        name, _ = QFileDialog.getOpenFileName(self, title, start, filters)
+        return file_choice(kind, Path(name)) if name else None

@@ -12,13 +12,13 @@ from qtpy.QtWidgets import QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidge
 from napari_rdl.errors import NapariRdlError
 from napari_rdl.plugin.compare.agreement import CompareAgreement
 from napari_rdl.plugin.compare.cohort import CompareCohort
+from napari_rdl.plugin.compare.comparison import SEGMENT, Comparison
 from napari_rdl.plugin.compare.export import CompareExport
 from napari_rdl.plugin.compare.layers import CompareLayers
-from napari_rdl.plugin.compare.matrix_box import MatrixBox
 from napari_rdl.plugin.compare.memory import CompareMemory
+from napari_rdl.plugin.compare.pair import ComparePair
 from napari_rdl.plugin.compare.reference import NOTHING, ReferenceChoice, maker_of
-from napari_rdl.plugin.compare.shown import SEGMENT, Comparison
-from napari_rdl.plugin.compare.two import CompareTwo
+from napari_rdl.plugin.compare.table import MatrixBox
 from napari_rdl.plugin.compare.worth import CompareWorth
 from napari_rdl.plugin.parts.message_bar import MessageBar
 from napari_rdl.plugin.parts.section import Section, WrappedLabel
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_rdl.case import Case
-    from napari_rdl.plugin.compare.runner import Studied
+    from napari_rdl.plugin.compare.study_runner import Studied
     from napari_rdl.segment import Representations
 
 logger = logging.getLogger(__name__)
@@ -67,13 +67,13 @@ class CompareWidget(QWidget):
         self.open_button.setToolTip("Open the widget in which a patient is opened and segmented")
         self.matrix_box = MatrixBox(napari_viewer)
         self.layers = CompareLayers(napari_viewer)
-        self.two = CompareTwo(self.comparison, self.layers, self.memory, self)
+        self.pair = ComparePair(self.comparison, self.layers, self.memory, self)
         self.worth = CompareWorth(self.comparison, self.layers, self.memory, self)
         self.agreement = CompareAgreement(self.comparison, self.layers, self)
         self.cohort = CompareCohort(self.comparison, self.layers, self.memory, self.open_segment, self)
         self.export = CompareExport(self.comparison, self.matrix_box.table, self.worth.box, self.memory, self)
         self.matrix_box.body.addWidget(self.export.bar)
-        self.parts: list[QWidget] = [self.matrix_box, self.two.box, self.worth.box, self.agreement.box]
+        self.parts: list[QWidget] = [self.matrix_box, self.pair.box, self.worth.box, self.agreement.box]
         self._lay_out()
         self._connect()
 
@@ -119,7 +119,7 @@ class CompareWidget(QWidget):
         if self._viewer is None:
             return
         self.comparison.shut_down()
-        for part in (self.two, self.worth, self.agreement, self.cohort):
+        for part in (self.pair, self.worth, self.agreement, self.cohort):
             part.shut_down()
         self.layers.clear()
         self.matrix_box.reference_box.release()
@@ -168,14 +168,14 @@ class CompareWidget(QWidget):
         box.cancel_asked.connect(self._on_cancel)
         box.measure_chosen.connect(lambda name: self.memory.remember(measure=name))
         box.reference_box.chosen.connect(self._on_reference_chosen)
-        box.table.pin_asked.connect(self.two.box.pin)
-        self.two.pins_changed.connect(box.table.matrix.set_pins)
+        box.table.pin_asked.connect(self.pair.box.pin)
+        self.pair.pins_changed.connect(box.table.matrix.set_pins)
         self.export.done.connect(box.status.setText)
         self.export.failed.connect(self._say)
         self.cohort.failed.connect(self._say)
         self.cohort.reference_known.connect(self._on_reference_known)
         for worker in (
-            self.two.worker,
+            self.pair.worker,
             self.worth.worker,
             self.cohort.worker,
             *self.agreement.workers.values(),

@@ -10,8 +10,8 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QSizePolicy, QWidge
 
 from napari_rdl import brats
 from napari_rdl.plugin.compare.colours import REGION_COLOURS, WHERE_COLOUR, ThemeColours, theme_colours
+from napari_rdl.plugin.compare.comparison import Comparison
 from napari_rdl.plugin.compare.layers import CompareLayers, VolumeWorker
-from napari_rdl.plugin.compare.shown import Comparison
 from napari_rdl.plugin.parts.inputs import narrow_combo, small_button
 from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from napari_rdl.compare import ModalityWorth
     from napari_rdl.plugin.compare.memory import CompareMemory
-    from napari_rdl.plugin.compare.runner import Studied
+    from napari_rdl.plugin.compare.study_runner import Studied
 
 SUBJECT = "where"
 

@@ -212,3 +212,17 @@ def test_every_measure_has_text_and_colour_in_every_cell(compare, studied, measu
             assert index.data()
             assert (index.data() == "–") == (index.data(Qt.ItemDataRole.BackgroundRole) is None)
             assert subset_name(SUBSETS[row]) in index.data(Qt.ItemDataRole.ToolTipRole)
+
+
+def test_choices_are_remembered(compare, studied, encoded, compare_beside, tiny_checkpoint):
+    box = compare.matrix_box.measure_box
+    names = [box.itemData(index) for index in range(box.count())]
+    box.setCurrentIndex(names.index("hd95"))
+    box.activated.emit(names.index("hd95"))
+    compare.worth.box.region_box.setCurrentIndex(2)
+    compare.worth.box.region_box.activated.emit(2)
+    compare.matrix_box.reference_box.chosen.emit(file_choice("checkpoint", tiny_checkpoint))
+    other = compare_beside(encoded)
+    assert other.memory.choices.measure == "hd95"
+    assert other.matrix_box.reference_box.start_folders["checkpoint"] == tiny_checkpoint.parent
+    assert other.worth.box.region == "ET"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, Signal
 
 from napari_rdl.brats import subset_name
-from napari_rdl.plugin.compare.runner import Studied, StudyRunner
+from napari_rdl.plugin.compare.study_runner import Studied, StudyRunner
 from napari_rdl.plugin.segment.docked import docked
 
 if TYPE_CHECKING:

@@ -1,0 +1,33 @@
+"""Where the subsets agree: two layers, and places to go to."""
+
+from __future__ import annotations
+
+import numpy as np
+from napari.layers import Image
+
+from napari_rdl.compare import agreement, entropy
+from tests.plugin.compare.seen import assert_placed, layer_of
+
+
+def test_agreement_entropy_and_places(compare, studied, encoded, rest):
+    box, viewer = compare.agreement.box, encoded.viewer
+    box.agreement_box.setChecked(True)
+    box.entropy_box.setChecked(True)
+    rest()
+    shown = layer_of(viewer, "agreement")
+    assert isinstance(shown, Image)
+    assert_placed(shown, studied.case)
+    np.testing.assert_array_equal(shown.data, agreement(studied.study.stack))
+    encoded.set_subset(("T1", "T2"))
+    rest()
+    expected = entropy(encoded.session.representations, ("T1", "T2"))
+    np.testing.assert_array_equal(layer_of(viewer, "entropy").data, expected)
+    assert layer_of(viewer, "entropy").name.endswith("entropy of T1+T2")
+    assert studied.places
+    assert box.places.rowCount() == len(studied.places)
+    place = studied.places[-1]
+    box.table.selectRow(len(studied.places) - 1)
+    scale, translate = shown.scale, shown.translate
+    np.testing.assert_allclose(viewer.dims.point, translate + scale * np.array(place.voxel), atol=0.01)
+    box.agreement_box.setChecked(False)
+    assert not shown.visible
