@@ -101,14 +101,14 @@ class Run:
     def is_trained(self) -> bool:
         """Return whether the last step is done and its weights are written."""
         from napari_rdl.training.config import TrainingConfig
-        from napari_rdl.training.step.schedule import total_steps
+        from napari_rdl.training.step.schedule import Length
 
         # A run that was stopped before its first line of metrics has weights all the same.
         if not all((self.folder / name).exists() for name in ("last.safetensors", "metrics.jsonl")):
             return False
         config = TrainingConfig.model_validate_json((self.folder / "config.json").read_text("utf-8"))
         patients = json.loads((self.folder / "split.json").read_text("utf-8"))["train"]
-        return self._last_validation().get("step") == total_steps(config, len(patients))
+        return self._last_validation().get("step") == Length.of(config, len(patients)).steps
 
     def scores(self) -> Scores | None:
         """Return hard Dice, or None while there is none."""

@@ -93,7 +93,7 @@ def test_processes_share_the_batch_of_one(tiny_training):
     for step, batch in enumerate(alone):
         parts = [part for rank in shared for part in rank[2 * step : 2 * step + 2]]
         assert [index for part in parts for index in part] == batch
-    assert len(StepSampler(tiny_training(*changes), 2, 5, 0)) == 12
+    assert len(list(StepSampler(tiny_training(*changes), 2, 5, 0))) == 12
 
 
 def test_workers_bring_the_same_batches(dataset):

@@ -178,11 +178,18 @@ class OptimizerConfig(_Part):
     max_steps: int | None = Field(
         None, ge=1, title="Steps", description="Optimiser steps; takes the place of epochs."
     )
+    max_minutes: float | None = Field(
+        None,
+        gt=0,
+        title="Minutes",
+        description="Time to train for, in the place of epochs; with steps, whichever ends first. The "
+        "learning rate follows it. Pauses do not count.",
+    )
     power: float = Field(
         0.9,
         ge=0,
         title="Schedule power",
-        description="Polynomial decay: lr (1 - step/steps)^power; 0 = none.",
+        description="Polynomial decay: lr (1 - done)^power; 0 = none.",
     )
     warmup: int = Field(0, ge=0, title="Warm-up", description="Steps over which the learning rate rises.")
     clip: float | None = Field(

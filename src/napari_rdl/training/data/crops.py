@@ -8,6 +8,7 @@ see the same crops.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Any, TypedDict
 
 import numpy as np
@@ -78,23 +79,21 @@ class CropDataset(Dataset[Any]):
 
 
 class StepSampler(Sampler[list[int]]):
-    """Crop numbers of every pass of one process, from any step on."""
+    """Crop numbers of every pass of one process, from any step on; without an end where `until` is None."""
 
-    def __init__(self, config: TrainingConfig, first_step: int, steps: int, rank: int) -> None:
+    def __init__(self, config: TrainingConfig, first_step: int, until: int | None, rank: int) -> None:
         self.config = config
         self.first_step = first_step
-        self.steps = steps
+        self.until = until
         self.rank = rank
 
     def __iter__(self) -> Iterator[list[int]]:
         local, micro = self.config.local_batch, self.config.micro_batch
-        for step in range(self.first_step, self.steps):
+        steps = count(self.first_step) if self.until is None else range(self.first_step, self.until)
+        for step in steps:
             start = step * self.config.optimizer.batch + self.rank * local
             for first in range(start, start + local, micro):
                 yield list(range(first, first + micro))
-
-    def __len__(self) -> int:
-        return (self.steps - self.first_step) * (self.config.local_batch // self.config.micro_batch)
 
 
 def crop_loader(dataset: CropDataset, sampler: StepSampler) -> DataLoader[Any]:

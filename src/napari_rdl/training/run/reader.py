@@ -215,7 +215,7 @@ class RunReader:
         return said.partition(" ")[2].strip() if "Preparing" in said else "Starting Python and PyTorch…"
 
     def _planned_steps(self) -> int:
-        steps = self.config.get("optimizer", {}).get("max_steps")
+        steps = self._last.get("steps") or self.config.get("optimizer", {}).get("max_steps")
         if steps:
             return int(steps)
         step, epoch = self._last.get("step"), self._last.get("epoch")

@@ -170,7 +170,7 @@ def dry_run(
         train=len(split.train),
         validation=len(split.validation),
         left_out=split.left_out,
-        steps=trainer.steps,
+        steps=trainer.length.planned(1, seconds_per_step),
         seconds_per_step=seconds_per_step,
         memory_mb=peak_memory_mb(fabric.device),
         parameters=sum(parameter.numel() for parameter in trainer.stepper.objective.parameters()),

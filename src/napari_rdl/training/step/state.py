@@ -37,6 +37,8 @@ class Position:
         Bytes of ``metrics.jsonl`` that belong to these steps.
     sums, counted : list of float, int
         Losses since the last line of metrics, and of how many steps.
+    seconds : float
+        Time spent training, validation and checkpoints included, pauses not.
     """
 
     step: int = 0
@@ -44,6 +46,7 @@ class Position:
     metrics_size: int = 0
     sums: list[float] = field(default_factory=list)
     counted: int = 0
+    seconds: float = 0.0
 
 
 def config_digest(config: TrainingConfig) -> str:

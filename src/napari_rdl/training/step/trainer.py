@@ -23,7 +23,7 @@ from napari_rdl.training.run.folder import MetricsLog, RunFolder
 from napari_rdl.training.run.tensorboard import EventLog
 from napari_rdl.training.step.hardware import peak_memory_mb
 from napari_rdl.training.step.preview import Example, write_preview
-from napari_rdl.training.step.schedule import learning_rate, steps_per_epoch, total_steps
+from napari_rdl.training.step.schedule import Length, learning_rate, steps_per_epoch
 from napari_rdl.training.step.state import Position, load_state, save_state
 from napari_rdl.training.step.stepper import Stepper
 from napari_rdl.training.step.validate import Scores, mean_scores, overall, validate
@@ -69,11 +69,16 @@ class Trainer:
         self.split = split
         self.cache = cache
         self.folder = folder
-        self.steps = total_steps(config, len(split.train))
+        self.length = Length.of(config, len(split.train))
         self.epoch_steps = steps_per_epoch(config, len(split.train))
         self.position = Position(sums=[0.0] * (len(TERMS) + 2))
         self.scores: Scores = {}
         self.stepper = Stepper(config, fabric, start)
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps that the run is to take; where the clock ends it, as many as its pace promises."""
+        return self.length.planned(self.position.step, self.position.seconds)
 
     def resume(self) -> None:
         """Go back to the saved state."""
@@ -105,19 +110,23 @@ class Trainer:
         if self.folder is not None and self.fabric.is_global_zero:
             metrics = MetricsLog(self.folder.metrics, self.position.metrics_size)
             events = EventLog(self.folder.tensorboard, self.position.step)
-        batches = iter(self.batches(self.steps))
+        batches = iter(self.batches(self.length.steps))
+        began = time.perf_counter() - self.position.seconds
         started, at = time.perf_counter(), self.position.step
-        stopped = False
-        while self.position.step < self.steps and not stopped:
+        done = self.length.done(self.position.step, self.position.seconds)
+        finished, stopped = done >= 1, False
+        while not finished and not stopped:
             step = self.position.step
-            rate = learning_rate(self.config.optimizer, step, self.steps)
+            rate = learning_rate(self.config.optimizer, step, done)
             values = self.stepper.take_step(batches, step, rate)
             self.position.step = step = step + 1
             self.position.sums = [
                 total + value for total, value in zip(self.position.sums, values, strict=True)
             ]
             self.position.counted += 1
-            finished = step == self.steps
+            self.position.seconds = self._agree_on_time(time.perf_counter() - began)
+            done = self.length.done(step, self.position.seconds)
+            finished = done >= 1
             if step % self.config.run.log_every == 0 or finished:
                 now = time.perf_counter()
                 speed = (step - at) * self.config.optimizer.batch / (now - started)
@@ -132,7 +141,8 @@ class Trainer:
                 self._validate(metrics, events)
                 started, at = time.perf_counter(), step
             if not finished:
-                started += self._hold(metrics, should_stop)
+                held = self._hold(metrics, should_stop)
+                started, began = started + held, began + held
             stopped = self._agree(should_stop()) and not finished
             if validated or stopped or finished or step % self.config.run.checkpoint_every == 0:
                 self._checkpoint(metrics, must=stopped or finished)
@@ -140,8 +150,8 @@ class Trainer:
             events.close()
         return not stopped
 
-    def batches(self, until: int) -> Iterable[Batch]:
-        """Return this process's batches from the current step to step `until`."""
+    def batches(self, until: int | None) -> Iterable[Batch]:
+        """Return this process's batches from the current step to step `until`, or without end."""
         dataset = CropDataset(self.config, self.split.train, self.cache)
         return crop_loader(
             dataset, StepSampler(self.config, self.position.step, until, self.fabric.global_rank)
@@ -152,13 +162,14 @@ class Trainer:
         means = dict(zip(("loss", *TERMS, "gradient_norm"), (total / count for total in sums), strict=True))
         self.position.sums, self.position.counted = [0.0] * len(sums), 0
         step = self.position.step
-        line = {"step": step, "epoch": step / self.epoch_steps, **means, "lr": rate}
+        line = {"step": step, "steps": self.steps, "epoch": step / self.epoch_steps, **means, "lr": rate}
         line |= {"samples_per_s": round(speed, 3), "memory_mb": round(peak_memory_mb(self.fabric.device))}
         if metrics is not None and events is not None:
             assert self.folder is not None
             self.folder.require_there()
             metrics.write(line)
-            events.write(step, {name: value for name, value in line.items() if name != "step"}, "train")
+            curves = {name: value for name, value in line.items() if name not in ("step", "steps")}
+            events.write(step, curves, "train")
 
     def _validate(self, metrics: MetricsLog | None, events: EventLog | None) -> None:
         started = time.perf_counter()
@@ -261,3 +272,10 @@ class Trainer:
         """Return whether any process was told to stop."""
         flag = torch.tensor(float(stop), device=self.fabric.device)
         return float(self.stepper.over_processes(flag, "sum")) > 0
+
+    def _agree_on_time(self, seconds: float) -> float:
+        """Return the mean of the processes' clocks: all take the same rate and end at the same step."""
+        if self.length.seconds is None or self.fabric.world_size == 1:
+            return seconds
+        clock = torch.tensor(seconds, dtype=torch.float64, device=self.fabric.device)
+        return float(self.stepper.over_processes(clock, "mean"))
