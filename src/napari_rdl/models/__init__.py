@@ -1,4 +1,4 @@
-"""The model: channel encoders, shared backbone, dynamic combination; and its checkpoints.
+"""What answers for a subset of the modalities: the methods, their face, and their checkpoints.
 
 Names load their modules when first used: reading a model card, as the plugin does, loads no torch.
 """
@@ -9,15 +9,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from napari_rdl.models.card import ModelCard, bundled_model_path, read_card
+    from napari_rdl.models.architecture import Architecture
+    from napari_rdl.models.base import JointNetwork, Network, SeparableNetwork
+    from napari_rdl.models.card import ModelCard, bundled_model_path, bundled_models, model_path, read_card
     from napari_rdl.models.checkpoint import Model, load_model, model_bytes, save_model
     from napari_rdl.models.rdl.combination import combine, fuse_features, weigh
     from napari_rdl.models.rdl.config import NetworkConfig
     from napari_rdl.models.rdl.model import ModalityOutput, RobustNet
+    from napari_rdl.models.registry import METHODS, Method, build_network
 
 _HOMES = {
+    "Architecture": "architecture",
+    "JointNetwork": "base",
+    "Network": "base",
+    "SeparableNetwork": "base",
+    "METHODS": "registry",
+    "Method": "registry",
+    "build_network": "registry",
     "ModelCard": "card",
     "bundled_model_path": "card",
+    "bundled_models": "card",
+    "model_path": "card",
     "read_card": "card",
     "Model": "checkpoint",
     "load_model": "checkpoint",
@@ -32,16 +44,25 @@ _HOMES = {
 }
 
 __all__ = [
+    "METHODS",
+    "Architecture",
+    "JointNetwork",
+    "Method",
     "ModalityOutput",
     "Model",
     "ModelCard",
+    "Network",
     "NetworkConfig",
     "RobustNet",
+    "SeparableNetwork",
+    "build_network",
     "bundled_model_path",
+    "bundled_models",
     "combine",
     "fuse_features",
     "load_model",
     "model_bytes",
+    "model_path",
     "read_card",
     "save_model",
     "weigh",

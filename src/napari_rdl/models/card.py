@@ -7,11 +7,20 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from safetensors import SafetensorError, safe_open
 
 from napari_rdl.errors import CheckpointError
-from napari_rdl.models.rdl.config import NetworkConfig
+from napari_rdl.models.architecture import Architecture
+from napari_rdl.models.registry import METHODS
 
 CARD_KEY = "napari-rdl"
 """Where the card stands in a safetensors file's metadata."""
@@ -24,7 +33,8 @@ class ModelCard(BaseModel):
 
     format: Literal[1] = Field(1, title="Format", description="Version of the checkpoint's layout.")
     name: str = Field(title="Name", description="Short name shown in menus.")
-    network: NetworkConfig = Field(title="Network", description="Architecture.")
+    method: str = Field("rdl", title="Method", description="Which of the registered methods this is.")
+    network: SerializeAsAny[Architecture] = Field(title="Network", description="Architecture.")
     spacing: tuple[float, float, float] = Field(
         title="Working spacing", description="Voxel size in mm at which the network was trained."
     )
@@ -54,10 +64,59 @@ class ModelCard(BaseModel):
         default_factory=dict, title="Results", description="Measured figures, by benchmark."
     )
 
+    @field_validator("method")
+    @classmethod
+    def _method_is_known(cls, method: str) -> str:
+        if method not in METHODS:
+            raise ValueError(f"{method!r} is none of the methods {', '.join(METHODS)}.")
+        return method
 
-def bundled_model_path() -> Path:
-    """Return the file of the weights that ship with the package."""
-    return Path(str(files("napari_rdl"))) / "models" / "weights" / "shipped.safetensors"
+    @field_validator("network", mode="before")
+    @classmethod
+    def _network_is_the_methods(cls, network: object, info: ValidationInfo) -> object:
+        architecture = METHODS[info.data.get("method", "rdl")].architecture
+        return network if isinstance(network, architecture) else architecture.model_validate(network)
+
+
+_DEFAULT = "shipped"
+
+
+def bundled_models() -> tuple[str, ...]:
+    """Return the names of the weights that come with the package, the ones used by default first."""
+    names = sorted(path.stem for path in _weights_folder().glob("*.safetensors"))
+    return tuple(sorted(names, key=lambda name: name != _DEFAULT))
+
+
+def bundled_model_path(name: str = _DEFAULT) -> Path:
+    """Return the file of weights that come with the package; without a name, of those used by default.
+
+    Raises
+    ------
+    CheckpointError
+        If no bundled weights have this name.
+    """
+    if name != _DEFAULT and name not in bundled_models():
+        raise CheckpointError(
+            f"No weights named {name!r} come with napari-rdl: use {' or '.join(bundled_models())}."
+        )
+    return _weights_folder() / f"{name}.safetensors"
+
+
+def model_path(source: str | Path | None = None) -> Path:
+    """Return the file that a user means: a path, the name of bundled weights, or None for the default.
+
+    A file that is there goes before bundled weights of the same name.
+    """
+    if source is None:
+        return bundled_model_path()
+    path = Path(source)
+    if not path.exists() and str(source) in bundled_models():
+        return bundled_model_path(str(source))
+    return path
+
+
+def _weights_folder() -> Path:
+    return Path(str(files("napari_rdl"))) / "models" / "weights"
 
 
 def read_card(path: str | Path) -> ModelCard:

@@ -10,11 +10,12 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from napari_rdl.errors import CheckpointError, OutputError
-from napari_rdl.models.card import CARD_KEY, ModelCard, bundled_model_path, read_card
-from napari_rdl.models.rdl.model import RobustNet
+from napari_rdl.models.base import Network
+from napari_rdl.models.card import CARD_KEY, ModelCard, model_path, read_card
+from napari_rdl.models.registry import build_network
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Model:
 
     Attributes
     ----------
-    network : RobustNet
+    network : SeparableNetwork or JointNetwork
         In evaluation mode, on the CPU.
     card : ModelCard
         What the checkpoint says of itself.
@@ -33,7 +34,7 @@ class Model:
         Hash of the file's bytes.
     """
 
-    network: RobustNet
+    network: Network
     card: ModelCard
     path: Path
     sha256: str
@@ -50,7 +51,7 @@ def load_model(source: str | Path | None = None) -> Model:
     Parameters
     ----------
     source : str or Path, optional
-        A ``.safetensors`` file saved by napari-rdl.
+        A ``.safetensors`` file saved by napari-rdl, or the name of bundled weights (`bundled_models`).
 
     Raises
     ------
@@ -58,9 +59,9 @@ def load_model(source: str | Path | None = None) -> Model:
         If the file is missing or unreadable, or if its tensors are not exactly those of the
         architecture that its card states.
     """
-    path = bundled_model_path() if source is None else Path(source)
+    path = model_path(source)
     card = read_card(path)
-    network = RobustNet(card.network)
+    network = build_network(card.network)
     content = path.read_bytes()
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -70,13 +71,13 @@ def load_model(source: str | Path | None = None) -> Model:
     return Model(network, card, path, hashlib.sha256(content).hexdigest())
 
 
-def model_bytes(network: RobustNet, card: ModelCard) -> bytes:
+def model_bytes(network: nn.Module, card: ModelCard) -> bytes:
     """Return a checkpoint as the bytes of a safetensors file; equal input gives equal bytes."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     return save(tensors, metadata={CARD_KEY: card.model_dump_json()})
 
 
-def save_model(path: str | Path, network: RobustNet, card: ModelCard, *, make_folder: bool = True) -> Path:
+def save_model(path: str | Path, network: nn.Module, card: ModelCard, *, make_folder: bool = True) -> Path:
     """Write a checkpoint atomically; missing folders are made unless `make_folder` is False.
 
     Raises

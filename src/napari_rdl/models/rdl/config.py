@@ -4,25 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from napari_rdl.brats import CLASSES, MODALITIES
+from napari_rdl.models.architecture import Architecture
 
 
-class NetworkConfig(BaseModel):
+class NetworkConfig(Architecture):
     """Architecture of a `RobustNet`; stored in each checkpoint."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    modalities: tuple[str, ...] = Field(
-        MODALITIES,
-        min_length=1,
-        title="Modalities",
-        description="Names of the modalities, in the order of their channel encoders.",
-    )
-    classes: tuple[str, ...] = Field(
-        CLASSES, min_length=2, title="Classes", description="Names of the classes, background first."
-    )
     channels: tuple[int, ...] = Field(
         (16, 32, 64, 128),
         min_length=2,
@@ -67,8 +56,6 @@ class NetworkConfig(BaseModel):
             raise ValueError(
                 f"groups ({self.groups}) must divide every channel count; {odd[0]} is not divisible."
             )
-        if len(set(self.modalities)) != len(self.modalities):
-            raise ValueError("modalities must not repeat.")
         return self
 
     @property

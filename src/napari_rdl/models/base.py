@@ -1,0 +1,106 @@
+"""The face of a network: what segmentation, training and evaluation ask of it, whatever its method.
+
+Two kinds of network answer for a subset of the modalities. A *separable* one says of each modality
+alone what it adds to a sum; a subset is a sum, read. A *joint* one looks at a subset's images together,
+once for every subset.
+
+Grids: the *working grid* is that of the images given. The *term grid* is coarser by `patch` (p) along
+each axis: its voxel (a, b, c) covers the working voxels from (a, b, c) * p on.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from napari_rdl.models.patches import unfold
+
+
+class SeparableNetwork(nn.Module, ABC):
+    """Says of each modality, alone, what it adds to a sum; any subset is read from its sum.
+
+    Attributes
+    ----------
+    config : Architecture
+    patch : int
+        Working voxels along each axis of a term voxel.
+    linear : bool
+        Whether a subset's logits are a sum of its modalities' logits over a positive weight that is
+        common to all classes. A term is then J p^3 weighted logits and their weight, and nothing more:
+        resampling, summing and reading commute, and the most probable class is that of the sum.
+    """
+
+    config: Any
+    patch: int
+    linear: bool
+
+    @abstractmethod
+    def terms(self, image: Tensor, modality: Tensor) -> Tensor:
+        """Return what each sample's modality adds to the sum.
+
+        Parameters
+        ----------
+        image : Tensor
+            (N, 1, D, H, W) normalised intensities, each edge divisible by ``config.stride``.
+        modality : Tensor
+            (N,) index of each sample's modality in ``config.modalities``.
+
+        Returns
+        -------
+        Tensor
+            (N, T, D/p, H/p, W/p) float32: J p^3 weighted logits (folded as by `patches.fold`), their
+            positive weight, and whatever else a readout needs.
+        """
+
+    @abstractmethod
+    def read_folded(self, total: Tensor) -> Tensor:
+        """Turn a subset's sum of terms into logits that are still folded.
+
+        Parameters
+        ----------
+        total : Tensor
+            (N, T, ...) summed terms, float32; any axes may follow, and each place is read alone.
+
+        Returns
+        -------
+        Tensor
+            (N, J p^3, ...).
+        """
+
+    def read(self, total: Tensor) -> Tensor:
+        """Return a subset's logits (N, J, D, H, W) from its sum of terms (N, T, D/p, H/p, W/p)."""
+        return unfold(self.read_folded(total), self.patch)
+
+
+class JointNetwork(nn.Module, ABC):
+    """Looks at the images of a subset together; another subset is another pass.
+
+    Attributes
+    ----------
+    config : Architecture
+    """
+
+    config: Any
+
+    @abstractmethod
+    def logits(self, images: Mapping[str, Tensor]) -> Tensor:
+        """Return the logits of the subset whose images these are.
+
+        Parameters
+        ----------
+        images : Mapping[str, Tensor]
+            Modality -> (N, 1, D, H, W) normalised intensities on one working grid, each edge divisible by
+            ``config.stride``. What is not among them is absent.
+
+        Returns
+        -------
+        Tensor
+            (N, J, D, H, W).
+        """
+
+
+Network = SeparableNetwork | JointNetwork
+"""Either kind."""
