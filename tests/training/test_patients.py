@@ -41,6 +41,12 @@ def test_phantoms_kept_aside():
     assert all(patient.held_out for patient in patients_of("phantom:2:held-out"))
 
 
+def test_phantoms_kept_aside_may_begin_elsewhere():
+    first, second = patients_of("phantom:2:held-out:9000")
+    assert (first.seed, second.seed, first.held_out) == (9000, 9001, True)
+    assert [patient.seed for patient in patients_of("phantom:2:7")] == [7, 8]
+
+
 def test_a_folder_is_split_into_folds(patients_folder):
     validating = []
     for fold in range(2):

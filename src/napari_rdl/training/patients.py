@@ -16,7 +16,7 @@ from napari_rdl.training.config import DataConfig
 VALIDATION_SEED = 10_000_000
 """Validation phantoms start here, far from every training seed."""
 
-_PHANTOMS = re.compile(r"phantom:(\d+)(:held-out)?")
+_PHANTOMS = re.compile(r"phantom:(\d+)(:held-out)?(?::(\d+))?")
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,15 @@ class Patient:
         Seed of a synthetic patient.
     held_out : bool
         Whether a synthetic patient is drawn from the ranges that are kept aside for benchmarks.
+    volume_ml : tuple of float, optional
+        Smallest and largest whole tumour of a synthetic patient; None for what its settings have.
     """
 
     name: str
     folder: Path | None = None
     seed: int | None = None
     held_out: bool = False
+    volume_ml: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Split:
 
 
 def is_synthetic(source: str) -> bool:
-    """Return whether a source names synthetic patients, as ``phantom:N`` or ``phantom:N:held-out``."""
+    """Return whether a source names synthetic patients, as ``phantom:N`` or ``phantom:N:held-out:FIRST``."""
     return _PHANTOMS.fullmatch(source) is not None
 
 
@@ -87,8 +90,8 @@ def split_patients(data: DataConfig, seed: int, validation_count: int) -> Split:
             "There are no training data: give --data a folder of patients, a split file or phantom:N."
         )
     source = data.source
-    if match := _PHANTOMS.fullmatch(source):
-        train = phantoms(int(match[1]), data.phantom_seed, held_out=bool(match[2]))
+    if is_synthetic(source):
+        train = synthetic_patients(source, data.phantom_seed)
         split = Split(train, phantoms(validation_count, VALIDATION_SEED))
     elif source.endswith(".json"):
         split = read_split_file(Path(source))
@@ -115,21 +118,50 @@ def patients_of(source: str, part: str = "test") -> tuple[Patient, ...]:
     ConfigError
         If the source is not there.
     """
-    if match := _PHANTOMS.fullmatch(source):
-        return phantoms(int(match[1]), VALIDATION_SEED, held_out=bool(match[2]))
+    if is_synthetic(source):
+        return synthetic_patients(source, VALIDATION_SEED)
     if source.endswith(".json"):
         split = read_split_file(Path(source))
         return {"train": split.train, "validation": split.validation, "test": split.test}[part]
     return folder_patients(Path(source))
 
 
-def phantoms(count: int, first: int, *, held_out: bool = False) -> tuple[Patient, ...]:
+def synthetic_patients(
+    source: str, first: int, volume_ml: tuple[float, float] | None = None
+) -> tuple[Patient, ...]:
+    """Return the synthetic patients that a source names, such as ``phantom:24:held-out:9000``.
+
+    Parameters
+    ----------
+    source : str
+        ``phantom:N``, ``phantom:N:held-out``, or either with ``:FIRST``, the first one's seed.
+    first : int
+        Seed of the first one where the source does not name it.
+    volume_ml : tuple of float, optional
+        Smallest and largest whole tumour.
+
+    Raises
+    ------
+    ConfigError
+        If the source names none.
+    """
+    match = _PHANTOMS.fullmatch(source)
+    if match is None:
+        raise ConfigError(f"{source!r} names no synthetic patients as phantom:N does.")
+    first = first if match[3] is None else int(match[3])
+    return phantoms(int(match[1]), first, held_out=match[2] is not None, volume_ml=volume_ml)
+
+
+def phantoms(
+    count: int, first: int, *, held_out: bool = False, volume_ml: tuple[float, float] | None = None
+) -> tuple[Patient, ...]:
     """Return `count` synthetic patients with consecutive seeds."""
     if count < 1:
         raise ConfigError("phantom:N needs at least one patient.")
     prefix = "heldout" if held_out else "phantom"
     return tuple(
-        Patient(f"{prefix}_{seed:08d}", seed=seed, held_out=held_out) for seed in range(first, first + count)
+        Patient(f"{prefix}_{seed:08d}", seed=seed, held_out=held_out, volume_ml=volume_ml)
+        for seed in range(first, first + count)
     )
 
 

@@ -132,7 +132,7 @@ class PatientCache:
             "code": code_digest(),
         }
         if patient.folder is None:
-            volume = None if patient.held_out else self.data.phantom_volume_ml
+            volume = patient.volume_ml or (None if patient.held_out else self.data.phantom_volume_ml)
             depends["phantom"] = [patient.seed, patient.held_out, volume]
         else:
             depends["files"] = sorted(

@@ -75,15 +75,16 @@ def prepare(patient: Patient, data: DataConfig, modalities: Sequence[str]) -> Pr
 def _phantom(
     patient: Patient, data: DataConfig
 ) -> tuple[Mapping[str, NDArray[Any]], NDArray[np.uint8], Triple]:
-    from napari_rdl.phantom import PhantomSettings, TumourSettings, held_out_settings, make_phantom
+    from napari_rdl.phantom import PhantomSettings, held_out_settings, make_phantom
 
     assert patient.seed is not None
     # Made at the working spacing where it can be, so that nothing is resampled afterwards.
     spacing = float(np.clip(min(data.spacing), 0.5, 4))
-    if patient.held_out:
-        settings = held_out_settings()
-    else:
-        settings = PhantomSettings(tumour=TumourSettings(volume_ml=data.phantom_volume_ml))
+    settings = held_out_settings() if patient.held_out else PhantomSettings()
+    volume = patient.volume_ml or (None if patient.held_out else data.phantom_volume_ml)
+    if volume is not None:
+        tumour = settings.tumour.model_copy(update={"volume_ml": volume})
+        settings = settings.model_copy(update={"tumour": tumour})
     phantom = make_phantom(patient.seed, spacing=spacing, settings=settings)
     return phantom.images, phantom.classes, (spacing, spacing, spacing)
 
