@@ -6,7 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_rdl.metrics import dice, hd95, region_masks, region_scores, volumes_ml
+from napari_rdl.metrics import (
+    Overlap,
+    class_counts,
+    class_pairs,
+    dice,
+    hd95,
+    region_counts,
+    region_dice,
+    region_masks,
+    region_scores,
+    volumes_ml,
+)
 
 EMPTY = np.zeros((4, 5, 6), bool)
 
@@ -73,3 +84,22 @@ def test_scores_of_the_truth_against_itself():
     assert scores["TC"] == {"dice": 1.0, "hd95": 0.0}
     assert scores["ET"] == {"dice": 1.0, "hd95": None}
     assert "hd95" not in region_scores(classes, classes, (1, 1, 1), distances=False)["WT"]
+
+
+@given(st.integers(0, 50), st.integers(1, 4), st.integers(1, 4))
+def test_pairs_are_scikit_learns_confusion_matrix_and_give_the_masks_dice(seed, kinds, others):
+    from sklearn.metrics import confusion_matrix
+
+    rng = np.random.default_rng(seed)
+    predicted = rng.integers(0, kinds, (3, 4, 2)).astype(np.uint8)
+    truth = rng.integers(0, others, (3, 4, 2)).astype(np.uint8)
+    pairs = class_pairs(predicted, truth)
+    np.testing.assert_array_equal(
+        pairs, confusion_matrix(predicted.ravel(), truth.ravel(), labels=[0, 1, 2, 3])
+    )
+    np.testing.assert_array_equal(pairs.sum(1), class_counts(predicted))
+    found, true = region_masks(predicted), region_masks(truth)
+    assert region_counts(class_counts(truth)) == {region: mask.sum() for region, mask in true.items()}
+    for region, value in region_dice(predicted, truth).items():
+        assert Overlap.of_pairs(pairs, region) == Overlap.of_masks(found[region], true[region])
+        assert value == dice(found[region], true[region])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import shlex
 import tomllib
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from napari_rdl.brats import MODALITIES, REGIONS, SUBSETS, subset_name
-from napari_rdl.case import write_atomically
+from napari_rdl.files import write_text
 
 HERE = Path(__file__).parent
 COLUMNS = {
@@ -285,17 +286,14 @@ def write(
     if experiment.note:
         text += ["", experiment.note]
     markdown = "\n".join(text) + "\n"
-    write_atomically(out.with_suffix(".md"), lambda path: _put(path, markdown))
-    write_atomically(out.with_suffix(".csv"), lambda path: _put_rows(path, lines))
+    write_text(out.with_suffix(".md"), markdown)
+    write_text(out.with_suffix(".csv"), _csv(lines))
 
 
-def _put(path: Path, text: str) -> None:
-    path.write_text(text, "utf-8")
-
-
-def _put_rows(path: Path, rows: list[list[str]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(rows)
+def _csv(rows: list[list[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
 
 
 def main(

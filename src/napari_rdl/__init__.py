@@ -12,25 +12,53 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_rdl.case import Case, load_case
+    from napari_rdl.errors import (
+        Cancelled,
+        CaseError,
+        CheckpointError,
+        ConfigError,
+        DeviceError,
+        GridsDifferError,
+        NapariRdlError,
+        OutputError,
+    )
     from napari_rdl.models import Model, load_model
-    from napari_rdl.segment import Representations, Segmentation, encode
+    from napari_rdl.segment import Representations, Segmentation, SegmentSettings, encode
 
 __version__ = version("napari-rdl")
 
 _HOMES = {
+    "Cancelled": "errors",
     "Case": "case",
+    "CaseError": "errors",
+    "CheckpointError": "errors",
+    "ConfigError": "errors",
+    "DeviceError": "errors",
+    "GridsDifferError": "errors",
+    "NapariRdlError": "errors",
+    "OutputError": "errors",
     "load_case": "case",
     "Model": "models",
     "load_model": "models",
     "Representations": "segment",
+    "SegmentSettings": "segment",
     "Segmentation": "segment",
     "encode": "segment",
 }
 
 __all__ = [
+    "Cancelled",
     "Case",
+    "CaseError",
+    "CheckpointError",
+    "ConfigError",
+    "DeviceError",
+    "GridsDifferError",
     "Model",
+    "NapariRdlError",
+    "OutputError",
     "Representations",
+    "SegmentSettings",
     "Segmentation",
     "__version__",
     "encode",

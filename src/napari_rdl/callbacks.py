@@ -8,11 +8,7 @@ Progress = Callable[[int, int, str], None]
 """Called as ``progress(done, total, message)``."""
 
 IsCancelled = Callable[[], bool]
-"""Asked between steps; True ends the work with `Cancelled`."""
-
-
-class Cancelled(Exception):  # noqa: N818 - a wish granted, no error
-    """The work was cancelled by the one who started it; nothing was written."""
+"""Asked between steps; True ends the work with `napari_rdl.errors.Cancelled`."""
 
 
 def ignore_progress(done: int, total: int, message: str) -> None:

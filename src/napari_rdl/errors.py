@@ -1,12 +1,98 @@
 """What can go wrong through no fault of the program: one family, each with one plain sentence.
 
-The message names the file or setting and says what to do. The shell prints it and exits with 2;
-the plugin shows it as a warning.
+An error says what is wrong, with the file or setting by name. What would mend it is either part of that
+sentence, where it is the same for everybody, or a `Remedy`: a code that each face words in its own terms.
+The shell speaks of options, the plugin of buttons; ``str(error)`` speaks of neither.
 """
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+
+class Remedy(StrEnum):
+    """What would mend an error; the fields that its wording may use stand in `NapariRdlError.about`."""
+
+    NAME_LABELS = "name labels"
+    """Say which label convention the mask has (`conventions`)."""
+    RESAMPLE = "resample"
+    """Have everything brought onto one grid."""
+    FINISH_STUDY = "finish study"
+    """Run the study of a folder to its end (`folder`)."""
+    REPEAT_STUDY = "repeat study"
+    """Run a study again into the same folder (`folder`)."""
+    OTHER_FOLDER = "other folder"
+    """Choose another folder for what is written."""
+    GIVE_DATA = "give data"
+    """Say which patients to train on."""
+    NEW_OR_RESUME = "new or resume"
+    """Begin in a new folder, or go on with the run in this one (`folder`)."""
+    RESUME_MOVED = "resume moved"
+    """Go on with a run at its new place."""
+    RESUME = "resume"
+    """Free space, then go on with a run (`folder`)."""
+    LEAVE_BROKEN_OUT = "leave broken out"
+    """Train without the patients that cannot be used."""
+    USE_CPU = "use cpu"
+    """Train on the processor."""
+    FEWER_DEVICES = "fewer devices"
+    """Train on the processor, or on fewer devices."""
+
+
+NEUTRAL: Mapping[Remedy, str] = {
+    Remedy.NAME_LABELS: "name the label convention ({conventions})",
+    Remedy.RESAMPLE: "have the images resampled onto one grid",
+    Remedy.FINISH_STUDY: "run the study to its end",
+    Remedy.REPEAT_STUDY: "run the study again into the same folder",
+    Remedy.OTHER_FOLDER: "choose another folder",
+    Remedy.GIVE_DATA: "give a folder of patients, a split file or phantom:N",
+    Remedy.NEW_OR_RESUME: "choose a new folder, or resume {folder}",
+    Remedy.RESUME_MOVED: "resume it at its new place, from its last checkpoint",
+    Remedy.RESUME: "free space and resume {folder}",
+    Remedy.LEAVE_BROKEN_OUT: "mend it, or leave such patients out (data.skip_broken)",
+    Remedy.USE_CPU: "train on the processor (hardware.device cpu)",
+    Remedy.FEWER_DEVICES: "train on the processor (hardware.device cpu), or on fewer devices",
+}
+"""How a remedy reads where neither options nor buttons are at hand."""
 
 
 class NapariRdlError(Exception):
-    """Base of every error that a user can cause and mend."""
+    """Base of every error that a user can cause and mend.
+
+    Parameters
+    ----------
+    what : str
+        What is wrong. A whole sentence, with its own advice, where there is no `remedy`; else one that
+        still wants its ending.
+    remedy : Remedy, optional
+        What would mend it, for each face to word.
+    **about
+        What the wording may name.
+
+    Attributes
+    ----------
+    what, remedy, about
+        As given.
+    """
+
+    def __init__(self, what: str = "", remedy: Remedy | None = None, **about: Any) -> None:
+        # `what` alone among the arguments: that is how an error comes back from another process.
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+        self.about = about
+
+    def sentence(self, wording: Mapping[Remedy, str] = NEUTRAL) -> str:
+        """Return the whole sentence in the words of one face; what it does not word reads neutrally."""
+        if self.remedy is None:
+            return self.what
+        advice = wording.get(self.remedy, NEUTRAL[self.remedy]).format_map(self.about)
+        return f"{self.what.rstrip('.:')}: {advice}."
+
+    def __str__(self) -> str:
+        return self.sentence()
 
 
 class CaseError(NapariRdlError):
@@ -31,3 +117,10 @@ class DeviceError(NapariRdlError):
 
 class OutputError(NapariRdlError):
     """A result cannot be written where it was asked to be."""
+
+
+class Cancelled(Exception):  # noqa: N818 - a wish granted, no error
+    """The work was cancelled by the one who started it; nothing was written.
+
+    No `NapariRdlError`: what goes on with the next patient after an error must not go on after this.
+    """

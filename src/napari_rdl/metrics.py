@@ -1,15 +1,21 @@
-"""Dice, HD95 and volumes: MONAI's metrics with the rules for empty masks said once.
+"""Dice, HD95 and volumes of regions, with the rules for empty masks said once.
 
-Dice of two empty masks is 1, of one empty mask 0. HD95 with an empty mask is undefined and given as
-None, never as a number. Used by training, comparison and the benchmark alike.
+Everything but the distances comes from one count of class pairs: how many voxels have class i in one label
+map and class j in another. Dice of two empty masks is 1, of one empty mask 0. HD95 with an empty mask is
+undefined and given as None, never as a number.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_rdl.brats import REGIONS
+from napari_rdl.boxes import bounding_box
+from napari_rdl.brats import CLASSES, REGIONS
+
+_CLASSES = len(CLASSES)
 
 EMPTY_MASK_RULE = (
     "Dice is 1 where both masks are empty and 0 where one is; HD95 is undefined there and left out."
@@ -17,12 +23,68 @@ EMPTY_MASK_RULE = (
 """The rule in words, for the headers of reports."""
 
 
+@dataclass(frozen=True)
+class Overlap:
+    """How many voxels two masks have, and how many they share."""
+
+    found: int
+    true: int
+    both: int
+
+    @property
+    def dice(self) -> float:
+        """The hard Dice coefficient 2|P and G| / (|P| + |G|); 1 where both are empty."""
+        return 2 * self.both / (self.found + self.true) if self.found + self.true else 1.0
+
+    @classmethod
+    def of_masks(cls, predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> Overlap:
+        """Count two masks of one shape."""
+        return cls(*(int(np.count_nonzero(mask)) for mask in (predicted, truth, predicted & truth)))
+
+    @classmethod
+    def of_pairs(cls, pairs: NDArray[np.integer], region: str) -> Overlap:
+        """Count a region in what `class_pairs` returns."""
+        among = list(REGIONS[region])
+        counted = pairs[among], pairs[:, among], pairs[np.ix_(among, among)]
+        return cls(*(int(part.sum()) for part in counted))
+
+
 def dice(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
     """Return the hard Dice coefficient 2|P and G| / (|P| + |G|) of two masks of one shape."""
-    total = int(np.count_nonzero(predicted)) + int(np.count_nonzero(truth))
-    if total == 0:
-        return 1.0
-    return 2 * int(np.count_nonzero(predicted & truth)) / total
+    return Overlap.of_masks(predicted, truth).dice
+
+
+def class_counts(classes: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return how many voxels each class has: (4,) from class indices of any shape."""
+    return np.bincount(classes.reshape(-1), minlength=_CLASSES)
+
+
+def class_pairs(predicted: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return how many voxels have each pair of classes.
+
+    Parameters
+    ----------
+    predicted, truth : ndarray of uint8
+        Class indices of one shape.
+
+    Returns
+    -------
+    ndarray of int64, shape (4, 4)
+        By class of `predicted` and class of `truth`.
+    """
+    pairs = predicted * np.uint8(_CLASSES) + truth
+    return np.bincount(pairs.reshape(-1), minlength=_CLASSES**2).reshape(_CLASSES, _CLASSES)
+
+
+def region_counts(counts: NDArray[np.integer]) -> dict[str, int]:
+    """Return the voxels of each region from those of each class."""
+    return {region: int(counts[list(members)].sum()) for region, members in REGIONS.items()}
+
+
+def region_dice(predicted: NDArray[np.uint8], truth: NDArray[np.uint8]) -> dict[str, float]:
+    """Return the hard Dice of each region of two label maps of one shape."""
+    pairs = class_pairs(predicted, truth)
+    return {region: Overlap.of_pairs(pairs, region).dice for region in REGIONS}
 
 
 def hd95(
@@ -45,10 +107,12 @@ def hd95(
     import torch
     from monai.metrics import compute_hausdorff_distance
 
-    if not predicted.any() or not truth.any():
+    if not (predicted.any() and truth.any()):
         return None
-    # Distances outside the box of both masks change nothing and cost most of the time.
-    box = _bounding_box(predicted | truth)
+    # Distances outside the box of both masks change nothing and cost most of the time; one voxel of margin,
+    # so that a surface at the box's edge is still a surface.
+    box = bounding_box(predicted | truth, margin=1)
+    assert box is not None
     distance = compute_hausdorff_distance(
         torch.from_numpy(np.ascontiguousarray(predicted[box]))[None, None],
         torch.from_numpy(np.ascontiguousarray(truth[box]))[None, None],
@@ -74,8 +138,8 @@ def volumes_ml(classes: NDArray[np.uint8], voxel_ml: float) -> dict[str, float]:
     voxel_ml : float
         Volume of one voxel in ml.
     """
-    counts = np.bincount(classes.ravel(), minlength=4)
-    return {region: float(counts[list(members)].sum() * voxel_ml) for region, members in REGIONS.items()}
+    counted = region_counts(class_counts(classes))
+    return {region: float(count * voxel_ml) for region, count in counted.items()}
 
 
 def region_scores(
@@ -92,19 +156,11 @@ def region_scores(
     predicted, truth : ndarray of uint8
         (X, Y, Z) class indices on one grid.
     """
-    found, true = region_masks(predicted), region_masks(truth)
-    scores: dict[str, dict[str, float | None]] = {}
-    for region in REGIONS:
-        scores[region] = {"dice": dice(found[region], true[region])}
-        if distances:
+    scores: dict[str, dict[str, float | None]] = {
+        region: {"dice": value} for region, value in region_dice(predicted, truth).items()
+    }
+    if distances:
+        found, true = region_masks(predicted), region_masks(truth)
+        for region in REGIONS:
             scores[region]["hd95"] = hd95(found[region], true[region], spacing)
     return scores
-
-
-def _bounding_box(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
-    box = []
-    for axis in range(mask.ndim):
-        filled = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
-        # One voxel of margin, so that a surface at the box's edge is still a surface.
-        box.append(slice(max(int(filled[0]) - 1, 0), int(filled[-1]) + 2))
-    return tuple(box)

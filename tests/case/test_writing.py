@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_rdl.brats import LABEL_CONVENTIONS
-from napari_rdl.case import Case, case_from_arrays, load_case, save_labels, write_atomically
+from napari_rdl.case import Case, case_from_arrays, load_case, save_labels
 from napari_rdl.errors import OutputError
 from tests.case.test_geometry import affines, shapes
 
@@ -143,46 +143,3 @@ def test_labels_want_a_nifti_name(brats_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"let it end in .nii.gz"):
         save_labels(np.zeros(case.grid.shape, np.uint8), case, tmp_path / "s.mha")
     assert list(tmp_path.iterdir()) == []
-
-
-class TestAtomic:
-    def test_a_failure_leaves_the_old_file_and_nothing_else(self, tmp_path: Path) -> None:
-        path = tmp_path / "a.txt"
-        path.write_text("old")
-
-        def fail(temporary: Path) -> None:
-            temporary.write_text("half")
-            raise OSError(28, "No space left on device")
-
-        with pytest.raises(OutputError, match=r"a.txt cannot be written \(No space left on device\)"):
-            write_atomically(path, fail)
-        assert path.read_text() == "old"
-        assert list(tmp_path.iterdir()) == [path]
-
-    def test_another_error_passes_through_and_leaves_nothing(self, tmp_path: Path) -> None:
-        def fail(temporary: Path) -> None:
-            raise KeyError("a bug")
-
-        with pytest.raises(KeyError):
-            write_atomically(tmp_path / "a.txt", fail)
-        assert list(tmp_path.iterdir()) == []
-
-    def test_the_writer_sees_the_ending_and_the_folder_is_made(self, tmp_path: Path) -> None:
-        seen = []
-        path = write_atomically(
-            tmp_path / "deep" / "a.nii.gz", lambda temporary: (seen.append(temporary), temporary.touch())
-        )
-        assert path.exists()
-        assert seen[0].name.endswith(".nii.gz")
-        assert seen[0].parent == path.parent
-
-    def test_results_may_be_read_like_other_files(self, tmp_path: Path) -> None:
-        other = tmp_path / "other"
-        other.touch()
-        path = write_atomically(tmp_path / "a.txt", lambda temporary: None)
-        assert path.stat().st_mode == other.stat().st_mode
-
-    def test_a_folder_that_cannot_be_made(self, tmp_path: Path) -> None:
-        (tmp_path / "file").touch()
-        with pytest.raises(OutputError, match=r"cannot be written .*choose a folder"):
-            write_atomically(tmp_path / "file" / "out" / "a.txt", lambda temporary: None)

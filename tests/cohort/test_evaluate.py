@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from napari_rdl.brats import SUBSETS, subset_name
-from napari_rdl.callbacks import Cancelled
 from napari_rdl.case import load_case
-from napari_rdl.errors import ConfigError
+from napari_rdl.errors import Cancelled, ConfigError
 from napari_rdl.metrics import region_scores
 from napari_rdl.segment import SegmentSettings, encode
 from napari_rdl.training import evaluate as evaluation

@@ -15,13 +15,12 @@ import numpy as np
 import pytest
 
 from napari_rdl.brats import SUBSETS
-from napari_rdl.callbacks import Cancelled
 from napari_rdl.case import load_case
 from napari_rdl.cli import main
 from napari_rdl.cohort import load_study
 from napari_rdl.cohort.study import StudySettings, find_cohort, study_cohort
 from napari_rdl.compare import study_subsets
-from napari_rdl.errors import CaseError
+from napari_rdl.errors import Cancelled, CaseError
 from napari_rdl.segment import encode
 from napari_rdl.training.evaluate import EvaluationSettings, evaluate
 from tests.compare.conftest import QUICK

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from napari_rdl.compare import (
     MEASURES,
     measures_of,
     rows_to_csv,
-    rows_to_json,
     rows_to_markdown,
     study_subsets,
 )
@@ -48,13 +46,6 @@ def test_markdown_has_dots_and_dashes(study):
     assert len({line.count("|") for line in lines[:17]}) == 1
     assert text.endswith("\n\nA note.\n")
     assert MEASURES[1].text(None) == "–"
-
-
-def test_json_comes_back(study):
-    content = json.loads(rows_to_json(study.rows, {"patient": "x"}))
-    assert content["about"] == {"patient": "x"}
-    assert content["rows"][0]["scores"]["WT"]["dice"] == study.rows[0].scores["WT"].dice
-    assert content["rows"][0]["scores"]["WT"]["volume_error_ml"] == study.rows[0].scores["WT"].volume_error_ml
 
 
 def test_what_is_not_there_is_not_exported(representations, study):

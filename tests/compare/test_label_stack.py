@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from napari_rdl.brats import SUBSETS
-from napari_rdl.callbacks import Cancelled
 from napari_rdl.compare import LabelStack
-from napari_rdl.errors import CaseError
+from napari_rdl.errors import Cancelled, CaseError
 
 
 def test_every_subset_comes_back_as_combined(stack, representations):

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from napari_rdl.brats import REGIONS, SUBSETS
-from napari_rdl.callbacks import Cancelled
 from napari_rdl.case import load_case
 from napari_rdl.compare import Reference, expert_reference, study_subsets
-from napari_rdl.errors import CaseError
+from napari_rdl.errors import Cancelled, CaseError
 from napari_rdl.metrics import region_scores, volumes_ml
 from napari_rdl.segment import encode
 from tests.compare.conftest import QUICK

@@ -89,7 +89,7 @@ def test_a_missing_checkpoint_is_named(tmp_path):
 
 def test_a_folder_that_cannot_be_written_leaves_nothing(tiny_model, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OutputError, match="choose another folder"):
+    with pytest.raises(OutputError, match="choose a folder"):
         save_model(tmp_path / "file" / "model.safetensors", tiny_model.network, tiny_model.card)
 
 

@@ -13,7 +13,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_rdl.brats import MODALITIES, SUBSETS
-from napari_rdl.callbacks import Cancelled
+from napari_rdl.errors import Cancelled
 from napari_rdl.plugin.viewer.layers import LAYER_KEY
 
 

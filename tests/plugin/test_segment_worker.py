@@ -8,7 +8,7 @@ import warnings
 import pytest
 from qtpy.QtCore import QObject, QThread
 
-from napari_rdl.callbacks import Cancelled
+from napari_rdl.errors import Cancelled
 from napari_rdl.plugin.parts.tasks import TaskRunner
 
 

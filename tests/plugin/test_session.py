@@ -8,8 +8,9 @@ import shutil
 import numpy as np
 import pytest
 
-from napari_rdl.callbacks import Cancelled, ignore_progress, never_cancelled
+from napari_rdl.callbacks import ignore_progress, never_cancelled
 from napari_rdl.case import case_from_arrays, load_case
+from napari_rdl.errors import Cancelled
 from napari_rdl.plugin.segment.session import RunChoice, Session
 from tests.conftest import tiny_arrays
 

@@ -5,9 +5,8 @@ import pytest
 import torch
 
 from napari_rdl.brats import MODALITIES, SUBSETS
-from napari_rdl.callbacks import Cancelled
 from napari_rdl.case import load_case
-from napari_rdl.errors import CaseError, DeviceError
+from napari_rdl.errors import Cancelled, CaseError, DeviceError
 from napari_rdl.models import ModelCard, NetworkConfig, RobustNet
 from napari_rdl.models.checkpoint import Model
 from napari_rdl.segment import SegmentSettings, encode

@@ -82,7 +82,7 @@ def test_a_slice_outside_the_volume_is_refused(representations):
 
 
 def test_cancelling_between_subsets(representations):
-    from napari_rdl.callbacks import Cancelled
+    from napari_rdl.errors import Cancelled
 
     stop = []
     walk = representations.combine_all(cancelled=lambda: bool(stop))

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from napari_rdl.boxes import bounding_box
 from napari_rdl.case import brain_mask, load_case, normalize
 from napari_rdl.errors import CaseError, OutputError
 from napari_rdl.segment.working_grid import WorkingGrid
 from napari_rdl.training.config import DataConfig
 from napari_rdl.training.data import cache as caching
 from napari_rdl.training.data.cache import PatientCache
-from napari_rdl.training.data.prepare import bounding_box, prepare
+from napari_rdl.training.data.prepare import prepare
 from napari_rdl.training.patients import folder_patients
 
 MODALITIES = ("T1", "T1c", "T2", "FLAIR")

@@ -15,9 +15,9 @@ from typing import Annotated
 import typer
 
 from napari_rdl.brats import subset_name
-from napari_rdl.case import write_atomically
 from napari_rdl.cohort.picture import draw_patient
 from napari_rdl.compare import Reference, study_subsets
+from napari_rdl.files import write_bytes
 from napari_rdl.models import load_model
 from napari_rdl.segment import encode
 from napari_rdl.training.evaluate import EvaluationSettings, read_patient
@@ -43,12 +43,8 @@ def main(
         if truth.any():
             break
     study = study_subsets(encode(case, load_model(model)), Reference(truth, case.grid, "truth"))
-    write_atomically(out, lambda path: _put(path, draw_patient(case, study)))
+    write_bytes(out, draw_patient(case, study))
     typer.echo(f"{worst}: {subset_name(study.modalities)} finds the whole tumour with Dice {dice[worst]:.3f}")
-
-
-def _put(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_rdl.boxes import bounding_box
 from napari_rdl.case.intensity import brain_mask
 from napari_rdl.case.patient import Case
 
@@ -51,10 +52,9 @@ def coarse_case(case: Case) -> CoarseCase | None:
         name: block_mean(brain_mask(image).astype(np.float32), factors) > 0.5
         for name, image in case.images.items()
     }
-    union = np.logical_or.reduce(list(masks.values()))
-    if not union.any():
+    box = bounding_box(np.logical_or.reduce(list(masks.values())), margin=1)
+    if box is None:
         return None
-    box = tuple(slice(max(0, int(where.min()) - 1), int(where.max()) + 2) for where in np.nonzero(union))
     brains = {name: binary_fill_holes(mask[box]) for name, mask in masks.items()}
     depths: dict[str, NDArray[np.float64]] = {}
     for name, brain in brains.items():

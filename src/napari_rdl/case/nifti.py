@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import logging
 import zlib
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,6 @@ from napari_rdl.brats import LabelConvention
 from napari_rdl.case.geometry import Shape
 from napari_rdl.case.intensity import replace_nonfinite
 from napari_rdl.errors import CaseError
-
-logger = logging.getLogger(__name__)
 
 NIFTI_ENDINGS: tuple[str, ...] = (".nii", ".nii.gz", ".hdr", ".hdr.gz", ".img", ".img.gz")
 """Endings of NIfTI files, in lower case."""

@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_rdl.case.patient import Case
-from napari_rdl.case.writing import write_atomically
 from napari_rdl.errors import CaseError
+from napari_rdl.files import write_text
 
 _PACKAGES = ("napari-rdl", "torch", "monai", "nibabel", "numpy", "scipy")
 
@@ -97,8 +97,7 @@ class Provenance(BaseModel):
         OutputError
             If it cannot be written there.
         """
-        text = self.model_dump_json(indent=2) + "\n"
-        return write_atomically(path, lambda temporary: _write_text(temporary, text))
+        return write_text(path, self.model_dump_json(indent=2) + "\n")
 
     @classmethod
     def read(cls, path: str | Path) -> Provenance:
@@ -164,7 +163,3 @@ def _sha256(path: Path, modified: int, size: int) -> str:
     # one patient hash each input once.
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import os
-import tempfile
-from collections.abc import Callable
+import io
 from pathlib import Path
 
 import nibabel as nib
@@ -14,55 +12,13 @@ from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
 from numpy.typing import NDArray
 
-from napari_rdl.case.nifti import NIFTI_ENDINGS, stem_of
 from napari_rdl.case.patient import Case
 from napari_rdl.errors import OutputError
+from napari_rdl.files import write_bytes
 
 _COMPRESSION = 6
 # What these fields say is true of the image, not of the labels that are drawn on it.
 _IMAGE_FIELDS = ("cal_max", "cal_min", "intent_p1", "intent_p2", "intent_p3", "aux_file", "db_name")
-
-
-def write_atomically(path: str | Path, writer: Callable[[Path], None], *, make_folder: bool = True) -> Path:
-    """Let `writer` fill a temporary file beside `path`, then put it in place at once.
-
-    A reader sees the old file or the new one, never half of it; a failure leaves nothing.
-
-    Parameters
-    ----------
-    path : str or Path
-        Where the file shall be.
-    writer : callable
-        Called with the temporary file's path, which has the same ending.
-    make_folder : bool
-        Whether missing folders are made; else they are an error.
-
-    Raises
-    ------
-    OutputError
-        If the folder cannot be made or written to, or the disk is full.
-    """
-    path = Path(path)
-    temporary: Path | None = None
-    try:
-        if make_folder:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=_ending(path))
-        os.close(handle)
-        temporary = Path(name)
-        writer(temporary)
-        # mkstemp makes files private; results follow the user's umask like any other file.
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written ({error.strerror or error}): "
-            "choose a folder that you may write to and that has room."
-        ) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-    return path
 
 
 def save_labels(classes: NDArray[np.uint8], case: Case, path: str | Path) -> Path:
@@ -93,18 +49,13 @@ def save_labels(classes: NDArray[np.uint8], case: Case, path: str | Path) -> Pat
         raise OutputError(f"{path} is no name for labels: let it end in .nii.gz.")
     values = case.native.to_native(case.convention.encode(np.asarray(classes, np.uint8)))
     content = _label_bytes(values, case)
-
-    def write(temporary: Path) -> None:
-        if not path.name.lower().endswith(".gz"):
-            temporary.write_bytes(content)
-            return
-        with (
-            temporary.open("wb") as raw,
-            gzip.GzipFile("", "wb", _COMPRESSION, raw, mtime=0) as packed,
-        ):
-            packed.write(content)
-
-    return write_atomically(path, write)
+    if path.name.lower().endswith(".gz"):
+        # No time and no name in the file: same labels, same bytes.
+        packed = io.BytesIO()
+        with gzip.GzipFile("", "wb", _COMPRESSION, packed, mtime=0) as file:
+            file.write(content)
+        content = packed.getvalue()
+    return write_bytes(path, content)
 
 
 def _label_bytes(values: NDArray[np.uint8], case: Case) -> bytes:
@@ -123,13 +74,3 @@ def _label_bytes(values: NDArray[np.uint8], case: Case) -> bytes:
     image_class = nib.Nifti2Image if wide else nib.Nifti1Image
     image = image_class(values.reshape(shape), case.native.affine, header)
     return image.to_bytes()
-
-
-def _ending(path: Path) -> str:
-    return path.name[len(stem_of(path)) :] if path.name.lower().endswith(NIFTI_ENDINGS) else path.suffix
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from napari_rdl.callbacks import Cancelled
 from napari_rdl.cli.bench import bench
 from napari_rdl.cli.check import check
 from napari_rdl.cli.console import say
@@ -20,7 +19,7 @@ from napari_rdl.cli.phantom import phantom
 from napari_rdl.cli.predict import predict
 from napari_rdl.cli.study import study
 from napari_rdl.cli.train import evaluate, train
-from napari_rdl.errors import NapariRdlError
+from napari_rdl.errors import Cancelled, NapariRdlError
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130

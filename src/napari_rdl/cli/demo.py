@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -57,7 +56,8 @@ def _write_demo(reason: str, out: Path, model: str | None, device: str) -> None:
     say(f"No window ({reason}): the sample patient is segmented into {out}.")
     with stdout_for_results(), progress_bar("Sample patient") as progress:
         from napari_rdl.brats import all_subsets
-        from napari_rdl.case import load_case, write_atomically
+        from napari_rdl.case import load_case
+        from napari_rdl.files import write_json
         from napari_rdl.models import load_model
         from napari_rdl.phantom import sample_patient_folder
         from napari_rdl.segment import SegmentSettings, encode
@@ -79,12 +79,8 @@ def _write_demo(reason: str, out: Path, model: str | None, device: str) -> None:
             }
             for segmentation in segmentations
         ]
-        document = json.dumps({"case": case.name, "segmentations": records}, indent=2) + "\n"
-        volumes = write_atomically(out / f"{case.name}_volumes.json", lambda path: _write(path, document))
+        document = {"case": case.name, "segmentations": records}
+        volumes = write_json(out / f"{case.name}_volumes.json", document)
         picture = draw_segmentations(segmentations, out / f"{case.name}.png")
     for path in (*(record["path"] for record in records), volumes, picture):
         typer.echo(path)
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

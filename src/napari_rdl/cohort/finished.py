@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_rdl.brats import REGIONS, all_subsets
-from napari_rdl.case import Case, load_case, write_atomically
+from napari_rdl.case import Case, load_case
 from napari_rdl.compare.agreement import Place
 from napari_rdl.compare.label_stack import LabelStack
 from napari_rdl.compare.other_labels import expert_reference
@@ -203,16 +203,6 @@ def worst_first(patients: list[StudiedPatient]) -> list[StudiedPatient]:
         return True, -sum(place.disagreement_ml for place in patient.places)
 
     return sorted(patients, key=badness)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    content = text.encode()
-    write_atomically(path, lambda temporary: _put(temporary, content))
-
-
-def _put(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
 
 
 def file_stem(name: str) -> str:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from napari_rdl.brats import REGIONS, subset_name
-from napari_rdl.case import write_atomically
 from napari_rdl.cohort import charts
 from napari_rdl.cohort.charts import Colours
-from napari_rdl.cohort.finished import FinishedStudy, pooled_scores, write_text
+from napari_rdl.cohort.finished import FinishedStudy, pooled_scores
 from napari_rdl.cohort.page import html_page
 from napari_rdl.cohort.pooled import PooledTable, subset_title
 from napari_rdl.cohort.summary import (
@@ -26,6 +24,7 @@ from napari_rdl.cohort.summary import (
     worth_heading,
 )
 from napari_rdl.compare.export import MEASURES
+from napari_rdl.files import write_bytes, write_json, write_text
 
 ABOUT_TITLES = {
     "model": "Model",
@@ -66,11 +65,11 @@ def write_report(study: FinishedStudy) -> None:
         },
         "failed": study.failed,
     }
-    write_text(out / "results.json", json.dumps(content, indent=1))
+    write_json(out / "results.json", content, indent=1)
     light = chart_images(study, tables, charts.LIGHT)
     dark = chart_images(study, tables, charts.DARK)
     for name, image in light.items():
-        write_atomically(out / f"{name}.png", _writer(image))
+        write_bytes(out / f"{name}.png", image)
     write_text(out / "report.html", html_page(study, tables, ABOUT_TITLES, light, dark))
 
 
@@ -189,7 +188,3 @@ def _worth_points(study: FinishedStudy, measure: str) -> dict[str, dict[str, lis
                 for name, value in (values or {}).items():
                     points[region][name].append(value)
     return points
-
-
-def _writer(image: bytes) -> Any:
-    return lambda path: path.write_bytes(image)

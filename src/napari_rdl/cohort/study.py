@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_rdl.brats import MODALITIES
-from napari_rdl.callbacks import Cancelled, IsCancelled, Progress, ignore_progress, never_cancelled
+from napari_rdl.callbacks import IsCancelled, Progress, ignore_progress, never_cancelled
 from napari_rdl.case import (
     file_sha256,
     find_case_files,
     find_patients,
     is_patient_folder,
     load_case,
-    write_atomically,
 )
 from napari_rdl.cohort.finished import (
     INDEX,
@@ -35,13 +34,13 @@ from napari_rdl.cohort.finished import (
     file_stem,
     load_study,
     worst_first,
-    write_text,
 )
 from napari_rdl.cohort.processes import processes, wait_for_all
 from napari_rdl.compare.agreement import places_of_disagreement
 from napari_rdl.compare.other_labels import expert_reference
 from napari_rdl.compare.study import study_subsets
-from napari_rdl.errors import CaseError, NapariRdlError, OutputError
+from napari_rdl.errors import Cancelled, CaseError, NapariRdlError, OutputError
+from napari_rdl.files import write_bytes, write_json, write_text
 from napari_rdl.metrics import EMPTY_MASK_RULE
 
 if TYPE_CHECKING:
@@ -190,7 +189,7 @@ def _study_or_reason(
         logger.exception("%s failed", patient.name)
         reason = f"{type(error).__name__}: {error}"
     logger.info("%s is left out: %s", patient.name, reason)
-    write_text(path, json.dumps({"key": key, "failed": reason}, indent=1))
+    write_json(path, {"key": key, "failed": reason}, indent=1)
 
 
 def _study_patient(
@@ -234,7 +233,7 @@ def _study_patient(
     )
     study.stack.save(path.with_suffix(".npz"))
     picture = draw_patient(case, study)
-    write_atomically(path.with_suffix(".png"), lambda temporary: _write_bytes(temporary, picture))
+    write_bytes(path.with_suffix(".png"), picture)
     # Last, since it says that the others are there.
     write_text(path, record.model_dump_json(indent=1))
 
@@ -320,7 +319,3 @@ def _write_index(
         failed=failed,
     )
     write_text(out / INDEX, index.model_dump_json(indent=1))
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    path.write_bytes(content)

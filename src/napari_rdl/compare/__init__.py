@@ -9,7 +9,6 @@ from napari_rdl.compare.agreement import (
     agreement,
     entropy,
     places_of_disagreement,
-    vote_share,
 )
 from napari_rdl.compare.difference import (
     BOTH,
@@ -28,7 +27,6 @@ from napari_rdl.compare.export import (
     Measure,
     measures_of,
     rows_to_csv,
-    rows_to_json,
     rows_to_markdown,
 )
 from napari_rdl.compare.label_stack import LabelStack
@@ -67,9 +65,7 @@ __all__ = [
     "places_of_disagreement",
     "read_labels",
     "rows_to_csv",
-    "rows_to_json",
     "rows_to_markdown",
     "shapley_values",
     "study_subsets",
-    "vote_share",
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_rdl.brats import CLASSES, REGIONS
+from napari_rdl.brats import CLASSES
 from napari_rdl.case import Grid
 
 if TYPE_CHECKING:
@@ -50,12 +50,6 @@ class Place:
 def agreement(stack: LabelStack) -> NDArray[np.float32]:
     """Return the share of the subsets that give each voxel its most voted class: (X, Y, Z), 1 is all."""
     return stack.spread(_shares(stack), background=1)
-
-
-def vote_share(stack: LabelStack, region: str) -> NDArray[np.float32]:
-    """Return the share of the subsets that count each voxel (X, Y, Z) to WT, TC or ET."""
-    votes = np.isin(stack.classes, REGIONS[region]).sum(axis=0, dtype=np.float32)
-    return stack.spread(votes / np.float32(len(stack.subsets)))
 
 
 def entropy(representations: Representations, subset: Iterable[str] | None = None) -> NDArray[np.float32]:

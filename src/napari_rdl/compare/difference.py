@@ -50,7 +50,7 @@ def difference(first: NDArray[np.uint8], second: NDArray[np.uint8], part: str = 
 
 def difference_volumes(map_: NDArray[np.uint8], voxel_ml: float) -> DifferenceVolumes:
     """Return the volumes of a difference map in ml."""
-    counts = np.bincount(map_.ravel(), minlength=4)
+    counts = np.bincount(map_.reshape(-1), minlength=4)
     return DifferenceVolumes(*(float(counts[value] * voxel_ml) for value in (ONLY_A, ONLY_B, BOTH)))
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
-from napari_rdl.brats import MODALITIES, REGIONS, subset_name
+from napari_rdl.brats import MODALITIES, REGIONS
 from napari_rdl.compare.study import SubsetRow
 
 
@@ -143,17 +141,3 @@ def rows_to_markdown(
     for note in notes:
         lines += ["", note]
     return "\n".join(lines) + "\n"
-
-
-def rows_to_json(rows: Sequence[SubsetRow], about: dict[str, Any] | None = None) -> str:
-    """Return the rows as JSON: ``about``, and ``rows`` of ``subset``, ``volumes_ml`` and ``scores``."""
-    return json.dumps({"about": about or {}, "rows": [row_record(row) for row in rows]}, indent=1) + "\n"
-
-
-def row_record(row: SubsetRow) -> dict[str, Any]:
-    """Return a row as plain values."""
-    scores = {
-        region: {**asdict(score), "volume_error_ml": score.volume_error_ml}
-        for region, score in row.scores.items()
-    }
-    return {"subset": subset_name(row.subset), "volumes_ml": row.volumes_ml, "scores": scores}

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from napari_rdl.brats import CLASSES, all_subsets, order_modalities, parse_subset, subset_name
 from napari_rdl.callbacks import IsCancelled, Progress
-from napari_rdl.case import write_atomically
 from napari_rdl.errors import CaseError
+from napari_rdl.files import write_file
+from napari_rdl.metrics import class_counts, class_pairs
 
 if TYPE_CHECKING:
     from napari_rdl.segment import Representations
@@ -165,18 +166,16 @@ class LabelStack:
         """
         flat = reference.reshape(-1)
         if totals is None:
-            totals = np.bincount(flat, minlength=_CLASSES)
+            totals = class_counts(flat)
         there = flat[self.voxels]
-        counts = np.stack(
-            [np.bincount(row * np.uint8(_CLASSES) + there, minlength=_CLASSES**2) for row in self.classes]
-        ).reshape(-1, _CLASSES, _CLASSES)
+        counts = np.stack([class_pairs(row, there) for row in self.classes])
         # Whatever lies outside `voxels` is background to every subset.
-        counts[:, 0] += totals - np.bincount(there, minlength=_CLASSES)
+        counts[:, 0] += totals - class_counts(there)
         return counts
 
     def counts(self) -> NDArray[np.int64]:
         """Return voxels by subset and class: shape (S, 4)."""
-        counts = np.stack([np.bincount(row, minlength=_CLASSES) for row in self.classes])
+        counts = np.stack([class_counts(row) for row in self.classes])
         counts[:, 0] += int(np.prod(self.shape)) - len(self.voxels)
         return counts
 
@@ -188,7 +187,7 @@ class LabelStack:
         OutputError
             If it cannot be written there.
         """
-        return write_atomically(
+        return write_file(
             path,
             lambda temporary: np.savez_compressed(
                 temporary,

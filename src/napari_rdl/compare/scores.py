@@ -8,10 +8,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_rdl.boxes import bounding_box, start_of
 from napari_rdl.brats import CLASSES, REGIONS
 from napari_rdl.case import Grid
-from napari_rdl.compare.surfaces import Surface, filled_box, hd95_between
+from napari_rdl.compare.surfaces import Surface, hd95_between
 from napari_rdl.errors import CaseError
+from napari_rdl.metrics import Overlap, class_counts, class_pairs, region_counts
 
 _CLASSES = len(CLASSES)
 
@@ -78,7 +80,7 @@ class Reference:
     @cached_property
     def counts(self) -> NDArray[np.int64]:
         """Voxels of each class, shape (4,)."""
-        return np.bincount(self.classes.ravel(), minlength=_CLASSES)
+        return class_counts(self.classes)
 
     @cached_property
     def surfaces(self) -> dict[str, Surface]:
@@ -88,7 +90,7 @@ class Reference:
     @property
     def empty_regions(self) -> tuple[str, ...]:
         """Regions of which the reference has nothing."""
-        return tuple(region for region, members in REGIONS.items() if not self.counts[list(members)].any())
+        return tuple(region for region, count in region_counts(self.counts).items() if not count)
 
     def score(
         self, classes: NDArray[np.uint8], *, distances: bool = True, smallest_et: int = 0
@@ -109,10 +111,8 @@ class Reference:
         dict
             Region -> score.
         """
-        joint = np.bincount(
-            (classes * np.uint8(_CLASSES) + self.classes).ravel(), minlength=_CLASSES**2
-        ).reshape(_CLASSES, _CLASSES)
-        scores = scores_of_counts(joint, self.grid.voxel_ml, smallest_et=smallest_et)
+        pairs = class_pairs(classes, self.classes)
+        scores = scores_of_pairs(pairs, self.grid.voxel_ml, smallest_et=smallest_et)
         if not distances:
             return scores
         return self.with_distances(scores, classes)
@@ -145,14 +145,14 @@ class Reference:
         return measured
 
 
-def scores_of_counts(
-    joint: NDArray[np.integer], voxel_ml: float, *, smallest_et: int = 0
+def scores_of_pairs(
+    pairs: NDArray[np.integer], voxel_ml: float, *, smallest_et: int = 0
 ) -> dict[str, RegionScore]:
     """Return each region's score, without distances.
 
     Parameters
     ----------
-    joint : ndarray of int
+    pairs : ndarray of int
         (4, 4) voxels by class of the labels and class of the reference.
     voxel_ml : float
         Volume of one voxel in ml.
@@ -160,30 +160,26 @@ def scores_of_counts(
         Enhancing tumour of fewer voxels counts as none.
     """
     scores = {}
-    for region, members in REGIONS.items():
-        among = list(members)
-        found = int(joint[among].sum())
-        true = int(joint[:, among].sum())
-        both = int(joint[np.ix_(among, among)].sum())
-        if region == "ET" and found < smallest_et:
-            found = both = 0
+    for region in REGIONS:
+        overlap = Overlap.of_pairs(pairs, region)
+        if region == "ET" and overlap.found < smallest_et:
+            overlap = Overlap(0, overlap.true, 0)
         scores[region] = RegionScore(
-            volume_ml=float(found * voxel_ml),
-            reference_ml=float(true * voxel_ml),
-            dice=2 * both / (found + true) if found + true else 1.0,
-            false_positive_ml=float((found - both) * voxel_ml),
-            false_negative_ml=float((true - both) * voxel_ml),
-            reference_empty=true == 0,
+            volume_ml=float(overlap.found * voxel_ml),
+            reference_ml=float(overlap.true * voxel_ml),
+            dice=overlap.dice,
+            false_positive_ml=float((overlap.found - overlap.both) * voxel_ml),
+            false_negative_ml=float((overlap.true - overlap.both) * voxel_ml),
+            reference_empty=overlap.true == 0,
         )
     return scores
 
 
 def region_surfaces(classes: NDArray[np.uint8], spacing: tuple[float, float, float]) -> dict[str, Surface]:
     """Return the surface of each region of a label map (X, Y, Z)."""
-    box = filled_box(classes) or (slice(0, 1),) * 3
-    offset = (box[0].start, box[1].start, box[2].start)
-    inside = classes[box]
-    return {region: Surface(np.isin(inside, members), spacing, offset) for region, members in REGIONS.items()}
+    box = bounding_box(classes) or (slice(0, 1), slice(0, 1), slice(0, 1))
+    inside, start = classes[box], start_of(box)
+    return {region: Surface(np.isin(inside, members), spacing, start) for region, members in REGIONS.items()}
 
 
 def refuse_strange_labels(classes: NDArray[np.integer], grid: Grid, title: str) -> None:

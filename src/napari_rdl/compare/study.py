@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_rdl.brats import REGIONS, subset_name
-from napari_rdl.callbacks import Cancelled, IsCancelled, Progress, ignore_progress, never_cancelled
+from napari_rdl.callbacks import IsCancelled, Progress, ignore_progress, never_cancelled
 from napari_rdl.case import Grid
 from napari_rdl.compare.label_stack import LabelStack
 from napari_rdl.compare.other_labels import expert_reference
-from napari_rdl.compare.scores import Reference, RegionScore, scores_of_counts
+from napari_rdl.compare.scores import Reference, RegionScore, scores_of_pairs
 from napari_rdl.compare.shapley import ModalityWorth, modality_worth
+from napari_rdl.errors import Cancelled
+from napari_rdl.metrics import region_counts
 
 if TYPE_CHECKING:
     from napari_rdl.segment import Representations
@@ -122,11 +124,8 @@ class SubsetStudy:
         self._rows = [
             SubsetRow(
                 subset,
-                {
-                    region: float(counts[list(members)].sum() * voxel_ml)
-                    for region, members in REGIONS.items()
-                },
-                {} if joint is None else scores_of_counts(joint[index], voxel_ml),
+                {region: float(count * voxel_ml) for region, count in region_counts(counts).items()},
+                {} if joint is None else scores_of_pairs(joint[index], voxel_ml),
             )
             for index, (subset, counts) in enumerate(zip(self.subsets, self._counts, strict=True))
         ]

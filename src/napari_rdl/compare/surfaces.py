@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_rdl.boxes import bounding_box, start_of
+
 if TYPE_CHECKING:
     from scipy.spatial import KDTree
 
@@ -40,11 +42,11 @@ class Surface:
         from scipy.ndimage import binary_erosion
 
         self.points: NDArray[np.float64] = np.zeros((0, 3))
-        box = filled_box(mask)
+        box = bounding_box(mask)
         if box is None:
             return
         inside = mask[box]
-        start = np.array(offset) + [part.start for part in box]
+        start = np.add(offset, start_of(box))
         edge = inside & ~binary_erosion(inside)
         self.points = (np.argwhere(edge) + start) * np.asarray(spacing, float)
 
@@ -67,14 +69,3 @@ def hd95_between(one: Surface, other: Surface) -> float | None:
         return None
     ways = one.distances_from(other), other.distances_from(one)
     return max(float(torch.quantile(torch.from_numpy(way), 0.95)) for way in ways)
-
-
-def filled_box(mask: NDArray[np.generic]) -> tuple[slice, slice, slice] | None:
-    """Return the smallest box that holds all non-zero voxels of a volume, or None where there is none."""
-    parts = []
-    for axis in range(3):
-        filled = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-        if not filled.size:
-            return None
-        parts.append(slice(int(filled[0]), int(filled[-1]) + 1))
-    return parts[0], parts[1], parts[2]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,8 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from napari_rdl.errors import CheckpointError, OutputError
+from napari_rdl.errors import CheckpointError
+from napari_rdl.files import write_bytes
 from napari_rdl.models.base import Network
 from napari_rdl.models.card import CARD_KEY, ModelCard, model_path, read_card
 from napari_rdl.models.registry import build_network
@@ -85,20 +85,7 @@ def save_model(path: str | Path, network: nn.Module, card: ModelCard, *, make_fo
     OutputError
         If the folder cannot be written.
     """
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        if make_folder:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(model_bytes(network, card))
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise OutputError(
-            f"The checkpoint {path} cannot be written ({error.strerror or error}): choose another folder."
-        ) from error
-    return path
+    return write_bytes(path, model_bytes(network, card), make_folder=make_folder)
 
 
 def _require_same_tensors(expected: dict[str, Tensor], found: dict[str, Tensor], path: Path) -> None:

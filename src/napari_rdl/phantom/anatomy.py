@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_rdl.boxes import extent
 from napari_rdl.phantom.fields import Canvas, SmoothField, Volume, ramp, resize, smooth_field
 from napari_rdl.phantom.settings import AnatomySettings
 from napari_rdl.phantom.template import load_template
@@ -74,7 +75,7 @@ def make_head(
     inside = template.depth_at(coarse_mni) > -3
     wide = Canvas.covering(spacing)
     box = []
-    for axis, found in enumerate(ndimage.find_objects(inside.astype(np.int8))[0]):
+    for axis, found in enumerate(extent(inside) or ()):
         ends = (
             coarse.origin[axis]
             + coarse.spacing * np.array([found.start - 0.5, found.stop - 0.5])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_rdl.boxes import bounding_box
 from napari_rdl.brats import CLASSES, MODALITIES
 from napari_rdl.phantom.anatomy import make_head
 from napari_rdl.phantom.contrast import Painter
@@ -103,7 +104,8 @@ def make_phantom(
         )
     classes = grown.classes if grown is not None else np.zeros(head.canvas.shape, np.uint8)
 
-    box = _brain_box(head.mask)
+    box = bounding_box(head.mask, margin=_MARGIN)
+    assert box is not None
     images = {name: np.ascontiguousarray(image[box]) for name, image in images.items()}
     classes = np.ascontiguousarray(classes[box])
     canvas = head.canvas.cropped(box)
@@ -134,17 +136,6 @@ def make_phantom(
     return Phantom(
         f"Phantom_{seed:05d}", seed, spacing, images, classes, _affine(canvas.shape, spacing), record
     )
-
-
-def _brain_box(mask: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
-    """Return the mask's bounding box with a margin, kept inside the array."""
-    box = []
-    for axis in range(3):
-        found = np.nonzero(mask.any(tuple(a for a in range(3) if a != axis)))[0]
-        box.append(
-            slice(max(int(found[0]) - _MARGIN, 0), min(int(found[-1]) + 1 + _MARGIN, mask.shape[axis]))
-        )
-    return box[0], box[1], box[2]
 
 
 def _affine(shape: tuple[int, int, int], spacing: float) -> NDArray[np.float64]:

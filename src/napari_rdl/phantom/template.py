@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_rdl.boxes import bounding_box
 from napari_rdl.phantom.fields import Volume, along_axes, linear_matrix, sample
 
 
@@ -71,10 +72,8 @@ def load_template(spacing: float = 1.0) -> Template:
     brain_image = datasets.load_mni152_brain_mask(resolution=1)
     brain = np.asarray(brain_image.dataobj) > 0
     margin = 14
-    box = tuple(
-        slice(max(s.start - margin, 0), s.stop + margin)
-        for s in ndimage.find_objects(brain.astype(np.int8))[0]
-    )
+    box = bounding_box(brain, margin=margin)
+    assert box is not None
     brain = brain[box]
     depth = _depth(brain)
     brain &= (

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_rdl.boxes import bounding_box
 from napari_rdl.phantom.anatomy import Head
 from napari_rdl.phantom.fields import Canvas, SmoothField, Volume, log_uniform, ramp, resize, smooth_field
 from napari_rdl.phantom.planning import Plan
@@ -95,14 +96,11 @@ def grow_tumour(rng: np.random.Generator, settings: TumourSettings, plan: Plan, 
 
 def _depth_inside(depth: Volume, inside: NDArray[np.bool_], spacing: float) -> Volume:
     """Return `depth` (mm) made no larger than the distance to the core's end at CSF, pia or mask."""
-    if not inside.any():
-        return depth
     # Clefts and islands of CSF inside the core are no end of it: they get no rim of their own.
     closing = max(round(4.0 / spacing), 1)
-    box = tuple(
-        slice(max(s.start - closing - 1, 0), s.stop + closing + 1)
-        for s in ndimage.find_objects(inside.astype(np.int8))[0]
-    )
+    box = bounding_box(inside, margin=closing + 1)
+    if box is None:
+        return depth
     solid = ndimage.binary_fill_holes(ndimage.binary_closing(inside[box], iterations=closing))
     reach = (ndimage.distance_transform_edt(solid) - 0.5) * spacing
     result = depth.copy()

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import nibabel as nib
@@ -16,7 +13,7 @@ from platformdirs import user_cache_dir
 
 from napari_rdl.brats import DEFAULT_CONVENTION, LABEL_CONVENTIONS, MODALITIES
 from napari_rdl.callbacks import Progress, ignore_progress
-from napari_rdl.errors import OutputError
+from napari_rdl.files import write_folder
 from napari_rdl.phantom.patient import BRATS_SHAPE, Phantom, make_phantom
 
 _SUFFIXES = {"T1": "t1", "T1c": "t1ce", "T2": "t2", "FLAIR": "flair"}
@@ -39,15 +36,11 @@ def write_phantom(phantom: Phantom, folder: str | Path, *, name: str | None = No
         If the folder cannot be written.
     """
     name = name or phantom.name
-    folder = Path(folder)
-    final = folder / name
     shape = tuple(round(size / phantom.spacing) for size in BRATS_SHAPE)
     affine = np.diag([-phantom.spacing, -phantom.spacing, phantom.spacing, 1.0])
     affine[:3, 3] = (0, 239, 0)
-    scratch: Path | None = None
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder))
+
+    def write(scratch: Path) -> None:
         for modality in MODALITIES:
             data = _on_brats_grid(phantom.images[modality], shape)
             _write_nifti(data, affine, scratch / f"{name}_{_SUFFIXES[modality]}.nii.gz")
@@ -55,17 +48,8 @@ def write_phantom(phantom: Phantom, folder: str | Path, *, name: str | None = No
         _write_nifti(_on_brats_grid(labels, shape), affine, scratch / f"{name}_seg.nii.gz")
         record = {"seed": phantom.seed, "spacing": phantom.spacing, **phantom.record}
         (scratch / f"{name}_phantom.json").write_text(json.dumps(record, indent=1))
-        scratch.chmod(0o755)
-        if final.exists():
-            shutil.rmtree(final)
-        os.replace(scratch, final)
-    except OSError as error:
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)
-        raise OutputError(
-            f"{final} cannot be written ({error.strerror}): choose a folder that you may write to."
-        ) from error
-    return final
+
+    return write_folder(Path(folder) / name, write)
 
 
 def _on_brats_grid(cropped: NDArray[np.generic], shape: tuple[int, ...]) -> NDArray[np.generic]:

@@ -6,7 +6,6 @@ What cannot be read is said in one sentence, and no layer is made of it.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_rdl.case import Native
-
-logger = logging.getLogger(__name__)
 
 PathOrPaths = str | Path | Sequence[str | Path]
 _NOTHING: list[Any] = [(None,)]

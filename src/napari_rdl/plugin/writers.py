@@ -12,6 +12,7 @@ from napari.layers import Labels
 from napari.utils.notifications import show_info, show_warning
 
 from napari_rdl.errors import NapariRdlError, OutputError
+from napari_rdl.files import write_bytes
 from napari_rdl.plugin.viewer.layers import LAYER_KEY, checked_classes, world_affine
 
 if TYPE_CHECKING:
@@ -80,8 +81,6 @@ def _affine(data: NDArray[np.integer], attributes: dict[str, Any]) -> NDArray[np
 
 
 def _save_values(path: Path, values: NDArray[np.integer], affine: NDArray[np.float64], name: str) -> Path:
-    from napari_rdl.case import write_atomically
-
     low, high = int(values.min()), int(values.max())
     dtype = next((kind for kind in (np.uint8, np.int16, np.int32) if _fits(kind, low, high)), None)
     if dtype is None:
@@ -91,7 +90,7 @@ def _save_values(path: Path, values: NDArray[np.integer], affine: NDArray[np.flo
     content = image.to_bytes()
     if path.name.lower().endswith(".gz"):
         content = gzip.compress(content, mtime=0)  # no time in the file: same labels, same bytes
-    return write_atomically(path, lambda temporary: temporary.write_bytes(content))
+    return write_bytes(path, content)
 
 
 def _fits(dtype: type[np.integer], low: int, high: int) -> bool:

@@ -11,17 +11,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_rdl.boxes import Box, bounding_box
 from napari_rdl.brats import order_modalities
-from napari_rdl.callbacks import Cancelled, IsCancelled, Progress, ignore_progress, never_cancelled
+from napari_rdl.callbacks import IsCancelled, Progress, ignore_progress, never_cancelled
 from napari_rdl.case import Case, brain_mask, normalize
-from napari_rdl.errors import CaseError, CheckpointError, DeviceError
+from napari_rdl.errors import Cancelled, CaseError, CheckpointError, DeviceError
 from napari_rdl.models import Model
 from napari_rdl.segment.devices import resolve_device, resolve_precision
 from napari_rdl.segment.ladder import Rung, free_memory, is_out_of_memory, rungs
 from napari_rdl.segment.representations import ModalityRepresentation, Representations
 from napari_rdl.segment.settings import SegmentSettings
 from napari_rdl.segment.tiles import encode_tiles, tile_count, tile_shape
-from napari_rdl.segment.working_grid import Box, WorkingGrid
+from napari_rdl.segment.working_grid import WorkingGrid
 
 logger = logging.getLogger(__name__)
 
@@ -131,16 +132,13 @@ def _choose(case: Case, model: Model, modalities: Iterable[str] | None) -> tuple
 def _brain(case: Case, name: str) -> tuple[Box, NDArray[np.bool_]]:
     """Return the box that holds a modality's own brain voxels, and the mask within it."""
     mask = brain_mask(case.images[name])
-    box = []
-    for axis in range(3):
-        filled = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-        if not len(filled):
-            raise CaseError(
-                f"The {name} image of {case.name} has no brain voxels: every voxel has the background's "
-                "value, so leave this modality out."
-            )
-        box.append(slice(int(filled[0]), int(filled[-1]) + 1))
-    return (box[0], box[1], box[2]), mask
+    box = bounding_box(mask)
+    if box is None:
+        raise CaseError(
+            f"The {name} image of {case.name} has no brain voxels: every voxel has the background's "
+            "value, so leave this modality out."
+        )
+    return box, mask
 
 
 class _Run:

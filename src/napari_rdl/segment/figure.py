@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_rdl.boxes import extent
 from napari_rdl.brats import CLASS_COLOURS, CLASSES, order_modalities, subset_name
-from napari_rdl.case import Case, brain_mask, write_atomically
+from napari_rdl.case import Case, brain_mask
+from napari_rdl.files import write_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,7 +86,7 @@ def draw_segmentations(segmentations: Sequence[Segmentation], path: str | Path, 
         handles=handles, loc="outside lower center", ncols=len(handles), facecolor="black", labelcolor="white"
     )
     figure.suptitle(f"{case.name}, axial slice {index}: research use only", color="white", fontsize=9)
-    return write_atomically(Path(path), lambda target: figure.savefig(target, dpi=dpi, format="png"))
+    return write_file(path, lambda target: figure.savefig(target, dpi=dpi, format="png"))
 
 
 def _title(segmentation: Segmentation, case: Case) -> str:
@@ -104,12 +106,8 @@ def slice_with_most(labels: NDArray[np.uint8], brain: NDArray[np.bool_]) -> int:
 
 def brain_window(brain: NDArray[np.bool_]) -> tuple[slice, slice]:
     """Return the part of a slice (X, Y) that holds brain, with a margin; all of it where there is none."""
-    parts = []
-    for axis, size in enumerate(brain.shape):
-        filled = np.flatnonzero(brain.any(axis=1 - axis))
-        first, last = (filled[0], filled[-1]) if filled.size else (0, size - 1)
-        parts.append(slice(max(int(first) - _MARGIN, 0), min(int(last) + 1 + _MARGIN, size)))
-    return parts[0], parts[1]
+    x, y = extent(brain, margin=_MARGIN) or (slice(None), slice(None))
+    return x, y
 
 
 def draw_image(axis: Axes, image: NDArray[np.float32], limits: tuple[float, ...], aspect: float) -> None:

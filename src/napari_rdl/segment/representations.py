@@ -10,13 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_rdl.boxes import Box, intersection, union, within
 from napari_rdl.brats import order_modalities
-from napari_rdl.callbacks import Cancelled, IsCancelled, Progress, ignore_progress, never_cancelled
+from napari_rdl.callbacks import IsCancelled, Progress, ignore_progress, never_cancelled
 from napari_rdl.case import Case
+from napari_rdl.errors import Cancelled
 from napari_rdl.models import Model
 from napari_rdl.segment.segmentation import Segmentation
 from napari_rdl.segment.settings import SegmentSettings
-from napari_rdl.segment.working_grid import Box
 
 _SLAB = 2
 
@@ -78,7 +79,7 @@ class Representations:
         self.modalities: tuple[str, ...] = order_modalities(encoded, model.card.network.modalities)
         self._classes = len(model.card.network.classes)
         self._encoded = encoded
-        self._box = _union([one.box for one in encoded.values()])
+        self._box = union([one.box for one in encoded.values()])
 
     def __repr__(self) -> str:
         return f"<Representations of {self.case.name}: {', '.join(self.modalities)} by {self.model_name}>"
@@ -137,7 +138,7 @@ class Representations:
         weight = total.new_zeros(total.shape[1:])
         for name in names:
             one = self._encoded[name]
-            weight[_within(one.box, self._box)] += one.weight
+            weight[within(one.box, self._box)] += one.weight
         spoken = weight > 0
         fused = total / torch.where(spoken, weight, 1)
         inside = torch.softmax(fused, dim=0)
@@ -207,13 +208,13 @@ class Representations:
     def _term(self, name: str, box: Box) -> NDArray[np.float32]:
         """Return a modality's term within `box` (J, X, Y, Z); a view wherever the box lies in its own."""
         one = self._encoded[name]
-        common = _intersection(one.box, box)
+        common = intersection(one.box, box)
         if common == box:
-            return one.terms[(slice(None), *_within(box, one.box))].numpy()
+            return one.terms[(slice(None), *within(box, one.box))].numpy()
         term = np.zeros((self._classes, *(part.stop - part.start for part in box)), np.float32)
         if common is not None:
-            inside = one.terms[(slice(None), *_within(common, one.box))]
-            term[(slice(None), *_within(common, box))] = inside.numpy()
+            inside = one.terms[(slice(None), *within(common, one.box))]
+            term[(slice(None), *within(common, box))] = inside.numpy()
         return term
 
     def _walk(
@@ -247,10 +248,10 @@ class Representations:
         if total is None:
             shape = (self._classes, *(part.stop - part.start for part in box))
             total = one.terms.new_zeros(shape)
-        common = _intersection(one.box, box)
+        common = intersection(one.box, box)
         if common is not None:
-            terms = one.terms[(slice(None), *_within(common, one.box))]
-            total[(slice(None), *_within(common, box))] += terms.to(total.device)
+            terms = one.terms[(slice(None), *within(common, one.box))]
+            total[(slice(None), *within(common, box))] += terms.to(total.device)
         return total
 
     def _segmentation(self, names: tuple[str, ...], total: Tensor) -> Segmentation:
@@ -302,27 +303,3 @@ def _slab_labels(
         subset = (*prefix, name)
         yield subset, index
         yield from _slab_labels(terms, subset, total)
-
-
-def _union(boxes: list[Box]) -> Box:
-    parts = [
-        slice(min(box[axis].start for box in boxes), max(box[axis].stop for box in boxes))
-        for axis in range(3)
-    ]
-    return parts[0], parts[1], parts[2]
-
-
-def _intersection(one: Box, other: Box) -> Box | None:
-    parts = [slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one, other, strict=True)]
-    if any(part.start >= part.stop for part in parts):
-        return None
-    return parts[0], parts[1], parts[2]
-
-
-def _within(inner: Box, outer: Box) -> Box:
-    """Return `inner` counted from the start of `outer`."""
-    parts = [
-        slice(part.start - whole.start, part.stop - whole.start)
-        for part, whole in zip(inner, outer, strict=True)
-    ]
-    return parts[0], parts[1], parts[2]

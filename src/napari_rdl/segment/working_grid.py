@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Box = tuple[slice, slice, slice]
+from napari_rdl.boxes import Box
 
 
 @dataclass(frozen=True)

@@ -19,18 +19,18 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from napari_rdl.brats import order_modalities, subset_name
-from napari_rdl.callbacks import Cancelled, IsCancelled, Progress, ignore_progress, never_cancelled
+from napari_rdl.callbacks import IsCancelled, Progress, ignore_progress, never_cancelled
 from napari_rdl.case import (
     Case,
     case_from_arrays,
     file_sha256,
     find_case_files,
     load_case,
-    write_atomically,
 )
 from napari_rdl.cohort.processes import processes, wait_for_all
 from napari_rdl.compare.scores import Reference
-from napari_rdl.errors import CaseError, ConfigError
+from napari_rdl.errors import Cancelled, CaseError, ConfigError
+from napari_rdl.files import write_json
 from napari_rdl.models import Model
 from napari_rdl.segment import SegmentSettings, encode
 from napari_rdl.training.data.cache import code_digest
@@ -243,11 +243,7 @@ def _read(path: Path, key: str) -> dict[str, Any] | None:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    write_atomically(path, lambda temporary: _put(temporary, content))
-
-
-def _put(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=1), "utf-8")
+    write_json(path, content, indent=1)
 
 
 def _gather(out: Path, patients: Sequence[Patient], shared: str, settings: EvaluationSettings) -> Evaluation:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import csv
-import json
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_rdl.case import write_atomically
 from napari_rdl.cohort.charts import heat_map, png
 from napari_rdl.cohort.pooled import PooledTable, pool
+from napari_rdl.files import write_bytes, write_json, write_text
 
 if TYPE_CHECKING:
     from napari_rdl.training.evaluate import Evaluation, EvaluationSettings
@@ -83,21 +83,18 @@ def write_report(
         "patients": evaluation.scores,
         "failed": evaluation.failed,
     }
-    write_atomically(out / "report.md", lambda path: _write_text(path, text))
-    write_atomically(out / "results.json", lambda path: _write_text(path, json.dumps(content, indent=1)))
-    write_atomically(out / "table.csv", lambda path: _write_rows(path, _table_rows(tables, evaluation)))
-    write_atomically(out / "patients.csv", lambda path: _write_rows(path, _patient_rows(evaluation)))
-    write_atomically(out / "heatmap.png", lambda path: _draw(path, tables[0], evaluation))
+    write_text(out / "report.md", text)
+    write_json(out / "results.json", content, indent=1)
+    write_text(out / "table.csv", _csv(_table_rows(tables, evaluation)))
+    write_text(out / "patients.csv", _csv(_patient_rows(evaluation)))
+    write_bytes(out / "heatmap.png", _heat_map(tables[0], evaluation))
     return tables
 
 
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, "utf-8")
-
-
-def _write_rows(path: Path, rows: Sequence[Sequence[Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(rows)
+def _csv(rows: Sequence[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
 
 
 def _table_rows(tables: Sequence[PooledTable], evaluation: Evaluation) -> list[list[Any]]:
@@ -122,8 +119,7 @@ def _patient_rows(evaluation: Evaluation) -> list[list[Any]]:
     return rows
 
 
-def _draw(path: Path, table: PooledTable, evaluation: Evaluation) -> None:
-    """Draw the Dice table as a heat map."""
+def _heat_map(table: PooledTable, evaluation: Evaluation) -> bytes:
     about = evaluation.about
     title = f"Hard Dice (%), {about.get('model', '')}, {about.get('patients', 0)} patients"
-    path.write_bytes(png(heat_map(table, title)))
+    return png(heat_map(table, title))

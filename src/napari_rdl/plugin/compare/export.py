@@ -77,9 +77,9 @@ class CompareExport(QObject):
 
     def save(self, path: Path) -> None:
         """Write the table as CSV, or table and bars as PNG, whichever the name asks for."""
-        from napari_rdl.case import write_atomically
         from napari_rdl.compare.export import rows_to_csv
         from napari_rdl.errors import NapariRdlError
+        from napari_rdl.files import write_file
 
         studied = self._comparison.studied
         if studied is None:
@@ -94,10 +94,10 @@ class CompareExport(QObject):
             text = rows_to_csv(studied.study.rows, notes_of(studied))
 
             def write(temporary: Path) -> None:
-                temporary.write_text(text, "utf-8")
+                temporary.write_bytes(text.encode())
 
         try:
-            write_atomically(path, write)
+            write_file(path, write)
         except (NapariRdlError, OSError) as error:
             self.failed.emit(error)
             return

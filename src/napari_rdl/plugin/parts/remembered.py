@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
 from pathlib import Path
 from typing import Literal, TypeVar
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_rdl.errors import OutputError
+from napari_rdl.files import write_text
 
 logger = logging.getLogger(__name__)
 
@@ -68,14 +69,7 @@ def load_remembered(path: Path | None = None, kind: type[Kind] = Remembered) -> 
 def save_remembered(remembered: BaseModel, path: Path | None = None) -> None:
     """Write the choices atomically; a folder that cannot be written costs the memory, not the work."""
     path = path or remembered_path()
-    partial = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(remembered.model_dump_json(indent=2))
-        os.replace(partial, path)
-    except OSError as error:
-        logger.warning("The choices cannot be remembered in %s (%s).", path, error)
-        if partial is not None:
-            Path(partial).unlink(missing_ok=True)
+        write_text(path, remembered.model_dump_json(indent=2))
+    except OutputError as error:
+        logger.warning("The choices cannot be remembered: %s", error)

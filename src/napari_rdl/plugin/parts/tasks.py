@@ -12,7 +12,8 @@ from typing import Any
 from napari.qt.threading import WorkerBase, WorkerBaseSignals
 from qtpy.QtCore import QObject, Signal
 
-from napari_rdl.callbacks import Cancelled, IsCancelled, Progress
+from napari_rdl.callbacks import IsCancelled, Progress
+from napari_rdl.errors import Cancelled
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from napari_rdl.case import Case
     from napari_rdl.models import Model
     from napari_rdl.segment import RepresentationCache, Representations
-
-logger = logging.getLogger(__name__)
 
 Volumes = dict[str, float]
 """Region -> ml."""

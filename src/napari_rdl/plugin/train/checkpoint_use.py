@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-from napari_rdl.case import write_atomically
+from napari_rdl.files import write_file
 from napari_rdl.plugin.parts.message_bar import MessageBar
 from napari_rdl.plugin.parts.tasks import TaskRunner
 
@@ -79,13 +79,9 @@ class CheckpointUse:
             target = target.with_name(target.name + ".safetensors")
 
         def copy(_progress: Progress, _cancelled: IsCancelled) -> Path:
-            return write_atomically(target, lambda path: _copy(checkpoint, path))
+            return write_file(target, lambda path: shutil.copyfile(checkpoint, path))
 
         def say(path: Path) -> None:
             self._messages.show_message("note", f"Saved {path}.")
 
         self._tasks.start(copy, say, self._on_error)
-
-
-def _copy(source: Path, target: Path) -> None:
-    shutil.copyfile(source, target)

@@ -9,6 +9,7 @@ from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap
 
 from napari_rdl import brats
+from napari_rdl.boxes import extent
 from napari_rdl.plugin.viewer.layers import LAYER_KEY, class_appearance, placement, plugin_metadata
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def region_outlines(classes: NDArray[np.uint8], axes: tuple[int, ...]) -> NDArra
         and the innermost take turns, in dashes.
     """
     outlines = np.zeros_like(classes)
-    box = _bounding_box(classes)
+    box = extent(classes)
     if box is None:
         return outlines
     depth = _DEPTH[classes[box]]
@@ -62,17 +63,6 @@ def region_outlines(classes: NDArray[np.uint8], axes: tuple[int, ...]) -> NDArra
     drawn = np.where(turn, depth, shallowest + 1)
     outlines[box] = np.where(shallowest < depth, drawn, 0)
     return outlines
-
-
-def _bounding_box(classes: NDArray[np.uint8]) -> tuple[slice, ...] | None:
-    box = []
-    for axis in range(classes.ndim):
-        others = tuple(other for other in range(classes.ndim) if other != axis)
-        filled = np.flatnonzero(classes.any(axis=others))
-        if filled.size == 0:
-            return None
-        box.append(slice(int(filled[0]), int(filled[-1]) + 1))
-    return tuple(box)
 
 
 def redraw(layer: Labels, *, thumbnail: bool = False) -> None:
@@ -112,11 +102,6 @@ class PredictionLayer:
     def layer(self) -> Labels:
         """The label layer of class indices."""
         return self._layer
-
-    @property
-    def outlined(self) -> bool:
-        """Whether WT, TC and ET are shown as outlines instead of filled classes."""
-        return self._outlined
 
     def show(self, classes: NDArray[np.uint8]) -> None:
         """Show a whole volume of class indices, (X, Y, Z) on the case's grid."""

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from napari_rdl.case import write_atomically
 from napari_rdl.errors import NapariRdlError
+from napari_rdl.files import write_bytes
 from napari_rdl.training.config import DataConfig
 from napari_rdl.training.data.prepare import Prepared, prepare
 from napari_rdl.training.patients import Patient
@@ -150,7 +150,7 @@ class PatientCache:
         # One entry: the order of several would differ from file to file.
         about = json.dumps({"present": prepared.present.tolist(), "spacing": prepared.spacing})
         content = save({"images": prepared.images, "classes": prepared.classes}, metadata={ABOUT: about})
-        write_atomically(path, lambda temporary: _put(temporary, content))
+        write_bytes(path, content)
 
 
 def prepare_all(
@@ -184,10 +184,6 @@ def _attempt(cache: PatientCache, patient: Patient) -> tuple[bool, str | None]:
         return bool(cache.get(patient).present.all()), None
     except NapariRdlError as error:
         return True, str(error)
-
-
-def _put(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
 
 
 @lru_cache(maxsize=1)

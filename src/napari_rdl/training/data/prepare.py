@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_rdl.boxes import bounding_box
 from napari_rdl.errors import CaseError
 from napari_rdl.training.config import DataConfig
 from napari_rdl.training.patients import Patient
@@ -63,6 +64,7 @@ def prepare(patient: Patient, data: DataConfig, modalities: Sequence[str]) -> Pr
     labels = _labels_to_working(classes, spacing, data.spacing)
     stack = np.stack([np.zeros(labels.shape, np.float16) if image is None else image for image in prepared])
     box = bounding_box(stack.any(0) | (labels > 0))
+    assert box is not None
     present = np.array([name in images for name in modalities])
     return Prepared(
         np.ascontiguousarray(stack[(slice(None), *box)]),
@@ -111,12 +113,12 @@ def _to_working(image: NDArray[np.float32], case_spacing: Triple, spacing: Tripl
 
     image = np.asarray(image, np.float32)
     mask = brain_mask(image)
-    if not mask.any():
+    box = bounding_box(mask)
+    if box is None:
         raise CaseError("one of its images has no brain voxels: every voxel has the background's value")
     normal = normalize(image, mask)
     if case_spacing == spacing:
         return normal.astype(np.float16)
-    box = bounding_box(mask)
     grid = WorkingGrid.covering(box, case_spacing, spacing)
     whole = WorkingGrid.covering(_full_box(image.shape), case_spacing, spacing)
     volume = np.zeros(whole.shape, np.float16)
@@ -145,12 +147,3 @@ def _labels_to_working(
 
 def _full_box(shape: tuple[int, ...]) -> tuple[slice, slice, slice]:
     return slice(0, shape[0]), slice(0, shape[1]), slice(0, shape[2])
-
-
-def bounding_box(mask: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
-    """Return the smallest box (x, y, z) that holds every True of `mask`, of which there is at least one."""
-    box = []
-    for axis in range(3):
-        filled = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-        box.append(slice(int(filled[0]), int(filled[-1]) + 1))
-    return box[0], box[1], box[2]

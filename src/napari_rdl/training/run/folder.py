@@ -11,8 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from napari_rdl.case import write_atomically
 from napari_rdl.errors import ConfigError, OutputError
+from napari_rdl.files import SCRATCH, is_scratch, write_json
 from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.recipe import validate_config
 
@@ -64,8 +64,7 @@ class RunFolder:
         if self.path.exists() and (
             not self.path.is_dir()
             or any(
-                item.name not in started_with and not item.name.startswith(".writing-")
-                for item in self.path.iterdir()
+                item.name not in started_with and not is_scratch(item.name) for item in self.path.iterdir()
             )
         ):
             raise OutputError(
@@ -89,7 +88,7 @@ class RunFolder:
         """Take away what an end by force left behind, word of the last end, and wishes obeyed."""
         for path in (self.ended, self.stop, self.pause):
             path.unlink(missing_ok=True)
-        for leftover in self.path.glob(".writing-*"):
+        for leftover in self.path.glob(f"{SCRATCH}*"):
             leftover.unlink(missing_ok=True)
 
     def require_there(self) -> None:
@@ -165,16 +164,6 @@ def environment() -> dict[str, Any]:
         "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
         "command": sys.argv,
     }
-
-
-def write_json(path: Path, content: object) -> None:
-    """Write JSON atomically."""
-    text = json.dumps(content, indent=2) + "\n"
-    write_atomically(path, lambda temporary: _put(temporary, text))
-
-
-def _put(path: Path, text: str) -> None:
-    path.write_text(text, "utf-8")
 
 
 class MetricsLog:

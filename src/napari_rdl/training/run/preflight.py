@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from napari_rdl.callbacks import Cancelled, IsCancelled, Progress
-from napari_rdl.errors import ConfigError
+from napari_rdl.callbacks import IsCancelled, Progress
+from napari_rdl.errors import Cancelled, ConfigError
 from napari_rdl.models import Model, load_model
 from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.data.cache import PatientCache, prepare_all

@@ -15,8 +15,8 @@ from typing import TypeVar
 import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from napari_rdl.case import write_atomically
-from napari_rdl.errors import ConfigError, NapariRdlError
+from napari_rdl.errors import ConfigError, NapariRdlError, OutputError
+from napari_rdl.files import write_first, write_text
 from napari_rdl.training.run.folder import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ def write_ended(folder: RunFolder, ended: Ended) -> None:
     """Leave word of the end; a run does not fail for the want of it."""
     text = ended.model_dump_json(indent=2) + "\n"
     with contextlib.suppress(NapariRdlError):
-        write_atomically(folder.ended, lambda path: _put(path, text), make_folder=False)
+        write_text(folder.ended, text, make_folder=False)
 
 
 def _claim(folder: RunFolder) -> None:
@@ -130,30 +130,11 @@ def _claim(folder: RunFolder) -> None:
                 f"{'' if known else f'; if it is gone, delete {folder.running.name} there'}."
             )
         folder.running.unlink(missing_ok=True)
-        if _put_first(folder.running, text):
+        try:
+            if write_first(folder.running, text):
+                return
+        except OutputError as error:
+            # A full disk must not keep a run from going on.
+            logger.warning("%s", error)
             return
     raise ConfigError(f"Another process begins to train in {folder.path} at this moment.")
-
-
-def _put_first(path: Path, text: str) -> bool:
-    """Write `path` whole unless it exists; of two processes that try, one is told False."""
-    temporary = path.with_name(f".writing-{os.getpid()}.json")
-    try:
-        _put(temporary, text)
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            return False
-        except OSError:
-            # No hard links here, as on FAT: the last one to come wins.
-            temporary.replace(path)
-    except OSError as error:
-        # A full disk must not keep a run from going on.
-        logger.warning("%s cannot be written (%s).", path, error.strerror)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return True
-
-
-def _put(path: Path, text: str) -> None:
-    path.write_text(text, "utf-8")

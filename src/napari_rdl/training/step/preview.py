@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_rdl.brats import CLASS_COLOURS
-from napari_rdl.case import write_atomically
+from napari_rdl.files import write_file
 
 _EDGE = 192
 _OPACITY = 0.55
@@ -45,7 +45,7 @@ def write_preview(path: Path, example: Example) -> None:
         If the file cannot be written.
     """
     picture = Image.fromarray(preview_pixels(example))
-    write_atomically(path, lambda temporary: picture.save(temporary, "PNG"), make_folder=False)
+    write_file(path, lambda temporary: picture.save(temporary, "PNG"), make_folder=False)
 
 
 def preview_pixels(example: Example) -> NDArray[np.uint8]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from napari_rdl.case import write_atomically
 from napari_rdl.errors import CheckpointError, ConfigError
+from napari_rdl.files import write_bytes
 from napari_rdl.training.config import TrainingConfig
 
 STATE_KEY = "napari-rdl-training-state"
@@ -113,15 +112,8 @@ def save_state(
         {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()},
         metadata={STATE_KEY: json.dumps(about)},
     )
-
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-
     # A run folder that is gone was moved: a second one in its place would hide that.
-    write_atomically(path, write, make_folder=False)
+    write_bytes(path, content, make_folder=False)
 
 
 def load_state(

@@ -9,11 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_rdl.brats import CLASSES, REGIONS, all_subsets, subset_name
+from napari_rdl.boxes import bounding_box, shape_of
+from napari_rdl.brats import REGIONS, all_subsets, subset_name
+from napari_rdl.metrics import region_dice
 from napari_rdl.models import RobustNet
 from napari_rdl.segment.tiles import encode_tiles, tile_shape
 from napari_rdl.training.data.cache import CachedPatient
-from napari_rdl.training.data.prepare import bounding_box
 from napari_rdl.training.data.subsets import subset_matrix
 from napari_rdl.training.step.preview import Example
 
@@ -60,15 +61,14 @@ def _term(
     classes = len(network.config.classes)
     inside = image != 0
     term = image.new_zeros(classes, *image.shape)
-    if not bool(inside.any()):
-        return term
     box = bounding_box(inside.cpu().numpy())
-    shape = tuple(part.stop - part.start for part in box)
+    if box is None:
+        return term
     logits = encode_tiles(
         network,
         image[box],
         modality,
-        roi=tile_shape(shape, tile, network.config.stride),
+        roi=tile_shape(shape_of(box), tile, network.config.stride),
         overlap=overlap,
         precision=precision,
         results_device=image.device,
@@ -76,19 +76,6 @@ def _term(
     )
     term[(slice(None), *box)] = logits[:classes] * inside[box]
     return term
-
-
-def region_dice(predicted: NDArray[np.uint8], truth: NDArray[np.uint8]) -> dict[str, float]:
-    """Return the hard Dice of WT, TC and ET from one count of class pairs; 1 where both are empty."""
-    count = len(CLASSES)
-    pairs = np.bincount(truth.ravel().astype(np.intp) * count + predicted.ravel(), minlength=count * count)
-    pairs = pairs.reshape(count, count)
-    scores = {}
-    for region, members in REGIONS.items():
-        rows = list(members)
-        size = pairs[rows].sum() + pairs[:, rows].sum()
-        scores[region] = float(2 * pairs[np.ix_(rows, rows)].sum() / size) if size else 1.0
-    return scores
 
 
 def validate(

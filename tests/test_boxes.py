@@ -1,0 +1,58 @@
+"""Bounding boxes against scipy's, and their arithmetic against sets of voxels."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import ndimage
+
+from napari_rdl.boxes import bounding_box, extent, intersection, shape_of, start_of, union, within
+
+SHAPE = (5, 6, 7)
+
+
+@st.composite
+def boxes(draw):
+    ends = [sorted(draw(st.sets(st.integers(0, size), min_size=2, max_size=2))) for size in SHAPE]
+    return tuple(slice(*pair) for pair in ends)
+
+
+def voxels(box) -> np.ndarray:
+    mask = np.zeros(SHAPE, bool)
+    if box is not None:
+        mask[box] = True
+    return mask
+
+
+@given(arrays(bool, SHAPE, elements=st.sampled_from([False] * 30 + [True]), fill=st.nothing()))
+def test_the_box_is_scipys(mask):
+    assert bounding_box(mask) == ndimage.find_objects(mask.astype(np.int8), max_label=1)[0]
+    assert extent(mask[0]) == ndimage.find_objects(mask[0].astype(np.int8), max_label=1)[0]
+
+
+@given(boxes(), st.integers(0, 3))
+def test_a_margin_ends_at_the_volume(box, margin):
+    mask = voxels(box)
+    grown = ndimage.binary_dilation(mask, np.ones((3, 3, 3)), iterations=margin) if margin else mask
+    np.testing.assert_array_equal(voxels(bounding_box(mask, margin=margin)), grown)
+
+
+def test_labels_count_as_well_as_masks():
+    labels = np.zeros((4, 4, 4), np.uint8)
+    labels[1, 2, 3], labels[2, 2, 0] = 3, 1
+    assert bounding_box(labels) == (slice(1, 3), slice(2, 3), slice(0, 4))
+    assert bounding_box(np.zeros((4, 4, 4))) is None
+
+
+@given(boxes(), boxes())
+def test_arithmetic_is_that_of_sets_of_voxels(one, other):
+    np.testing.assert_array_equal(voxels(intersection(one, other)), voxels(one) & voxels(other))
+    assert union([one, other]) == bounding_box(voxels(one) | voxels(other))
+    both = intersection(one, other)
+    if both is not None:
+        numbers = np.arange(np.prod(SHAPE)).reshape(SHAPE)
+        np.testing.assert_array_equal(numbers[one][within(both, one)], numbers[both])
+        assert voxels(both).sum() == np.prod(shape_of(both))
+        assert numbers[both].flat[0] == numbers[start_of(both)]
