@@ -5,7 +5,8 @@ import torch
 from torch.nn.functional import one_hot
 
 from napari_rdl.brats import CLASSES
-from napari_rdl.models import NetworkConfig, RobustNet, combine
+from napari_rdl.models import NetworkConfig, RobustNet
+from napari_rdl.models.patches import fold
 from napari_rdl.training.config import LossConfig
 from napari_rdl.training.data.subsets import draw_proper_subset, draw_subsets, subset_matrix
 from napari_rdl.training.losses import Objective, dice_loss, label_divergence, region_dice_loss
@@ -16,34 +17,47 @@ MATRIX = subset_matrix(("T1", "T1c", "T2", "FLAIR"))
 PRESENT = torch.tensor([[True] * 4, [True, True, False, True]])
 
 
-def plain(logits, gate, labels, present, subsets, weights, config):
-    """Return the same loss as a plain sum over subsets and samples."""
-    target = one_hot(labels.flatten(1), 4).movedim(-1, 1).to(logits.dtype)
-    teacher = combine(logits, gate, present[None])[0].flatten(2).log_softmax(1).detach()
-    total = 0.0
-    for subset, weight in zip(subsets, weights, strict=True):
-        fused = combine(logits, gate, subset[None])[0].flatten(2)
+def plain(network, terms, labels, present, subsets, weights, config):
+    """Return the same loss as a plain sum over subsets and samples, by autograd."""
+    target = one_hot(labels.flatten(1), 4).movedim(-1, 1).to(terms.dtype)
+
+    def logits_of(subset):
+        total = (terms * subset[..., None, None, None, None]).sum(1)
+        return network.read(total).flatten(2)
+
+    teacher = logits_of(present).log_softmax(1).detach()
+    losses = []
+    for subset in subsets:
+        fused = logits_of(subset)
         p = fused.softmax(1)
         if config.target == "full":
             voxels = teacher_divergence(config.kind, fused.log_softmax(1), teacher, config.alpha)
         else:
             voxels = label_divergence(config.kind, fused, labels.flatten(1), target, config.alpha)
-        loss = (
+        losses.append(
             config.dice * dice_loss(p, target)
             + config.divergence * voxels.mean(1)
             + config.region_dice * region_dice_loss(p, target, CLASSES, config.absent_voxels)
         )
-        total = total + (loss * weight).sum() / len(labels)
-    return total
+    total = sum((loss * weight).sum() for loss, weight in zip(losses, weights, strict=True))
+    for sample in range(len(labels)):
+        drawn = [index for index in range(len(subsets)) if weights[index, sample] > 0]
+        member = {index: set(subsets[index, sample].nonzero()[:, 0].tolist()) for index in drawn}
+        pairs = [(i, j) for i in drawn for j in drawn if member[j] < member[i]]
+        for i, j in pairs:
+            excess = losses[i][sample] - losses[j][sample].detach()
+            total = total + config.monotone * excess.clamp(min=0) / len(pairs)
+    return total / len(labels)
 
 
-@pytest.mark.parametrize("gated", [False, True])
-@pytest.mark.parametrize("count", [0, 2])
+@pytest.mark.parametrize("fusion", ["mean", "gated", "deep_sets"])
+@pytest.mark.parametrize("patch", [1, 2])
+@pytest.mark.parametrize("count", [0, 3])
 @pytest.mark.parametrize(
     "config",
     [
         LossConfig(region_dice=0.5),
-        LossConfig(region_dice=0.5, absent_voxels=5.0),
+        LossConfig(region_dice=0.5, absent_voxels=5.0, monotone=2.0),
         LossConfig(kind="jensen_shannon", dice=0.3),
         LossConfig(target="full", divergence=2.0),
         LossConfig(divergence=0.0),
@@ -51,27 +65,56 @@ def plain(logits, gate, labels, present, subsets, weights, config):
     ],
     ids=["all", "absent", "js", "teacher", "dice", "holder"],
 )
-def test_equals_the_plain_sum(config, count, gated):
+def test_equals_the_plain_sum(config, count, patch, fusion):
     import numpy as np
 
     torch.manual_seed(0)
-    logits = torch.randn(2, 4, 4, 2, 3, 2, requires_grad=True)
-    gate = torch.randn(2, 4, 1, 2, 3, 2, requires_grad=True) if gated else None
-    labels = torch.randint(0, 4, (2, 2, 3, 2))
+    network = RobustNet(NetworkConfig(channels=(4, 8), groups=2, patch=patch, fusion=fusion, embedding=5))
+    network = network.double()
+    for parameter in network.readers():
+        torch.nn.init.normal_(parameter)
+    width = 4 * patch**3 + 1 + (5 if fusion == "deep_sets" else 0)
+    terms = torch.randn(2, 4, width, 2, 3, 2, dtype=torch.float64)
+    terms[:, :, 4 * patch**3].abs_().add_(0.5)  # the weights
+    terms[1, 2] = 0  # absent
+    terms.requires_grad_()
+    labels = torch.randint(0, 4, (2, 2 * patch, 3 * patch, 2 * patch))
     labels[0].clamp_(max=2)  # no enhancing tumour
     rngs = [np.random.default_rng(index) for index in range(2)]
     subsets, weights = draw_subsets(MATRIX, PRESENT, count, rngs)
-    leaves = (logits, gate) if gated else (logits,)
+    leaves = (terms, *network.readers())
 
-    expected = plain(logits, gate, labels, PRESENT, subsets, weights, config)
+    expected = plain(network, terms, labels, PRESENT, subsets, weights, config)
     expected_gradients = torch.autograd.grad(expected, leaves)
-    total, _ = _SupervisedSubsets.apply(logits, gate, labels, PRESENT, subsets, weights, config, CLASSES)
-    gradients = torch.autograd.grad(3 * total, leaves)
+    network = network.float()
+    readers = network.readers()
+    terms = terms.detach().float().requires_grad_()
+    total, _ = _SupervisedSubsets.apply(
+        terms, fold(labels[:, None], patch), PRESENT, subsets, weights, config, network, *readers
+    )
+    gradients = torch.autograd.grad(3 * total, (terms, *readers))
 
-    torch.testing.assert_close(total, expected.to(total))
+    torch.testing.assert_close(total.double(), expected, rtol=1e-4, atol=1e-5)
     for found, wanted in zip(gradients, expected_gradients, strict=True):
-        torch.testing.assert_close(found, 3 * wanted, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(found.double(), 3 * wanted, rtol=2e-3, atol=1e-5)
     assert not gradients[0][1, 2].any()  # the absent modality learns nothing
+
+
+def test_a_sure_full_set_worse_than_its_parts_is_pulled():
+    """Two modalities agree and are right; the hinge alone moves the weights only where the whole is worse."""
+    config = LossConfig(dice=0.0, region_dice=0.0, monotone=1.0)
+    network = RobustNet(NetworkConfig(channels=(4, 8), groups=2))
+    subsets = torch.tensor([[[True, False, False, False]], [[True, True, False, False]]])
+    weights, labels = torch.tensor([[1e-9], [1e-9]]), torch.zeros(1, 1, 1, 1, 1, dtype=torch.int64)
+    present = torch.tensor([[True, True, False, False]])
+    for second, pulled in ((-3.0, True), (3.0, False)):
+        terms = torch.zeros(1, 4, 5, 1, 1, 1)
+        terms[0, :2, 4] = 1
+        terms[0, 0, 0], terms[0, 1, 0] = 1.0, second
+        terms.requires_grad_()
+        total, _ = _SupervisedSubsets.apply(terms, labels, present, subsets, weights, config, network)
+        (gradient,) = torch.autograd.grad(total, terms)
+        assert (gradient[0, 1, 0].abs() > 1e-3) == pulled
 
 
 def make_objective(config, **network):

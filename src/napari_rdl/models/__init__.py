@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from napari_rdl.models.base import JointNetwork, Network, SeparableNetwork
     from napari_rdl.models.card import ModelCard, bundled_model_path, bundled_models, model_path, read_card
     from napari_rdl.models.checkpoint import Model, load_model, model_bytes, save_model
-    from napari_rdl.models.rdl.combination import combine, fuse_features, weigh
+    from napari_rdl.models.rdl.combination import fuse_features, weigh
     from napari_rdl.models.rdl.config import NetworkConfig
     from napari_rdl.models.rdl.model import ModalityOutput, RobustNet
     from napari_rdl.models.registry import METHODS, Method, build_network
@@ -35,7 +35,6 @@ _HOMES = {
     "load_model": "checkpoint",
     "model_bytes": "checkpoint",
     "save_model": "checkpoint",
-    "combine": "rdl.combination",
     "fuse_features": "rdl.combination",
     "weigh": "rdl.combination",
     "NetworkConfig": "rdl.config",
@@ -58,7 +57,6 @@ __all__ = [
     "build_network",
     "bundled_model_path",
     "bundled_models",
-    "combine",
     "fuse_features",
     "load_model",
     "model_bytes",

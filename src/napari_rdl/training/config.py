@@ -151,11 +151,23 @@ class LossConfig(_Part):
     subsets_per_step: int = Field(
         0, ge=0, title="Subsets per step", description="Subsets supervised in a step; 0 = all. The paper: 1."
     )
+    always_full: bool = Field(
+        False,
+        title="Always the full set",
+        description="Whether the set of all modalities is among the subsets of every step.",
+    )
     full_weight: float = Field(
         1.0,
         gt=0,
         title="Full set's weight",
         description="How much the set of all modalities counts beside any other subset of the same step.",
+    )
+    monotone: float = Field(
+        0.0,
+        ge=0,
+        title="Monotone weight",
+        description="Weight of a hinge on the loss of a set of modalities above that of its own parts among "
+        "the subsets of a step: more modalities should be no worse than fewer; 0 = off.",
     )
     mi_epsilon: float = Field(
         1e-4, gt=0, title="MI variance floor", description="Added to the variances of Eq. 3."

@@ -1,17 +1,20 @@
 """M(.): the dynamic combination. What is absent is left out, never zero-filled.
 
-Both fusions are sums over the present modalities, divided by something positive that is common to
-all classes, so they do not depend on the order of the modalities and the divisor never changes
-the most probable class:
+All fusions are sums over the present modalities, so they do not depend on their order:
 
 - ``mean``: sum of logits_i / number present;
-- ``gated``: sum of exp(g_i) logits_i / sum of exp(g_i), with g_i bounded and from h_i alone.
+- ``gated``: sum of exp(g_i) logits_i / sum of exp(g_i), with g_i bounded and from h_i alone;
+- ``deep_sets``: the gated mean + psi(sum of phi_i(h_i)) (Zaheer et al., NeurIPS 2017).
+
+The divisor of the first two is positive and common to all classes, so it never changes the most
+probable class. The third is no sum of logits any more: psi is read after the sum, voxel by voxel.
 """
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
 
 def weigh(logits: Tensor, gate: Tensor | None) -> Tensor:
@@ -27,43 +30,55 @@ def weigh(logits: Tensor, gate: Tensor | None) -> Tensor:
     return logits if gate is None else logits * gate.exp()
 
 
-def combine(logits: Tensor, gate: Tensor | None, subsets: Tensor) -> Tensor:
-    """Fuse the modalities of one or several subsets.
+class DeepSets(nn.Module):
+    """What the gated mean cannot say: psi(sum over present i of phi_i(h_i)).
 
-    Parameters
-    ----------
-    logits : Tensor
-        (B, M, J, D, H, W) logits of every modality; values of absent ones do not matter.
-    gate : Tensor or None
-        (B, M, 1, D, H, W) scores of a gated fusion; None for the mean.
-    subsets : Tensor
-        (S, M) or (S, B, M), True where a modality belongs to the subset.
-
-    Returns
-    -------
-    Tensor
-        (S, B, J, D, H, W) fused logits.
-
-    Raises
-    ------
-    ValueError
-        If a subset is empty.
+    A gated mean averages: a modality that is sure of "no tumour" where it sees none counts against
+    one that sees it. A readout after the sum can learn whom to believe where. phi_i is two 1x1x1
+    convolutions for each modality, psi two for all; psi begins as zero, so that the network begins as
+    the gated mean.
     """
-    batch = logits.shape[0]
-    if subsets.ndim == 2:
-        subsets = subsets[:, None].expand(-1, batch, -1)
-    if not bool(subsets.any(-1).all()):
-        raise ValueError("A subset must hold at least one modality.")
-    member = subsets.to(logits.dtype)
-    # Absent modalities may hold anything, NaN too; zero times NaN would let it through.
-    absent = ~subsets.any(0)
-    logits = logits.masked_fill(absent[..., None, None, None, None], 0)
-    if gate is None:
-        weights = member / member.sum(-1, keepdim=True)
-        return _sum(weights, logits)
-    gate = gate.masked_fill(absent[..., None, None, None, None], 0)
-    total = _sum(member, gate.exp())
-    return _sum(member, weigh(logits, gate)) / total
+
+    def __init__(self, modalities: int, width: int, outputs: int, embedding: int) -> None:
+        super().__init__()
+        inputs = width + outputs + 1
+        self.first = nn.Parameter(torch.empty(modalities, embedding, inputs))
+        self.first_bias = nn.Parameter(torch.zeros(modalities, embedding))
+        self.second = nn.Parameter(torch.empty(modalities, embedding, embedding))
+        self.second_bias = nn.Parameter(torch.zeros(modalities, embedding))
+        for weight in (*self.first, *self.second):
+            nn.init.kaiming_uniform_(weight, a=5**0.5)
+        self.hidden = nn.Linear(embedding, embedding)
+        self.last = nn.Linear(embedding, outputs)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def embed(self, decoded: Tensor, logits: Tensor, gate: Tensor, modality: Tensor) -> Tensor:
+        """Return phi_i (N, E, x, y, z).
+
+        Parameters
+        ----------
+        decoded, logits, gate : Tensor
+            (N, C, x, y, z), (N, J p^3, x, y, z) and (N, 1, x, y, z) of each sample.
+        modality : Tensor
+            (N,) index of each sample's modality.
+        """
+        space = decoded.shape[2:]
+        # Logits and gate are large beside normalised features.
+        x = torch.cat((decoded, logits / 3, gate / 3), 1).flatten(2)
+        x = torch.baddbmm(self.first_bias[modality].unsqueeze(2).to(x), self.first[modality].to(x), x)
+        x = torch.baddbmm(
+            self.second_bias[modality].unsqueeze(2).to(x), self.second[modality].to(x), functional.relu(x)
+        )
+        return x.reshape(len(x), -1, *space)
+
+    def read(self, total: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """Return psi of summed embeddings: (N, E, ...) -> (N, J p^3, ...), computed as `dtype`."""
+        space = total.shape[2:]
+        x = functional.relu(total.flatten(2).to(dtype))
+        x = functional.relu(torch.matmul(self.hidden.weight.to(x), x) + self.hidden.bias[:, None].to(x))
+        x = torch.matmul(self.last.weight.to(x), x) + self.last.bias[:, None].to(x)
+        return x.reshape(len(x), -1, *space)
 
 
 def fuse_features(features: Tensor, subsets: Tensor) -> Tensor:
@@ -80,13 +95,20 @@ def fuse_features(features: Tensor, subsets: Tensor) -> Tensor:
     -------
     Tensor
         (S, B, C, D, H, W).
+
+    Raises
+    ------
+    ValueError
+        If a subset is empty.
     """
-    return combine(features, None, subsets)
-
-
-def _sum(weights: Tensor, terms: Tensor) -> Tensor:
-    """Sum `terms` (B, M, J, ...) with `weights` (S, B, M) into (S, B, J, ...)."""
-    batch, modalities = terms.shape[:2]
-    flat = terms.reshape(batch, modalities, -1)
-    summed = torch.bmm(weights.transpose(0, 1), flat)
-    return summed.transpose(0, 1).reshape(-1, batch, *terms.shape[2:])
+    batch = features.shape[0]
+    if subsets.ndim == 2:
+        subsets = subsets[:, None].expand(-1, batch, -1)
+    if not bool(subsets.any(-1).all()):
+        raise ValueError("A subset must hold at least one modality.")
+    fused = []
+    for member in subsets:
+        # Chosen, not multiplied by zero: what a subset leaves out may hold anything, NaN too.
+        chosen = torch.where(member[..., None, None, None, None], features, 0)
+        fused.append(chosen.sum(1) / member.sum(1)[:, None, None, None, None])
+    return torch.stack(fused)

@@ -18,6 +18,12 @@ class NetworkConfig(Architecture):
         title="Channels",
         description="Feature channels of each level, from full resolution to the deepest.",
     )
+    patch: Literal[1, 2, 4] = Field(
+        1,
+        title="Patch",
+        description="Voxels of the working grid, along each axis, that make one feature voxel: the image is "
+        "folded into channels before the first convolution and the logits are unfolded after the last.",
+    )
     encoder_blocks: int = Field(
         1, ge=1, le=4, title="Encoder blocks", description="Residual blocks of each encoder level."
     )
@@ -36,11 +42,19 @@ class NetworkConfig(Architecture):
         description="One scale and shift for all modalities (the paper's text), or one for each modality "
         "(domain-specific normalisation, the paper's reference [15] and its authors' code).",
     )
-    fusion: Literal["mean", "gated"] = Field(
+    fusion: Literal["mean", "gated", "deep_sets"] = Field(
         "mean",
         title="Fusion",
-        description="Dynamic combination of what is present: the mean of the logits, or a mean weighted by "
-        "a bounded score that each modality gives itself in each voxel.",
+        description="Dynamic combination of what is present: the mean of the logits, a mean weighted by a "
+        "bounded score that each modality gives itself in each voxel, or that mean and a readout of the sum "
+        "of what each modality has to say (deep sets).",
+    )
+    embedding: int = Field(
+        32,
+        ge=1,
+        le=512,
+        title="Embedding",
+        description="Channels that each modality adds to the sum of the deep sets fusion.",
     )
     gate_bound: float = Field(
         3.0,
@@ -61,4 +75,4 @@ class NetworkConfig(Architecture):
     @property
     def stride(self) -> int:
         """Voxels of the input, along each axis, that meet in one voxel of the deepest level."""
-        return int(2 ** (len(self.channels) - 1))
+        return int(self.patch * 2 ** (len(self.channels) - 1))

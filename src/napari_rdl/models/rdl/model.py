@@ -1,4 +1,4 @@
-"""The network as a whole: channel encoders, shared backbone, head and gate."""
+"""The network as a whole: channel encoders, shared backbone, and what a modality adds to the sum."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from napari_rdl.models.base import SeparableNetwork
 from napari_rdl.models.rdl.backbone import Decoder, Encoder
+from napari_rdl.models.rdl.combination import DeepSets, weigh
 from napari_rdl.models.rdl.config import NetworkConfig
 from napari_rdl.models.rdl.layers import ChannelEncoders
 
@@ -16,43 +18,73 @@ class ModalityOutput(NamedTuple):
     """What the backbone says of modalities, each on its own.
 
     From `RobustNet.encode` the leading axis is N samples; from `RobustNet.forward` it is (B, M).
+    With a patch p, x, y, z are p times fewer than the image's voxels.
 
     Attributes
     ----------
     logits : Tensor
-        (..., J, D, H, W) class logits h_i.
+        (..., J p^3, x, y, z) class logits h_i, folded.
     gate : Tensor or None
-        (..., 1, D, H, W) scores in [-bound, bound] of a gated fusion; None for the mean.
+        (..., 1, x, y, z) scores in [-bound, bound]; None for the mean.
+    embedding : Tensor or None
+        (..., E, x, y, z) phi_i(h_i) of the deep sets fusion.
     features : tuple of Tensor
-        Encoder features d^(k), shallow to deep: (..., C_k, D/2^k, H/2^k, W/2^k).
+        Encoder features d^(k), shallow to deep: (..., C_k, x/2^k, y/2^k, z/2^k).
     """
 
     logits: Tensor
     gate: Tensor | None
+    embedding: Tensor | None
     features: tuple[Tensor, ...]
 
+    def terms(self) -> Tensor:
+        """Return what is summed over modalities (..., T, x, y, z), float32.
 
-class RobustNet(nn.Module):
+        The gate's e^g times the logits, then e^g (1 for the mean), then the embedding.
+        """
+        logits = self.logits.float()
+        gate = None if self.gate is None else self.gate.float()
+        axis = logits.ndim - 4
+        weight = torch.ones_like(logits.narrow(axis, 0, 1)) if gate is None else gate.exp()
+        parts = [weigh(logits, gate), weight]
+        if self.embedding is not None:
+            parts.append(self.embedding.float())
+        return torch.cat(parts, axis)
+
+
+class RobustNet(SeparableNetwork):
     """h_i = T(f_i(x_i); theta) for every modality, one at a time or folded into the batch.
 
-    Fusing is not done here: `napari_rdl.models.rdl.combination` does it as often as one likes.
+    A subset is a sum of its modalities' `terms`, and `read` turns a sum into logits.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
+        self.patch = config.patch
+        self.linear = config.fusion != "deep_sets"
         sets = len(config.modalities) if config.norm == "per_modality" else 1
-        width = config.channels[0]
-        self.channel_encoders = ChannelEncoders(config.modalities, width)
+        width, places = config.channels[0], config.patch**3
+        outputs = len(config.classes) * places
+        self.channel_encoders = ChannelEncoders(config.modalities, width, config.patch)
         self.encoder = Encoder(config.channels, config.encoder_blocks, config.groups, sets)
         self.decoder = Decoder(config.channels, config.decoder_blocks, config.groups, sets)
-        self.head = nn.Conv3d(width, len(config.classes), 1)
-        self.gate = nn.Conv3d(width, 1, 1) if config.fusion == "gated" else None
+        self.head = nn.Conv3d(width, outputs, 1)
+        self.gate = nn.Conv3d(width, 1, 1) if config.fusion != "mean" else None
         if self.gate is not None:
             assert self.gate.bias is not None
             # Equal scores at the start: a gated network begins as the mean.
             nn.init.zeros_(self.gate.weight)
             nn.init.zeros_(self.gate.bias)
+        self.deep_sets = None
+        if config.fusion == "deep_sets":
+            self.deep_sets = DeepSets(len(config.modalities), width, outputs, config.embedding)
+
+    def readers(self) -> tuple[nn.Parameter, ...]:
+        """Return the parameters that `read` uses."""
+        if self.deep_sets is None:
+            return ()
+        return (*self.deep_sets.hidden.parameters(), *self.deep_sets.last.parameters())
 
     def encode(self, image: Tensor, modality: Tensor) -> ModalityOutput:
         """Pass single-modality images through the backbone.
@@ -64,13 +96,19 @@ class RobustNet(nn.Module):
         modality : Tensor
             (N,) index of each sample's modality in ``config.modalities``.
         """
-        features = self.encoder(self.channel_encoders(image, modality), modality)
+        return self._backbone(self.channel_encoders(image, modality), modality)
+
+    def _backbone(self, encoded: Tensor, modality: Tensor) -> ModalityOutput:
+        features = self.encoder(encoded, modality)
         decoded = self.decoder(features, modality)
-        gate = None
+        logits, gate, embedding = self.head(decoded), None, None
         if self.gate is not None:
             bound = self.config.gate_bound
             gate = bound * torch.tanh(self.gate(decoded) / bound)
-        return ModalityOutput(self.head(decoded), gate, features)
+        if self.deep_sets is not None:
+            assert gate is not None
+            embedding = self.deep_sets.embed(decoded, logits, gate, modality)
+        return ModalityOutput(logits, gate, embedding, features)
 
     def forward(self, images: Tensor, present: Tensor) -> ModalityOutput:
         """Pass every present modality of a batch through the backbone, folded into the batch.
@@ -88,17 +126,63 @@ class RobustNet(nn.Module):
             With leading axes (B, M); zeros stand where a modality is absent.
         """
         rows = present.nonzero()
-        batch, modality = rows[:, 0], rows[:, 1]
-        output = self.encode(images[batch, modality][:, None], modality)
+        if len(rows) == present.numel():
+            modality = torch.arange(present.shape[1], device=images.device).repeat(len(images))
+            output = self._backbone(self.channel_encoders.every(images), modality)
+        else:
+            batch, modality = rows[:, 0], rows[:, 1]
+            output = self.encode(images[batch, modality][:, None], modality)
 
-        def unfold(folded: Tensor) -> Tensor:
+        def spread(folded: Tensor) -> Tensor:
             if len(rows) == present.numel():
                 return folded.reshape(*present.shape, *folded.shape[1:])
             unfolded = folded.new_zeros(*present.shape, *folded.shape[1:])
-            return unfolded.index_put((batch, modality), folded)
+            return unfolded.index_put((rows[:, 0], rows[:, 1]), folded)
 
         return ModalityOutput(
-            unfold(output.logits),
-            None if output.gate is None else unfold(output.gate),
-            tuple(unfold(level) for level in output.features),
+            spread(output.logits),
+            None if output.gate is None else spread(output.gate),
+            None if output.embedding is None else spread(output.embedding),
+            tuple(spread(level) for level in output.features),
         )
+
+    def terms(self, image: Tensor, modality: Tensor) -> Tensor:
+        """Return what single-modality images add to a subset's sum.
+
+        Parameters
+        ----------
+        image : Tensor
+            (N, 1, D, H, W) normalised intensities.
+        modality : Tensor
+            (N,) index of each sample's modality.
+
+        Returns
+        -------
+        Tensor
+            (N, T, D/p, H/p, W/p) float32: J p^3 weighted logits, their weight, and with deep sets the
+            E channels of the embedding.
+        """
+        return self.encode(image, modality).terms()
+
+    def read_folded(self, total: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """Turn a subset's sum of terms into logits, still folded.
+
+        Parameters
+        ----------
+        total : Tensor
+            (N, T, ...) summed terms; any axes may follow, and none is mixed.
+        dtype : torch.dtype, optional
+            In which psi is computed, where there is one; that of `total` if left out.
+
+        Returns
+        -------
+        Tensor
+            (N, J p^3, ...), where p^3 places lie beside each other for each class. 0 where no modality
+            has a weight.
+        """
+        outputs = len(self.config.classes) * self.config.patch**3
+        weight = total[:, outputs : outputs + 1]
+        fused = total[:, :outputs] / weight.clamp(min=torch.finfo(total.dtype).tiny)
+        if self.deep_sets is not None:
+            fused = fused + self.deep_sets.read(total[:, outputs + 1 :], dtype)
+        return fused

@@ -23,6 +23,7 @@ def draw_subsets(
     count: int,
     rngs: Sequence[np.random.Generator],
     full_weight: float = 1.0,
+    always_full: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Choose the subsets that a step supervises.
 
@@ -40,6 +41,8 @@ def draw_subsets(
         One for each sample, so that a draw does not depend on who shares the batch.
     full_weight : float
         What the set of all that is present weighs beside any other subset.
+    always_full : bool
+        Whether the set of all that is present is among the drawn ones.
 
     Returns
     -------
@@ -56,7 +59,10 @@ def draw_subsets(
         columns = []
         for column, rng in zip(possible.T, rngs, strict=True):
             found = column.nonzero()[:, 0].numpy()
-            drawn = rng.choice(found, size=min(count, len(found)), replace=False)
+            # The last that is possible holds all that is present; the others grow towards it.
+            first, last = (found[:-1], found[-1:]) if always_full else (found, found[:0])
+            drawn = rng.choice(first, size=min(count - len(last), len(first)), replace=False)
+            drawn = np.concatenate((np.sort(drawn), last))
             columns.append(np.pad(drawn, (0, count - len(drawn)), constant_values=-1))
         index = torch.from_numpy(np.stack(columns, 1))  # (count, B)
         chosen = index >= 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_rdl.models import RobustNet, fuse_features
+from napari_rdl.models.patches import fold
 from napari_rdl.training.config import LossConfig
 from napari_rdl.training.losses.dice import dice_loss, region_dice_loss
 from napari_rdl.training.losses.divergence import label_divergence, teacher_divergence
@@ -73,154 +75,173 @@ class Objective(nn.Module):
             (B, M) and (B,): the subset of L_MI, from `draw_proper_subset`.
         """
         output = self.network(images, present)
-        supervised, terms = _SupervisedSubsets.apply(
-            output.logits,
-            output.gate,
-            labels,
+        terms = output.terms()
+        if not self.network.linear:
+            # As at inference: outside its own brain a modality adds nothing to the sum.
+            brain = functional.max_pool3d((images != 0).float(), self.network.config.patch)
+            terms = terms * (brain * present[..., None, None, None].to(brain))[:, :, None]
+        supervised, parts = _SupervisedSubsets.apply(
+            terms,
+            fold(labels[:, None], self.network.config.patch),
             present,
             subsets,
             weights,
             self.config,
-            self.network.config.classes,
+            self.network,
+            *self.network.readers(),
         )
         transferred = supervised.new_zeros(())
         if self.transfer:
             transferred = self._transfer(output.features, present, missing, missing_valid)
             supervised = supervised + self.config.mutual_information * transferred
-        return StepLoss(supervised, torch.cat((terms, transferred.detach().reshape(1))))
+        return StepLoss(supervised, torch.cat((parts, transferred.detach().reshape(1))))
+
+    @torch.no_grad()
+    def residuals(self, images: Tensor, present: Tensor, missing: Tensor, valid: Tensor) -> list[Tensor]:
+        """Return each level's squared residuals (C,) of L_MI on a batch, to start its variances from."""
+        features = self.network(images, present).features
+        pairs = zip(self.transfer, self._pairs(features, present, missing), strict=True)
+        share = valid / valid.sum().clamp(min=1)
+        return [(transfer.squared_residual(*pair) * share[:, None]).sum(0) for transfer, pair in pairs]  # type: ignore[operator]
 
     def _transfer(
         self, features: tuple[Tensor, ...], present: Tensor, missing: Tensor, valid: Tensor
     ) -> Tensor:
         """Return sum_k gamma_k (-log q_k) (Eq. 2), the mean over samples."""
         total = torch.zeros(len(present), device=present.device)
-        for gamma, transfer, level in zip(level_weights(len(features)), self.transfer, features, strict=True):
-            with torch.autocast(level.device.type, enabled=False):
-                level = level.float()
-                of_all = fuse_features(level.detach(), present[None])[0]
-                total = total + gamma * transfer(of_all, fuse_features(level, missing[None])[0])
+        pairs = self._pairs(features, present, missing)
+        with torch.autocast(total.device.type, enabled=False):
+            for gamma, transfer, pair in zip(level_weights(len(features)), self.transfer, pairs, strict=True):
+                total = total + gamma * transfer(*pair)
         return (total * valid).mean()
+
+    @staticmethod
+    def _pairs(
+        features: tuple[Tensor, ...], present: Tensor, missing: Tensor
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (d_f, d_m) of each level, float32; the first teaches."""
+        for level in features:
+            level = level.float()
+            yield (
+                fuse_features(level.detach(), present[None])[0],
+                fuse_features(level, missing[None])[0],
+            )
 
 
 class _SupervisedSubsets(torch.autograd.Function):
     """Dice and divergence over many subsets, differentiated subset by subset.
 
-    The gradient with respect to the modalities' logits is built up while the loss is computed, so
-    only one subset's volumes exist at a time: fifteen subsets stay small beside the backbone, in
-    memory and in time. Both fusions are z = sum_m e_m l_m / sum_m e_m over the subset (e_m = 1 for the
-    mean), so with G_m = sum_S dL/dz_S / E_S and H_m = -sum_S (dL/dz_S . z_S) / E_S over the subsets
-    that hold m, dL/dl_m = e_m G_m and dL/dg_m = e_m (G_m . l_m + H_m).
+    The gradient with respect to the modalities' terms, and to what reads their sum, is built up while
+    the loss is computed, so only one subset's volumes exist at a time: fifteen subsets stay small beside
+    the backbone, in memory and in time. A subset's sum passes its gradient on to each of its members.
+
+    The hinge (`LossConfig.monotone`) is the mean of max(0, L_S - L_s) over pairs s < S among a sample's
+    drawn subsets, where L_s is a constant: a set is pulled to where none of its parts is better.
     """
 
     @staticmethod
     def forward(
         ctx: Any,
-        logits: Tensor,
-        gate: Tensor | None,
+        terms: Tensor,
         labels: Tensor,
         present: Tensor,
         subsets: Tensor,
         weights: Tensor,
         config: LossConfig,
-        classes: tuple[str, ...],
+        network: RobustNet,
+        *readers: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        batch, modalities, count = logits.shape[:3]
-        with torch.autocast(logits.device.type, enabled=False):
-            flat = logits.detach().float().flatten(3)
-            scores = None if gate is None else gate.detach().float().flatten(3).exp()
-            terms_of = [
-                flat[:, m] if scores is None else flat[:, m] * scores[:, m] for m in range(modalities)
-            ]
-            share_of = [None if scores is None else scores[:, m] for m in range(modalities)]
+        batch = len(terms)
+        device = terms.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+        classes = network.config.classes
+        with torch.autocast(device, enabled=False):
+            flat = terms.detach().float().flatten(3)
             flat_labels = labels.flatten(1)
-            target = functional.one_hot(flat_labels, count).movedim(-1, 1).to(flat.dtype).contiguous()
+            target = functional.one_hot(flat_labels, len(classes)).movedim(-1, 1).to(flat.dtype).contiguous()
+
+            def read(total: Tensor) -> Tensor:
+                return network.read_folded(total, dtype).float().reshape(batch, len(classes), -1)
+
             teacher = None
             if config.target == "full" and config.divergence:
-                fused, _ = _fuse(terms_of, share_of, present)
-                teacher = fused.log_softmax(1)
+                teacher = read(_sum(flat, present.cpu())).log_softmax(1)
             gradient = torch.zeros_like(flat)
-            score_gradient = None if scores is None else torch.zeros_like(scores)
-            total, terms = flat.new_zeros(()), flat.new_zeros(3)
+            of_readers = [torch.zeros_like(reader, dtype=torch.float32) for reader in readers]
+            total, values = flat.new_zeros(()), flat.new_zeros(3)
             # Membership decides which kernels run, so it is needed on the CPU.
-            for subset, weight in zip(subsets.cpu(), weights.cpu(), strict=True):
+            subsets, weights = subsets.cpu(), weights.cpu()
+            smaller = _smaller_drawn(subsets, weights)
+            losses: list[Tensor] = []
+            for place, (subset, weight) in enumerate(zip(subsets, weights, strict=True)):
                 if not bool(weight.any()):
+                    losses.append(flat.new_zeros(batch))
                     continue
-                fused, divisor = _fuse(terms_of, share_of, subset)
                 with torch.enable_grad():
-                    leaf = fused.requires_grad_()
-                    parts = _subset_terms(leaf, flat_labels, target, teacher, config, classes)
-                    scaled = torch.stack([(part * weight.to(part)).sum() / batch for part in parts])
-                    loss = (
-                        config.dice * scaled[0]
-                        + config.divergence * scaled[1]
-                        + config.region_dice * scaled[2]
+                    leaf = _sum(flat, subset).requires_grad_()
+                    parts = torch.stack(
+                        _subset_terms(read(leaf), flat_labels, target, teacher, config, classes)
                     )
-                    (step,) = torch.autograd.grad(loss, leaf)
-                total += loss.detach()
-                terms += scaled.detach()
-                _spread(gradient, score_gradient, step, leaf.detach(), divisor, subset)
-            if scores is not None and score_gradient is not None:
-                score_gradient = scores * (score_gradient + (gradient * flat).sum(2, keepdim=True))
-                gradient = gradient * scores
-        ctx.shapes = (logits.shape, logits.dtype, None if gate is None else (gate.shape, gate.dtype))
-        ctx.save_for_backward(gradient, score_gradient)
-        ctx.mark_non_differentiable(terms)
-        return total, terms
+                    loss = (
+                        config.dice * parts[0] + config.divergence * parts[1] + config.region_dice * parts[2]
+                    )
+                    losses.append(loss.detach())
+                    counted = weight.to(loss)
+                    total += (losses[-1] * counted).sum() / batch
+                    if config.monotone and place:
+                        excess = losses[-1] - torch.stack(losses[:-1])
+                        pairs = config.monotone * smaller[place, :place].to(loss)
+                        total += (excess.clamp(min=0) * pairs).sum() / batch
+                        counted = counted + ((excess > 0) * pairs).sum(0)
+                    step, *steps = torch.autograd.grad((loss * counted).sum() / batch, (leaf, *readers))
+                values += (parts.detach() * weight.to(loss)).sum(1) / batch
+                _spread(gradient, step, subset)
+                for summed, one in zip(of_readers, steps, strict=True):
+                    summed += one
+        ctx.shape, ctx.dtype = terms.shape, terms.dtype
+        ctx.save_for_backward(gradient, *of_readers)
+        ctx.mark_non_differentiable(values)
+        return total, values
 
     @staticmethod
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
         scale = outputs[0]
-        shape, dtype, of_gate = ctx.shapes
-        gradient, score_gradient = ctx.saved_tensors
-        for_gate = None
-        if of_gate is not None:
-            for_gate = (score_gradient * scale).reshape(of_gate[0]).to(of_gate[1])
-        return (gradient * scale).reshape(shape).to(dtype), for_gate, None, None, None, None, None, None
+        gradient, *of_readers = ctx.saved_tensors
+        of_terms = (gradient * scale).reshape(ctx.shape).to(ctx.dtype)
+        return (of_terms, *(None,) * 6, *(scale * one for one in of_readers))
 
 
-def _fuse(terms: list[Tensor], shares: list[Tensor | None], subset: Tensor) -> tuple[Tensor, Tensor]:
-    """Return fused logits (B, J, V) and the divisor (B, 1, V) or (B, 1, 1) of a subset (B, M)."""
-    same = bool((subset == subset[:1]).all())
-    fused: Tensor | None = None
-    divisor: Tensor | None = None
-    for m, (term, share) in enumerate(zip(terms, shares, strict=True)):
+def _sum(flat: Tensor, subset: Tensor) -> Tensor:
+    """Return the summed terms (B, T, V) of a subset (B, M), from (B, M, T, V)."""
+    total = torch.zeros_like(flat[:, 0])
+    for m in range(subset.shape[1]):
         member = subset[:, m]
-        if not bool(member.any()):
-            continue
-        weight = member.to(term).reshape(-1, 1, 1)
-        part = term if same else torch.where(weight > 0, term, 0)
-        size = weight if share is None else (share if same else share * weight)
-        # The first sum is a copy, so that adding to it does not change a modality's own term.
-        fused = part.clone() if fused is None else fused.add_(part)
-        divisor = size.clone() if divisor is None else divisor.add_(size)
-    assert fused is not None
-    assert divisor is not None
-    return fused.div_(divisor), divisor
+        if bool(member.all()):
+            total += flat[:, m]
+        elif bool(member.any()):
+            total += torch.where(member.to(flat.device).reshape(-1, 1, 1), flat[:, m], 0)
+    return total
 
 
-def _spread(
-    gradient: Tensor,
-    score_gradient: Tensor | None,
-    step: Tensor,
-    fused: Tensor,
-    divisor: Tensor,
-    subset: Tensor,
-) -> None:
-    """Add a subset's gradient (B, J, V) to G_m (and H_m) of its modalities, in place."""
-    if score_gradient is not None:
-        score_step = -(step * fused).sum(1, keepdim=True) / divisor
-    step = step / divisor
+def _spread(gradient: Tensor, step: Tensor, subset: Tensor) -> None:
+    """Add a subset's gradient (B, T, V) to that of each of its modalities (B, M, T, V), in place."""
     for m in range(subset.shape[1]):
         member = subset[:, m]
         if bool(member.all()):
             gradient[:, m] += step
-            if score_gradient is not None:
-                score_gradient[:, m] += score_step
         elif bool(member.any()):
-            chosen = member.to(step).reshape(-1, 1, 1)
-            gradient[:, m] += step * chosen
-            if score_gradient is not None:
-                score_gradient[:, m] += score_step * chosen
+            gradient[:, m] += step * member.to(step).reshape(-1, 1, 1)
+
+
+def _smaller_drawn(subsets: Tensor, weights: Tensor) -> Tensor:
+    """Return (S, S, B): what the pair counts where the second subset is a proper part of the first.
+
+    Each sample's pairs count 1 together.
+    """
+    drawn = weights > 0
+    part = ~(subsets[None] & ~subsets[:, None]).any(-1) & (subsets[:, None] & ~subsets[None]).any(-1)
+    part &= drawn[:, None] & drawn[None]
+    return part / part.sum((0, 1)).clamp(min=1)
 
 
 def _subset_terms(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from napari_rdl.models import Model, RobustNet
 from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.data.crops import SUBSETS, Batch
 from napari_rdl.training.data.subsets import draw_proper_subset, draw_subsets, subset_matrix
+from napari_rdl.training.losses.mutual_information import GaussianTransfer
 from napari_rdl.training.losses.total import TERMS, Objective, StepLoss
 from napari_rdl.training.step.average import WeightAverage
 
@@ -87,6 +88,10 @@ class Stepper:
         totals = torch.zeros(len(TERMS) + 1, device=self.fabric.device)
         names: list[str] = []
         self.model.train()
+        if step == 0 and self.objective.transfer:
+            first = [next(batches) for _ in range(parts)]
+            self._start_transfer(first)
+            batches = iter(first)
         for part in range(parts):
             batch = next(batches)
             names += batch["names"]
@@ -118,16 +123,34 @@ class Stepper:
 
     def loss_of(self, batch: Batch) -> StepLoss:
         """Return the loss of a batch over the subsets drawn for it."""
-        seeds = [[self.config.seed, SUBSETS, index] for index in batch["indices"]]
-        rngs = [np.random.default_rng(seed) for seed in seeds]
-        present = batch["present"]
-        loss = self.config.loss
-        subsets, weights = draw_subsets(self._matrix, present, loss.subsets_per_step, rngs, loss.full_weight)
+        rngs = self._rngs(batch)
+        present, loss = batch["present"].cpu(), self.config.loss
+        subsets, weights = draw_subsets(
+            self._matrix, present, loss.subsets_per_step, rngs, loss.full_weight, loss.always_full
+        )
         missing, valid = draw_proper_subset(self._matrix, present, rngs)
-        tensors = (batch["images"], batch["labels"], present, subsets, weights, missing, valid)
-        moved = [tensor.to(self.fabric.device, non_blocking=True) for tensor in tensors]
-        result: StepLoss = self.model(*moved)
+        tensors = (batch["images"], batch["labels"], present, missing, valid)
+        images, labels, present, missing, valid = (
+            tensor.to(self.fabric.device, non_blocking=True) for tensor in tensors
+        )
+        result: StepLoss = self.model(images, labels, present, subsets, weights, missing, valid)
         return result
+
+    def _start_transfer(self, batches: Sequence[Batch]) -> None:
+        """Start the variances of L_MI from the residuals of a first step, the same in all processes."""
+        sums: list[Tensor] = []
+        for batch in batches:
+            missing, valid = draw_proper_subset(self._matrix, batch["present"].cpu(), self._rngs(batch))
+            tensors = (batch["images"], batch["present"], missing, valid)
+            levels = self.objective.residuals(*(tensor.to(self.fabric.device) for tensor in tensors))
+            sums = [total + level for total, level in zip(sums, levels, strict=True)] if sums else levels
+        for transfer, total in zip(self.objective.transfer, sums, strict=True):
+            squared = self.over_processes(total / len(batches), "mean")
+            if bool(squared.any()):
+                cast(GaussianTransfer, transfer).start(squared)
+
+    def _rngs(self, batch: Batch) -> list[np.random.Generator]:
+        return [np.random.default_rng([self.config.seed, SUBSETS, index]) for index in batch["indices"]]
 
     def over_processes(self, values: Tensor, how: str) -> Tensor:
         """Return the sum or mean of each process's values; all get the same."""
