@@ -11,6 +11,17 @@ WAIT_MS = 200_000
 
 
 @pytest.fixture
+def shown(qtbot):
+    """Hand a widget to pytest-qt, which closes it at the end."""
+
+    def show(widget):
+        qtbot.addWidget(widget)
+        return widget
+
+    return show
+
+
+@pytest.fixture
 def finish(qtbot) -> Callable[[object], None]:
     """Wait until a widget's work, and the volume that follows a flip, has ended."""
 

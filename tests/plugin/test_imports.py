@@ -22,9 +22,10 @@ for command in manifest.contributions.commands:
 PATIENT = """
 import npe2
 from napari.components import ViewerModel
-from napari_rdl.plugin.viewer.layers import correct_a_copy
+from napari_rdl.plugin.viewer.corrected import correct_a_copy
 from napari_rdl.plugin.viewer.prediction import PredictionLayer
-from napari_rdl.plugin.viewer.views import show_modality_grid, show_plane
+from napari_rdl.plugin.viewer.modality_grid import show_modality_grid
+from napari_rdl.plugin.viewer.planes import show_plane
 from napari_rdl.plugin.settings import plugin_settings
 npe2.PluginManager.instance().discover()
 viewer = ViewerModel()

@@ -12,9 +12,11 @@ from napari.utils.notifications import notification_manager
 
 from napari_rdl import phantom
 from napari_rdl.case import case_from_arrays
-from napari_rdl.plugin.viewer.layers import add_case, correct_a_copy
+from napari_rdl.plugin.viewer.corrected import correct_a_copy
+from napari_rdl.plugin.viewer.modality_grid import show_modality_grid
+from napari_rdl.plugin.viewer.patient_layers import add_case
+from napari_rdl.plugin.viewer.planes import current_plane, show_plane
 from napari_rdl.plugin.viewer.prediction import PredictionLayer
-from napari_rdl.plugin.viewer.views import current_plane, show_modality_grid, show_plane
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from napari_rdl.plugin import readers
 from napari_rdl.plugin.readers import few_labels, get_reader, read_paths
-from napari_rdl.plugin.viewer.layers import LAYER_KEY
+from napari_rdl.plugin.viewer.roles import LAYER_KEY
 
 NOTHING = [(None,)]
 

@@ -10,7 +10,7 @@ import pytest
 
 from napari_rdl.plugin import settings
 from napari_rdl.plugin.settings import CONFIGURATION, PLUGIN_NAME, PluginSettings, plugin_settings
-from napari_rdl.plugin.viewer.views import PLANES
+from napari_rdl.plugin.viewer.planes import PLANES
 
 
 @pytest.fixture(scope="module")

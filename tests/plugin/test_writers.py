@@ -5,11 +5,15 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from napari.layers import Labels
 
+from napari_rdl.case import load_case
 from napari_rdl.plugin import writers
+from napari_rdl.plugin.compare.layers import CompareLayers
 from napari_rdl.plugin.readers import read_paths
-from napari_rdl.plugin.viewer.layers import LAYER_KEY
+from napari_rdl.plugin.viewer.roles import LAYER_KEY, Role
+from napari_rdl.plugin.viewer.side_by_side import SideBySide
 from napari_rdl.plugin.writers import write_labels
 
 
@@ -44,6 +48,39 @@ def test_a_mask_read_from_a_file_returns_to_it_unchanged(brats_folder, tmp_path,
     truth = nib.load(brats_folder / "BraTS2021_90001_seg.nii.gz")
     np.testing.assert_array_equal(saved.affine, truth.affine)
     np.testing.assert_array_equal(np.asarray(saved.dataobj), np.asarray(truth.dataobj))
+    assert said == []
+
+
+def side_by_side_labels(viewer, case):
+    SideBySide(viewer, case).show("A", "full set", case.truth())
+    return next(layer for layer in viewer.layers if layer.name.startswith("A:"))
+
+
+def studied_labels(viewer, case):
+    CompareLayers(viewer).show_labels(case, "studied labels", case.truth(), {}, [], role=Role.STUDIED)
+    return viewer.layers[-1]
+
+
+@pytest.mark.parametrize("make", [side_by_side_labels, studied_labels])
+def test_every_layer_of_classes_returns_to_the_native_grid_and_convention(brats_folder, tmp_path, make, said):
+    viewer = ViewerModel()
+    write(tmp_path / "out.nii.gz", make(viewer, load_case(brats_folder)))
+    saved = nib.load(tmp_path / "out.nii.gz")
+    truth = nib.load(brats_folder / "BraTS2021_90001_seg.nii.gz")
+    np.testing.assert_array_equal(saved.affine, truth.affine)
+    np.testing.assert_array_equal(np.asarray(saved.dataobj), np.asarray(truth.dataobj))
+    assert said == []
+
+
+def test_a_difference_keeps_its_values_on_the_patients_grid(brats_folder, tmp_path, said):
+    case, viewer = load_case(brats_folder), ViewerModel()
+    CompareLayers(viewer).show_labels(case, "difference", case.truth(), {}, [])
+    write(tmp_path / "out.nii.gz", viewer.layers[-1])
+    saved = nib.load(tmp_path / "out.nii.gz")
+    truth = nib.load(brats_folder / "BraTS2021_90001_seg.nii.gz")
+    np.testing.assert_array_equal(saved.affine, truth.affine)
+    in_file = np.asarray(truth.dataobj)
+    np.testing.assert_array_equal(np.asarray(saved.dataobj), np.where(in_file == 4, 3, in_file))
     assert said == []
 
 
@@ -84,7 +121,7 @@ def test_values_are_kept_whatever_their_size(tmp_path, highest, dtype, said):
         (Labels(np.full((2, 2, 2), 2**40), name="huge"), "too large"),
         (
             Labels(np.zeros((2, 2, 2), np.uint8), name="lines", metadata={LAYER_KEY: {"role": "outline"}}),
-            "save the prediction itself",
+            "save that one itself",
         ),
     ],
 )

@@ -24,9 +24,9 @@ def measure_viewer(representations: Representations, repeats: int) -> ViewerTime
     Reading the pixels back makes sure that drawing has ended, so the times are upper bounds.
     """
     from napari_rdl.plugin.segment.demo import closing_viewer
-    from napari_rdl.plugin.viewer.layers import add_case
+    from napari_rdl.plugin.viewer.patient_layers import add_case
+    from napari_rdl.plugin.viewer.planes import show_plane
     from napari_rdl.plugin.viewer.prediction import PredictionLayer
-    from napari_rdl.plugin.viewer.views import show_plane
 
     case = representations.case
     index = case.grid.shape[_AXIAL] // 2

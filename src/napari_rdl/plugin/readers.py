@@ -15,16 +15,16 @@ import numpy as np
 from napari.utils.notifications import show_warning
 
 from napari_rdl.errors import CaseError
-from napari_rdl.plugin.viewer.layers import (
-    LAYER_KEY,
+from napari_rdl.plugin.viewer.label_layers import class_colormap
+from napari_rdl.plugin.viewer.patient_layers import (
     LayerData,
-    class_colormap,
     contrast_limits,
     expert_layer_data,
     image_layer_data,
-    placement,
 )
-from napari_rdl.plugin.viewer.views import show_new_patient
+from napari_rdl.plugin.viewer.placement import placement
+from napari_rdl.plugin.viewer.planes import show_new_patient
+from napari_rdl.plugin.viewer.roles import LAYER_KEY, Role
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -106,7 +106,7 @@ def read_file(path: Path) -> list[LayerData]:
     whole = is_mask_name(path) or np.issubdtype(stored, np.integer)
     if whole and (labels := few_labels(ras)) is not None:
         return [_mask_layer_data(path, stem_of(path), labels, native)]
-    known = {"role": "image", "case": stem_of(path), "modality": modality_of_file(path)}
+    known = {"role": Role.IMAGE, "case": stem_of(path), "modality": modality_of_file(path)}
     settings = {
         "name": stem_of(path),
         "colormap": "gray",
@@ -133,7 +133,7 @@ def _mask_layer_data(path: Path, name: str, labels: NDArray[np.uint8], native: N
         "name": name,
         "opacity": 0.5,
         # The values stay the file's own, and go back as they are.
-        "metadata": {LAYER_KEY: {"role": "mask", "case": name, "native": native}},
+        "metadata": {LAYER_KEY: {"role": Role.MASK, "case": name, "native": native}},
         **placement(native.grid),
     }
     meaning = _meaning(path, name)

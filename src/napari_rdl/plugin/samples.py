@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_rdl.callbacks import Progress
 from napari_rdl.plugin.readers import turn_to_new_patient
-from napari_rdl.plugin.viewer.layers import LayerData, image_layer_data
+from napari_rdl.plugin.viewer.patient_layers import LayerData, image_layer_data
 
 if TYPE_CHECKING:
     from napari_rdl.case import Case

@@ -13,21 +13,21 @@ from napari.utils.notifications import show_info, show_warning
 
 from napari_rdl.errors import NapariRdlError, OutputError
 from napari_rdl.files import write_bytes
-from napari_rdl.plugin.viewer.layers import LAYER_KEY, checked_classes, world_affine
+from napari_rdl.plugin.viewer.corrected import checked_classes
+from napari_rdl.plugin.viewer.placement import world_affine
+from napari_rdl.plugin.viewer.roles import LAYER_KEY, Saving, role_in
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-CLASS_ROLES = ("prediction", "corrected", "expert")
-"""Roles of layers that hold class indices of a case."""
 
 
 def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     """Write one label layer to a NIfTI file and return the files written.
 
-    A patient's layer goes to the patient's native grid in its label convention; a mask that was read
-    from a file, to that file's grid with its values as they are; any other layer, to its own grid as it
-    lies in the world, and a message says so. What cannot be written is a warning, and no file.
+    Each of this plugin's layers is saved as its role says: classes go to the patient's native grid in its
+    label convention, a mask that was read from a file goes back to that file's grid with its values as they
+    are. Anyone else's layer goes to its own grid as it lies in the world, and a message says so. What cannot
+    be written is a warning, and no file.
     """
     try:
         return [str(save_label_layer(Path(path), np.asarray(data), attributes))]
@@ -55,15 +55,16 @@ def save_label_layer(path: Path, data: NDArray[np.integer], attributes: dict[str
 
     name = attributes.get("name", path.name)
     known = attributes.get("metadata", {}).get(LAYER_KEY, {})
-    role = known.get("role")
-    if role in CLASS_ROLES:
+    role = role_in(known)
+    if role is not None and role.saving is Saving.NOT:
+        raise OutputError(f"The layer '{name}' only shows another one: save that one itself.")
+    if role is not None and role.saving is Saving.CLASSES:
         return save_labels(checked_classes(data, name), known["source"], path)
-    if role in ("outline", "twin"):
-        raise OutputError(f"The layer '{name}' only shows another one: save the prediction itself.")
     if data.ndim != 3:
         raise OutputError(f"The layer '{name}' has {data.ndim} axes: NIfTI labels need three.")
-    if role == "mask":
-        return _save_values(path, known["native"].to_native(data), known["native"].affine, name)
+    if role is not None:
+        native = known["native"] if role.saving is Saving.FILE_VALUES else known["source"].native
+        return _save_values(path, native.to_native(data), native.affine, name)
     saved = _save_values(path, data, _affine(data, attributes), name)
     show_info(
         f"'{name}' belongs to no patient: {path.name} is on the layer's own grid, its axes read as x, y, z."

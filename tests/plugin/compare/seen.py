@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_rdl.plugin.viewer.layers import LAYER_KEY, placement
+from napari_rdl.plugin.viewer.placement import placement
+from napari_rdl.plugin.viewer.roles import LAYER_KEY
 
 
 def layer_of(viewer, subject: str):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_rdl.brats import MODALITIES
-from napari_rdl.plugin.viewer.layers import LAYER_KEY
+from napari_rdl.plugin.viewer.roles import LAYER_KEY
 from tests.plugin.conftest import WAIT_MS
 
 

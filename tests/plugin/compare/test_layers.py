@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_rdl.plugin.viewer.layers import LAYER_KEY
+from napari_rdl.plugin.viewer.roles import LAYER_KEY
 from tests.plugin.compare.seen import visible_names
 
 

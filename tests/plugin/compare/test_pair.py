@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_rdl.brats import MODALITIES
 from napari_rdl.compare import difference
-from napari_rdl.plugin.viewer.layers import LAYER_KEY
+from napari_rdl.plugin.viewer.roles import LAYER_KEY
 from tests.plugin.compare.seen import assert_placed, layer_of, visible_names
 
 

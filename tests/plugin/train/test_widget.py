@@ -518,14 +518,14 @@ def test_closing_napari_beside_a_run_asks(widget, runs, monkeypatch, qtbot, pres
         buttons[pressed].click()
 
     monkeypatch.setattr(QMessageBox, "exec", answer)
-    assert widget._may_close() is closes
+    assert widget.may_close() is closes
     assert "The training run goes on" in asked[0]
     assert run.stop.exists() is stops
 
 
 def test_nothing_is_asked_without_a_run(widget, monkeypatch):
     monkeypatch.setattr(train_widget, "ask_about_runs", lambda *_: pytest.fail("asked"))
-    assert widget._may_close()
+    assert widget.may_close()
 
 
 def test_the_manifest_offers_the_widget():

@@ -11,11 +11,13 @@ from qtpy.QtWidgets import QAbstractItemView, QCheckBox, QHeaderView, QTableView
 
 from napari_rdl.brats import subset_name
 from napari_rdl.plugin.compare.comparison import Comparison
-from napari_rdl.plugin.compare.layers import CompareLayers, VolumeWorker
+from napari_rdl.plugin.compare.layers import CompareLayers
 from napari_rdl.plugin.parts.section import Section, WrappedLabel
-from napari_rdl.plugin.viewer.layers import scale_translate
+from napari_rdl.plugin.parts.tasks import LatestTask
+from napari_rdl.plugin.viewer.placement import scale_translate
 
 if TYPE_CHECKING:
+    from napari_rdl.callbacks import IsCancelled, Progress
     from napari_rdl.compare import Place
     from napari_rdl.plugin.compare.study_runner import Studied
 
@@ -161,7 +163,7 @@ class CompareAgreement(QObject):
         super().__init__(parent)
         self._comparison = comparison
         self._layers = layers
-        self.workers = {AGREEMENT: VolumeWorker(self), ENTROPY: VolumeWorker(self)}
+        self.workers = {AGREEMENT: LatestTask(self), ENTROPY: LatestTask(self)}
         self.box = AgreementBox()
         self.box.agreement_switched.connect(lambda _on: self._show_agreement())
         self.box.entropy_switched.connect(lambda _on: self._show_entropy())
@@ -185,7 +187,7 @@ class CompareAgreement(QObject):
     def stop(self) -> None:
         """Want no layers any more."""
         for worker in self.workers.values():
-            worker.stop()
+            worker.drop()
         for box in (self.box.agreement_box, self.box.entropy_box):
             with QSignalBlocker(box):
                 box.setChecked(False)
@@ -206,11 +208,11 @@ class CompareAgreement(QObject):
     def _show_agreement(self) -> None:
         studied, worker = self._comparison.studied, self.workers[AGREEMENT]
         if studied is None or not self.box.agreement_box.isChecked():
-            worker.stop()
+            worker.drop()
             self._layers.hide(AGREEMENT)
             return
 
-        def compute() -> Any:
+        def compute(progress: Progress, cancelled: IsCancelled) -> Any:
             from napari_rdl.compare import agreement
 
             return agreement(studied.study.stack)
@@ -227,11 +229,11 @@ class CompareAgreement(QObject):
         studied, representations = comparison.studied, comparison.representations
         subset = comparison.subset
         if studied is None or representations is None or not self.box.entropy_box.isChecked() or not subset:
-            worker.stop()
+            worker.drop()
             self._layers.hide(ENTROPY)
             return
 
-        def compute() -> Any:
+        def compute(progress: Progress, cancelled: IsCancelled) -> Any:
             from napari_rdl.compare import entropy
 
             return entropy(representations, subset)

@@ -11,11 +11,13 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QWidget
 from napari_rdl import brats
 from napari_rdl.errors import CaseError, NapariRdlError
 from napari_rdl.plugin.compare.comparison import Comparison
-from napari_rdl.plugin.compare.layers import CompareLayers, VolumeWorker
+from napari_rdl.plugin.compare.layers import CompareLayers
 from napari_rdl.plugin.compare.study_runner import Studied
 from napari_rdl.plugin.parts.inputs import narrow_combo
 from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel
-from napari_rdl.plugin.viewer.views import step_to_tumour
+from napari_rdl.plugin.parts.tasks import LatestTask
+from napari_rdl.plugin.viewer.planes import step_to_tumour
+from napari_rdl.plugin.viewer.roles import Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,7 +127,7 @@ class CompareCohort(QObject):
         self._study: FinishedStudy | None = None
         self._awaited: StudiedPatient | None = None
         self._shown: StudiedPatient | None = None
-        self.worker = VolumeWorker(self)
+        self.worker = LatestTask(self)
         self.box = CohortBox()
         self.box.open_asked.connect(self._ask)
         self.box.patient_chosen.connect(self.go_to)
@@ -218,7 +220,7 @@ class CompareCohort(QObject):
     def _on_encoded(self, representations: object) -> None:
         # The prediction layer shows the rows from now on.
         self._shown = None
-        self.worker.stop()
+        self.worker.drop()
         self._layers.hide(SUBJECT)
 
     def _on_subset(self, subset: tuple[str, ...]) -> None:
@@ -229,6 +231,8 @@ class CompareCohort(QObject):
         def show(labels: np.ndarray) -> None:
             if self._comparison.studied is studied and self._shown is not None:
                 names = [brats.CLASS_TITLES.get(name, name) for name in brats.CLASSES]
-                self._layers.show_labels(studied.case, SUBJECT, labels, dict(brats.CLASS_COLOURS), names)
+                self._layers.show_labels(
+                    studied.case, SUBJECT, labels, dict(brats.CLASS_COLOURS), names, role=Role.STUDIED
+                )
 
-        self.worker.ask(lambda: studied.study.labels(subset), show)
+        self.worker.ask(lambda _progress, _cancelled: studied.study.labels(subset), show)

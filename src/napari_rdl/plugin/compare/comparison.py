@@ -8,7 +8,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_rdl.brats import subset_name
 from napari_rdl.plugin.compare.study_runner import Studied, StudyRunner
-from napari_rdl.plugin.segment.docked import docked
+from napari_rdl.plugin.segment.open_widgets import WIDGET_NAME, open_segment_widgets
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from napari_rdl.case import Case
     from napari_rdl.plugin.segment.widget import SegmentWidget
     from napari_rdl.segment import Representations
-
-SEGMENT = "Segment tumour"
 
 SHOWN, REFERENCE = "shown", "reference"
 """What can be compared besides single subsets: the row shown, and the reference."""
@@ -83,14 +81,16 @@ class Comparison(QObject):
         """What the patient is, or what to do first."""
         case = self.case
         if case is None:
-            return f"Open a patient in {SEGMENT} and press Run: then all of its subsets are compared here."
+            return (
+                f"Open a patient in {WIDGET_NAME} and press Run: then all of its subsets are compared here."
+            )
         if not self.ready:
-            return f"{case.name} is open but not segmented yet: press Run in {SEGMENT}."
+            return f"{case.name} is open but not segmented yet: press Run in {WIDGET_NAME}."
         return f"{case.name}: {', '.join(case.modalities)}."
 
     def follow(self) -> None:
         """Turn to the Segment tumour widget that is open, now and whenever one is opened."""
-        docked.changed.connect(self._on_docked)
+        open_segment_widgets.changed.connect(self._on_docked)
         self._on_docked()
 
     def go_to(self, subset: tuple[str, ...]) -> None:
@@ -102,12 +102,12 @@ class Comparison(QObject):
 
     def shut_down(self) -> None:
         """Follow nobody and stop all work."""
-        docked.changed.disconnect(self._on_docked)
+        open_segment_widgets.changed.disconnect(self._on_docked)
         self._leave()
         self.runner.shut_down()
 
     def _on_docked(self) -> None:
-        segment = docked.find(self.viewer)
+        segment = open_segment_widgets.find(self.viewer)
         if segment is self.segment:
             return
         self._leave()

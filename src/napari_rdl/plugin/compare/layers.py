@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import Colormap, DirectLabelColormap
-from qtpy.QtCore import QObject, Signal
 
-from napari_rdl.plugin.parts.tasks import TaskRunner
-from napari_rdl.plugin.viewer.layers import LAYER_KEY, placement
-from napari_rdl.plugin.viewer.prediction import keep_read_only, redraw
+from napari_rdl.plugin.viewer.label_layers import keep_read_only, redraw
+from napari_rdl.plugin.viewer.layer_list import selection_kept
+from napari_rdl.plugin.viewer.placement import placement
+from napari_rdl.plugin.viewer.roles import Role, role_metadata
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
-    from napari_rdl.callbacks import IsCancelled, Progress
     from napari_rdl.case import Case
-
-ROLE = "compare"
 
 
 class CompareLayers:
@@ -37,7 +32,14 @@ class CompareLayers:
         return self._layers.get(subject)
 
     def show_labels(
-        self, case: Case, subject: str, values: NDArray[np.uint8], colours: dict[int, str], names: list[str]
+        self,
+        case: Case,
+        subject: str,
+        values: NDArray[np.uint8],
+        colours: dict[int, str],
+        names: list[str],
+        *,
+        role: Role = Role.COMPARISON,
     ) -> None:
         """Show a map of small numbers (X, Y, Z) on the case's grid.
 
@@ -49,6 +51,8 @@ class CompareLayers:
             Value -> colour.
         names : list of str
             What each value means, 0 first.
+        role : Role
+            What the values are: `Role.STUDIED` for class indices of the case.
         """
         layer = self._layers.get(subject)
         if layer is None:
@@ -57,7 +61,7 @@ class CompareLayers:
                 name=f"{case.name} {subject}",
                 colormap=DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", **colours}),
                 opacity=0.7,
-                metadata=_metadata(case, subject),
+                metadata=role_metadata(role, case, subject=subject),
                 **placement(case.grid),
             )
             keep_read_only(layer)
@@ -84,7 +88,7 @@ class CompareLayers:
                 colormap=colormap,
                 contrast_limits=limits,
                 blending="translucent_no_depth",
-                metadata=_metadata(case, subject),
+                metadata=role_metadata(Role.COMPARISON, case, subject=subject),
                 **placement(case.grid),
             )
             self._layers[subject] = layer
@@ -110,75 +114,3 @@ class CompareLayers:
             with selection_kept(self._viewer):
                 self._viewer.add_layer(layer)
         layer.visible = True
-
-
-class VolumeWorker(QObject):
-    """Computes one volume at a time off the GUI's thread; the last one asked for wins.
-
-    Signals
-    -------
-    failed : Exception
-    """
-
-    failed = Signal(object)
-
-    def __init__(self, parent: QObject) -> None:
-        super().__init__(parent)
-        self._runner = TaskRunner(self)
-        self._wanted: tuple[Callable[[], Any], Callable[[Any], None]] | None = None
-
-    @property
-    def busy(self) -> bool:
-        """Whether something is computed."""
-        return self._runner.busy
-
-    def ask(self, compute: Callable[[], Any], on_done: Callable[[Any], None]) -> None:
-        """Compute in a thread, then call `on_done` on the GUI's, unless something else is asked meanwhile."""
-        self._wanted = (compute, on_done)
-        if self._runner.busy:
-            self._runner.cancel()
-        else:
-            self._start()
-
-    def stop(self) -> None:
-        """Want nothing any more."""
-        self._wanted = None
-        self._runner.cancel()
-
-    def shut_down(self) -> None:
-        """Stop at once: the viewer is closing."""
-        self._wanted = None
-        self._runner.shut_down()
-
-    def _start(self) -> None:
-        if self._wanted is None:
-            return
-        (compute, on_done), self._wanted = self._wanted, None
-
-        def work(progress: Progress, cancelled: IsCancelled) -> Any:
-            return compute()
-
-        def done(result: Any) -> None:
-            if self._wanted is None:
-                on_done(result)
-            else:
-                self._start()
-
-        self._runner.start(work, done, self._on_failed, self._start)
-
-    def _on_failed(self, error: Exception) -> None:
-        self.failed.emit(error)
-        self._start()
-
-
-@contextmanager
-def selection_kept(viewer: Viewer) -> Iterator[None]:
-    """Leave selected what the user selected, though layers are added."""
-    active = viewer.layers.selection.active
-    yield
-    if active is not None and active in viewer.layers:
-        viewer.layers.selection.active = active
-
-
-def _metadata(case: Case, subject: str) -> dict[str, Any]:
-    return {LAYER_KEY: {"role": ROLE, "subject": subject, "case": case.name, "source": case}}

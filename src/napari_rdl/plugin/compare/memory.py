@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from napari_rdl.plugin.parts.remembered import load_remembered, remembered_path, save_remembered
+from napari_rdl.plugin.parts.memory import Memory, Remembered, memory_file
 
 
-class RememberedComparison(BaseModel):
+class RememberedComparison(Remembered):
     """A user's last choices in the widget."""
-
-    model_config = ConfigDict(extra="ignore", validate_assignment=True)
 
     measure: str = Field("dice", title="Measure", description="The number that the table shows.")
     region: str = Field("WT", title="Region", description="Whose worth is shown.")
@@ -28,15 +26,8 @@ class RememberedComparison(BaseModel):
     study_folder: Path | None = Field(None, title="Study", description="The cohort study opened last.")
 
 
-class CompareMemory:
-    """Reads the choices once, and writes them whenever one changes."""
+class CompareMemory(Memory[RememberedComparison]):
+    """Where the choices are kept."""
 
     def __init__(self) -> None:
-        self._path = remembered_path().with_name("compare_subsets.json")
-        self.choices = load_remembered(self._path, RememberedComparison)
-
-    def remember(self, **choices: object) -> None:
-        """Keep these fields of `RememberedComparison` for the next start."""
-        for name, value in choices.items():
-            setattr(self.choices, name, value)
-        save_remembered(self.choices, self._path)
+        super().__init__(RememberedComparison, memory_file("compare_subsets"))

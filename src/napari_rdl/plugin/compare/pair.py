@@ -14,17 +14,18 @@ from napari_rdl.brats import subset_name
 from napari_rdl.compare import PARTS
 from napari_rdl.plugin.compare.colours import BOTH_COLOUR, ONLY_A_COLOUR, ONLY_B_COLOUR
 from napari_rdl.plugin.compare.comparison import REFERENCE, SHOWN, Comparison, Side, labels_of, title_of
-from napari_rdl.plugin.compare.layers import CompareLayers, VolumeWorker
+from napari_rdl.plugin.compare.layers import CompareLayers
 from napari_rdl.plugin.parts.inputs import narrow_combo
-from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel
-from napari_rdl.plugin.viewer.layers import plugin_metadata
+from napari_rdl.plugin.parts.section import SPACING, SWATCH, Section, WrappedLabel
+from napari_rdl.plugin.parts.tasks import LatestTask
+from napari_rdl.plugin.viewer.modality_grid import modality_grid_shown, show_modality_grid
+from napari_rdl.plugin.viewer.roles import role_of
 from napari_rdl.plugin.viewer.side_by_side import SideBySide
-from napari_rdl.plugin.viewer.view_box import SWATCH
-from napari_rdl.plugin.viewer.views import modality_grid_shown, show_modality_grid
 
 if TYPE_CHECKING:
     from napari.layers import Layer
 
+    from napari_rdl.callbacks import IsCancelled, Progress
     from napari_rdl.compare import DifferenceVolumes, SubsetStudy
     from napari_rdl.plugin.compare.memory import CompareMemory
     from napari_rdl.plugin.compare.study_runner import Studied
@@ -177,7 +178,7 @@ class ComparePair(QObject):
         self._memory = memory
         self._dimmed: list[Layer] = []
         self._beside: SideBySide | None = None
-        self.worker = VolumeWorker(self)
+        self.worker = LatestTask(self)
         self.box = PairBox()
         self.box.set_part(memory.choices.part)
         self.box.sides_changed.connect(self._on_sides)
@@ -190,7 +191,7 @@ class ComparePair(QObject):
 
     def stop(self) -> None:
         """Give the viewer back as it was."""
-        self.worker.stop()
+        self.worker.drop()
         for box in (self.box.difference_box, self.box.beside_box):
             with QSignalBlocker(box):
                 box.setChecked(False)
@@ -240,7 +241,7 @@ class ComparePair(QObject):
             self._dim()
             self._update()
         else:
-            self.worker.stop()
+            self.worker.drop()
             self._layers.hide(SUBJECT)
             self._undim()
             self.box.show_volumes(None, "", "", "")
@@ -272,7 +273,7 @@ class ComparePair(QObject):
         part = self.box.part
         titles = {letter: title_of(studied, side) for letter, side in fixed.items()}
 
-        def compute() -> Any:
+        def compute(progress: Progress, cancelled: IsCancelled) -> Any:
             from napari_rdl.compare import difference, difference_volumes
 
             maps = {letter: labels_of(studied, side) for letter, side in fixed.items()}
@@ -300,7 +301,7 @@ class ComparePair(QObject):
     def _dim(self) -> None:
         """Hide the prediction while the difference lies where it was."""
         for layer in self._comparison.viewer.layers:
-            if plugin_metadata(layer).get("role") in ("prediction", "outline") and layer.visible:
+            if (role := role_of(layer)) is not None and role.is_prediction and layer.visible:
                 layer.visible = False
                 self._dimmed.append(layer)
 
@@ -312,7 +313,7 @@ class ComparePair(QObject):
 
     def _close_beside(self) -> None:
         if self._beside is not None:
-            self.worker.stop()
+            self.worker.drop()
             self._beside.close()
             self._beside = None
             self.box.show_volumes(None, "", "", "")

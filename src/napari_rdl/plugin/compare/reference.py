@@ -14,7 +14,8 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QWidget
 from napari_rdl.errors import CaseError
 from napari_rdl.plugin.parts.inputs import narrow_combo, small_button
 from napari_rdl.plugin.parts.section import SPACING
-from napari_rdl.plugin.viewer.layers import plugin_metadata, scale_translate, world_affine
+from napari_rdl.plugin.viewer.placement import scale_translate, world_affine
+from napari_rdl.plugin.viewer.roles import Role, role_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 NOTHING, TRUTH, FULL = "none", "truth", "full"
 _ASK_FILE, _ASK_CHECKPOINT = "ask for a file", "ask for a checkpoint"
-_OF_THE_PLUGIN = ("prediction", "outline", "twin", "compare", "side")
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ def label_layers(viewer: Viewer) -> list[Labels]:
         if isinstance(layer, Labels)
         and layer.ndim == 3
         and not layer.multiscale
-        and plugin_metadata(layer).get("role") not in _OF_THE_PLUGIN
+        and ((role := role_of(layer)) is None or role.is_reference)
     ]
 
 
@@ -71,7 +71,7 @@ def choices_for(case: Case | None, viewer: Viewer, extra: list[ReferenceChoice])
         choices.append(ReferenceChoice(TRUTH, "expert mask"))
     choices.append(ReferenceChoice(FULL, "full set"))
     for layer in label_layers(viewer):
-        corrected = plugin_metadata(layer).get("role") == "corrected"
+        corrected = role_of(layer) is Role.CORRECTED
         choices.append(
             ReferenceChoice("layer", "corrected layer" if corrected else f"layer {layer.name}", layer)
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_rdl.plugin.parts.tasks import TaskRunner
+from napari_rdl.plugin.parts.tasks import LatestTask
 
 if TYPE_CHECKING:
     from napari_rdl.callbacks import IsCancelled, Progress
@@ -53,12 +53,13 @@ class StudyRunner(QObject):
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        self._making = TaskRunner(self)
-        self._measuring = TaskRunner(self)
-        self._wanted: StudyTask | None = None
+        self._making = LatestTask(self)
+        self._measuring = LatestTask(self)
         self.studied: Studied | None = None
         self._making.busy_changed.connect(self.busy_changed)
         self._making.progressed.connect(self.progressed)
+        self._making.failed.connect(self._on_failed)
+        self._measuring.failed.connect(self.failed)
         self._measuring.progressed.connect(self._on_measured)
 
     @property
@@ -100,68 +101,47 @@ class StudyRunner(QObject):
 
     def make(self, task: StudyTask) -> None:
         """Make a study by `task` as soon as what is at work has stopped."""
-        self._measuring.cancel()
-        self._wanted = task
-        if self._making.busy:
-            self._making.cancel()
-        else:
-            self._start()
+        self._measuring.drop()
+        self._making.ask(task, self._on_made)
 
     def cancel(self) -> None:
         """Stop making a study; what is shown stays."""
-        self._wanted = None
-        self._making.cancel()
+        self._making.drop()
 
     def let_go(self) -> None:
         """Stop all work and hold no study."""
         self.cancel()
-        self._measuring.cancel()
+        self._measuring.drop()
         if self.studied is not None:
             self.studied = None
             self.study_changed.emit(None)
 
     def shut_down(self) -> None:
         """Stop at once: the viewer is closing."""
-        self._wanted, self.studied = None, None
+        self.studied = None
         self._making.shut_down()
         self._measuring.shut_down()
 
-    def _start(self) -> None:
-        if self._wanted is not None:
-            task, self._wanted = self._wanted, None
-            self._making.start(task, self._on_made, self._on_failed, self._start)
-
     def _on_made(self, studied: Studied) -> None:
-        if self._wanted is not None:
-            self._start()
-            return
         self.studied = studied
         self.study_changed.emit(studied)
         self._measure()
 
     def _on_failed(self, error: Exception) -> None:
-        if self._wanted is not None:
-            self._start()
-        else:
-            self.failed.emit(error)
-            self._measure()
+        self.failed.emit(error)
+        # What is shown stays, and what `make` stopped goes on.
+        self._measure()
 
     def _measure(self) -> None:
-        if self._measuring.busy or self.studied is None or self.studied.study.reference is None:
+        if self.studied is None or self.studied.study.reference is None:
             return
         study = self.studied.study
 
-        def measure(progress: Progress, cancelled: IsCancelled) -> SubsetStudy:
+        def measure(progress: Progress, cancelled: IsCancelled) -> None:
             for _ in study.measure_distances(progress, cancelled):
                 pass
-            return study
 
-        self._measuring.start(measure, self._on_left, self.failed.emit, lambda: self._on_left(study))
-
-    def _on_left(self, study: SubsetStudy) -> None:
-        # Measuring the last study has only now come to its end: go on with the one shown.
-        if self.studied is not None and study is not self.studied.study:
-            self._measure()
+        self._measuring.ask(measure, lambda _none: None)
 
     def _on_measured(self, done: int, total: int, message: str) -> None:
         if self.studied is not None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_warning
-from qtpy.QtCore import QEvent, QSize, Qt, Signal
-from qtpy.QtWidgets import QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_rdl.errors import NapariRdlError
 from napari_rdl.plugin.compare.agreement import CompareAgreement
 from napari_rdl.plugin.compare.cohort import CompareCohort
-from napari_rdl.plugin.compare.comparison import SEGMENT, Comparison
+from napari_rdl.plugin.compare.comparison import Comparison
 from napari_rdl.plugin.compare.export import CompareExport
 from napari_rdl.plugin.compare.layers import CompareLayers
 from napari_rdl.plugin.compare.memory import CompareMemory
@@ -20,10 +17,9 @@ from napari_rdl.plugin.compare.pair import ComparePair
 from napari_rdl.plugin.compare.reference import NOTHING, ReferenceChoice, maker_of
 from napari_rdl.plugin.compare.table import MatrixBox
 from napari_rdl.plugin.compare.worth import CompareWorth
-from napari_rdl.plugin.parts.message_bar import MessageBar
+from napari_rdl.plugin.parts.dock import DockWidget
 from napari_rdl.plugin.parts.section import Section, WrappedLabel
-from napari_rdl.plugin.parts.window_watch import WindowWatch
-from napari_rdl.plugin.settings import PLUGIN_NAME
+from napari_rdl.plugin.segment.open_widgets import WIDGET_NAME, open_segment_widget
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -32,38 +28,24 @@ if TYPE_CHECKING:
     from napari_rdl.plugin.compare.study_runner import Studied
     from napari_rdl.segment import Representations
 
-logger = logging.getLogger(__name__)
 
-DOCK_WIDTH = 310
-
-
-class CompareWidget(QWidget):
+class CompareWidget(DockWidget):
     """What every subset of a patient's modalities would have said, and what each modality is worth.
 
     Parameters
     ----------
     napari_viewer : napari.viewer.Viewer
-
-    Signals
-    -------
-    problem : str
-        What went wrong, in a sentence.
     """
 
-    problem = Signal(str)
-
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__()
-        self._viewer = napari_viewer
+        super().__init__(napari_viewer)
         self.memory = CompareMemory()
         self.comparison = Comparison(napari_viewer, self)
         self._tried = ReferenceChoice(NOTHING, "")
         self._stands = ReferenceChoice(NOTHING, "")
-        self._watch = WindowWatch(self, lambda: True, self.shut_down)
 
-        self.messages = MessageBar()
         self.patient = WrappedLabel()
-        self.open_button = QPushButton(f"Open {SEGMENT}")
+        self.open_button = QPushButton(f"Open {WIDGET_NAME}")
         self.open_button.setToolTip("Open the widget in which a patient is opened and segmented")
         self.matrix_box = MatrixBox(napari_viewer)
         self.layers = CompareLayers(napari_viewer)
@@ -74,7 +56,10 @@ class CompareWidget(QWidget):
         self.export = CompareExport(self.comparison, self.matrix_box.table, self.worth.box, self.memory, self)
         self.matrix_box.body.addWidget(self.export.bar)
         self.parts: list[QWidget] = [self.matrix_box, self.pair.box, self.worth.box, self.agreement.box]
-        self._lay_out()
+        patient = Section("Patient")
+        patient.body.addWidget(self.patient)
+        patient.body.addWidget(self.open_button)
+        self.fill(self.page([patient, *self.parts, self.cohort.box]))
         self._connect()
 
         self.matrix_box.set_measure(self.memory.choices.measure)
@@ -110,48 +95,18 @@ class CompareWidget(QWidget):
 
     def open_segment(self) -> None:
         """Open Segment tumour beside this widget."""
-        dock, _ = self._viewer.window.add_plugin_dock_widget(PLUGIN_NAME, SEGMENT, tabify=True)
-        dock.show()
-        dock.raise_()
+        open_segment_widget(self._viewer)
 
-    def shut_down(self) -> None:
-        """Stop all work and follow nobody; the widget is of no use then."""
-        if self._viewer is None:
-            return
+    def stop(self) -> None:
+        """Stop all work and follow nobody."""
         self.comparison.shut_down()
         for part in (self.pair, self.worth, self.agreement, self.cohort):
             part.shut_down()
         self.layers.clear()
         self.matrix_box.reference_box.release()
         self._viewer.events.theme.disconnect(self._on_theme)
-        self._watch.release()
-        self._viewer = None
 
     # --- Putting together
-
-    def _lay_out(self) -> None:
-        patient = Section("Patient")
-        patient.body.addWidget(self.patient)
-        patient.body.addWidget(self.open_button)
-        content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(6, 6, 6, 6)
-        column.setSpacing(14)
-        for part in (patient, *self.parts, self.cohort.box):
-            column.addWidget(part)
-        column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidget(content)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._scroll = scroll
-        self.messages.setContentsMargins(6, 6, 6, 0)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.setSpacing(6)
-        outer.addWidget(self.messages)
-        outer.addWidget(scroll, 1)
 
     def _connect(self) -> None:
         comparison, runner, box = self.comparison, self.comparison.runner, self.matrix_box
@@ -171,8 +126,8 @@ class CompareWidget(QWidget):
         box.table.pin_asked.connect(self.pair.box.pin)
         self.pair.pins_changed.connect(box.table.matrix.set_pins)
         self.export.done.connect(box.status.setText)
-        self.export.failed.connect(self._say)
-        self.cohort.failed.connect(self._say)
+        self.export.failed.connect(self.say_error)
+        self.cohort.failed.connect(self.say_error)
         self.cohort.reference_known.connect(self._on_reference_known)
         for worker in (
             self.pair.worker,
@@ -180,7 +135,7 @@ class CompareWidget(QWidget):
             self.cohort.worker,
             *self.agreement.workers.values(),
         ):
-            worker.failed.connect(self._say)
+            worker.failed.connect(self.say_error)
         self.open_button.clicked.connect(self.open_segment)
         self._viewer.events.theme.connect(self._on_theme)
 
@@ -199,7 +154,7 @@ class CompareWidget(QWidget):
 
     def _on_studied(self, studied: Studied | None) -> None:
         if studied is not None:
-            self._watch.follow()
+            self._window_watch.follow()
             self._stands = self._tried
         self.matrix_box.show_study(studied)
         self.matrix_box.table.show_subset(self.comparison.subset)
@@ -211,21 +166,8 @@ class CompareWidget(QWidget):
             self.matrix_box.show_measured(studied, done, total)
 
     def _on_error(self, error: Exception) -> None:
-        self._say(error)
+        self.say_error(error)
         self._fall_back()
-
-    def _say(self, error: Exception) -> None:
-        if isinstance(error, NapariRdlError):
-            sentence = str(error)
-            logger.info("Refused: %s", sentence)
-        else:
-            sentence = (
-                f"Something went wrong that should not ({type(error).__name__}: {error}). The log says more."
-            )
-            logger.error("A task of the widget failed", exc_info=error)
-        self.messages.show_message("error", sentence)
-        show_warning(sentence)
-        self.problem.emit(sentence)
 
     def _on_cancel(self) -> None:
         self.comparison.runner.cancel()
@@ -278,23 +220,3 @@ class CompareWidget(QWidget):
         self.open_button.setVisible(not ready)
         for part in self.parts:
             part.setVisible(ready)
-
-    # --- Size and the end
-
-    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """Ask for a dock of ordinary width."""
-        return QSize(DOCK_WIDTH, self._scroll.widget().sizeHint().height())
-
-    def showEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
-        """Notice the window that will be closed one day."""
-        super().showEvent(event)
-        bar = self._scroll.verticalScrollBar().sizeHint().width()
-        self._scroll.setMinimumWidth(self._scroll.widget().minimumSizeHint().width() + bar)
-        if self._viewer is not None:
-            self._watch.follow()
-
-    def event(self, event: QEvent) -> bool:
-        """Stop work when the dock is closed for good: napari then takes the widget out of it."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.shut_down()
-        return super().event(event)

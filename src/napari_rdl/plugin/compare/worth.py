@@ -11,15 +11,17 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QSizePolicy, QWidge
 from napari_rdl import brats
 from napari_rdl.plugin.compare.colours import REGION_COLOURS, WHERE_COLOUR, ThemeColours, theme_colours
 from napari_rdl.plugin.compare.comparison import Comparison
-from napari_rdl.plugin.compare.layers import CompareLayers, VolumeWorker
+from napari_rdl.plugin.compare.layers import CompareLayers
 from napari_rdl.plugin.parts.inputs import narrow_combo, small_button
 from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel
+from napari_rdl.plugin.parts.tasks import LatestTask
 
 if TYPE_CHECKING:
     from typing import Any
 
     from napari.viewer import Viewer
 
+    from napari_rdl.callbacks import IsCancelled, Progress
     from napari_rdl.compare import ModalityWorth
     from napari_rdl.plugin.compare.memory import CompareMemory
     from napari_rdl.plugin.compare.study_runner import Studied
@@ -207,7 +209,7 @@ class CompareWorth(QObject):
         self._comparison = comparison
         self._layers = layers
         self._memory = memory
-        self.worker = VolumeWorker(self)
+        self.worker = LatestTask(self)
         self.box = WorthBox(comparison.viewer)
         self.box.set_region(memory.choices.region)
         self.box.region_chosen.connect(self._on_region)
@@ -217,7 +219,7 @@ class CompareWorth(QObject):
 
     def stop(self) -> None:
         """Want no layer any more."""
-        self.worker.stop()
+        self.worker.drop()
         self.box.uncheck()
 
     def shut_down(self) -> None:
@@ -238,11 +240,11 @@ class CompareWorth(QObject):
     def _show_where(self, modality: str) -> None:
         studied, region = self._comparison.studied, self.box.region
         if studied is None or not modality or modality not in studied.study.modalities:
-            self.worker.stop()
+            self.worker.drop()
             self._layers.hide(SUBJECT)
             return
 
-        def compute() -> Any:
+        def compute(progress: Progress, cancelled: IsCancelled) -> Any:
             from napari_rdl.compare import changed_without
 
             return changed_without(studied.study.stack, modality, region=region).view("uint8")

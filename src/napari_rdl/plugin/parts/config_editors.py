@@ -87,7 +87,7 @@ def make_editor(field: FieldInfo, titles: Mapping[str, str] | None = None) -> Ed
     annotation = kind_of(field).annotation
     choices = _choices(field, annotation)
     if choices:
-        named = [((titles or {}).get(choice, choice), choice) for choice in choices]
+        named = [((titles or {}).get(choice, str(choice)), choice) for choice in choices]
         editor = Editor(ComboBox(choices=named), _same, _same)
         box = editor.native
         assert isinstance(box, QComboBox)
@@ -155,7 +155,7 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _choices(field: FieldInfo, annotation: Any) -> tuple[str, ...]:
+def _choices(field: FieldInfo, annotation: Any) -> tuple[Any, ...]:
     if get_origin(annotation) is Literal:
         return get_args(annotation)
     for limit in field.metadata:

@@ -10,6 +10,8 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QLabel, QLayout, QSizePolicy, QVBoxLayout, QWidget
 
 SPACING = 6
+SWATCH = 12
+"""Pixels a side of a square that shows a colour."""
 _WIDE = 10_000
 
 

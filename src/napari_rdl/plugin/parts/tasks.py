@@ -1,4 +1,4 @@
-"""Long work off the GUI's thread: one task at a time, with progress, cancel and a clean end."""
+"""Long work off the GUI's thread: one task at a time, or the one asked for last; with a clean end."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ JOIN_SECONDS = 10.0
 class Outcome:
     """How a task ended: with a result, with an error, or cancelled."""
 
-    worker: SegmentWorker
+    worker: TaskWorker
     result: Any = None
     error: Exception | None = None
     cancelled: bool = False
 
 
-class SegmentWorkerSignals(WorkerBaseSignals):
+class TaskWorkerSignals(WorkerBaseSignals):
     """The signals of napari's workers, progress, and one signal for the end, however it came."""
 
     progressed = Signal(int, int, str)
     ended = Signal(object)
 
 
-class SegmentWorker(WorkerBase):
+class TaskWorker(WorkerBase):
     """Runs one task in Qt's thread pool and turns its callbacks into signals."""
 
     def __init__(self, task: Task) -> None:
-        super().__init__(SignalsClass=SegmentWorkerSignals)
+        super().__init__(SignalsClass=TaskWorkerSignals)
         self._task = task
         self._entered = False
         self._left = threading.Event()
@@ -101,8 +101,8 @@ class TaskRunner(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._workers: set[SegmentWorker] = set()
-        self._worker: SegmentWorker | None = None
+        self._workers: set[TaskWorker] = set()
+        self._worker: TaskWorker | None = None
         self._on_done: Callable[[Any], None] | None = None
         self._on_error: Callable[[Exception], None] | None = None
         self._on_cancelled: Callable[[], None] | None = None
@@ -133,7 +133,7 @@ class TaskRunner(QObject):
         if self.busy:
             raise RuntimeError("The last task has not ended yet.")
         self._on_done, self._on_error, self._on_cancelled = on_done, on_error, on_cancelled
-        worker = SegmentWorker(task)
+        worker = TaskWorker(task)
         self._worker = worker
         self._workers.add(worker)
         worker.signals.progressed.connect(self.progressed)
@@ -170,7 +170,83 @@ class TaskRunner(QObject):
             on_done(outcome.result)
 
 
-def _end(workers: set[SegmentWorker]) -> None:
+class LatestTask(QObject):
+    """Runs what was asked for last: what is asked while a task runs takes its place, and only the last does.
+
+    Signals
+    -------
+    busy_changed : bool
+    progressed : int, int, str
+    failed : Exception
+        A task that nobody asked to replace went wrong.
+    """
+
+    busy_changed = Signal(bool)
+    progressed = Signal(int, int, str)
+    failed = Signal(object)
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._runner = TaskRunner(self)
+        self._wanted: tuple[Task, Callable[[Any], None]] | None = None
+        self._runner.busy_changed.connect(self.busy_changed)
+        self._runner.progressed.connect(self.progressed)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a task runs."""
+        return self._runner.busy
+
+    def ask(self, task: Task, on_done: Callable[[Any], None], *, let_end: bool = False) -> None:
+        """Run `task` in a thread as soon as the last one has stopped, then call `on_done` on the GUI's.
+
+        Parameters
+        ----------
+        let_end : bool
+            Whether a task that runs may end first and its result is used, where dropping it again and
+            again would never let anything be seen.
+        """
+        self._wanted = (task, on_done)
+        if not self._runner.busy:
+            self._start()
+        elif not let_end:
+            self._runner.cancel()
+
+    def drop(self) -> None:
+        """Want nothing any more; what runs is cancelled and its result not used."""
+        self._wanted = None
+        self._runner.cancel()
+
+    def shut_down(self) -> None:
+        """Stop at once: the viewer is closing."""
+        self._wanted = None
+        self._runner.shut_down()
+
+    def _start(self) -> None:
+        if self._wanted is None:
+            return
+        (task, on_done), self._wanted = self._wanted, None
+
+        def done(result: Any) -> None:
+            on_done(result)
+            self._go_on()
+
+        self._runner.start(task, done, self._on_failed, self._go_on)
+
+    def _go_on(self) -> None:
+        # What was called back may have asked for the next already.
+        if not self._runner.busy:
+            self._start()
+
+    def _on_failed(self, error: Exception) -> None:
+        if self._wanted is None:
+            self.failed.emit(error)
+        else:
+            logger.info("A task that was replaced had failed", exc_info=error)
+        self._go_on()
+
+
+def _end(workers: set[TaskWorker]) -> None:
     for worker in workers:
         worker.quit()
     for worker in workers:

@@ -2,42 +2,68 @@
 
 from __future__ import annotations
 
-from napari_rdl.plugin.parts.remembered import Remembered, load_remembered, save_remembered
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from napari_rdl.plugin.parts.memory import Memory, Remembered, memory_file
+from napari_rdl.plugin.segment.key_bindings import DEFAULT_KEYS
 from napari_rdl.plugin.segment.session import RunChoice
 from napari_rdl.plugin.settings import plugin_settings
 
 
-class Choices:
+class RememberedSegmentation(Remembered):
+    """A user's last choices in the widget; None where the plugin's settings still decide."""
+
+    model: Path | None = Field(
+        None, title="Model", description="Checkpoint chosen last; none: the bundled one."
+    )
+    recent_models: tuple[Path, ...] = Field(
+        (), title="Recent models", description="Checkpoints chosen before."
+    )
+    device: str | None = Field(None, title="Device", description="Device chosen last.")
+    plane: Literal["axial", "coronal", "sagittal"] | None = Field(
+        None, title="View", description="Plane in which a patient is shown."
+    )
+    outlines: bool | None = Field(None, title="Outlines", description="Show WT, TC and ET as outlines.")
+    side_by_side: bool = Field(
+        False, title="Side by side", description="Show each modality in a cell of its own."
+    )
+    folder: Path | None = Field(
+        None, title="Patient folder", description="Where the last patient was opened."
+    )
+    output_folder: Path | None = Field(None, title="Output folder", description="Where was saved last.")
+    keys: dict[str, str] = Field(
+        default_factory=lambda: dict(DEFAULT_KEYS), title="Keys", description="Modality -> key that flips it."
+    )
+
+
+class Choices(Memory[RememberedSegmentation]):
     """The choices that outlive the widget."""
 
     def __init__(self) -> None:
+        super().__init__(RememberedSegmentation, memory_file("segment_tumour"))
         self._settings = plugin_settings()
-        self.remembered: Remembered = load_remembered()
 
     @property
     def run(self) -> RunChoice:
         """The model and the device to begin with."""
         return RunChoice(
-            self.remembered.model or self._settings.model, self.remembered.device or self._settings.device
+            self.choices.model or self._settings.model, self.choices.device or self._settings.device
         )
 
     @property
     def plane(self) -> str:
         """The plane in which a patient is shown."""
-        return self.remembered.plane or self._settings.default_plane
+        return self.choices.plane or self._settings.default_plane
 
     @property
     def outlines(self) -> bool:
         """Whether predictions are shown as outlines."""
-        return self._settings.outlines if self.remembered.outlines is None else self.remembered.outlines
+        return self._settings.outlines if self.choices.outlines is None else self.choices.outlines
 
     @property
     def memory_budget_bytes(self) -> int:
         """What encoded patients may take together."""
         return self._settings.memory_budget_bytes
-
-    def remember(self, **choices: object) -> None:
-        """Keep these fields of `Remembered` for the next start."""
-        for name, value in choices.items():
-            setattr(self.remembered, name, value)
-        save_remembered(self.remembered)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import napari
 
+from napari_rdl.plugin.segment.open_widgets import WIDGET_NAME
 from napari_rdl.plugin.segment.session import RunChoice
 from napari_rdl.plugin.settings import PLUGIN_NAME
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_rdl.plugin.segment.widget import SegmentWidget
-
-WIDGET_NAME = "Segment tumour"
 
 
 def open_demo(

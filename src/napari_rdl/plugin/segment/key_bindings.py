@@ -13,11 +13,13 @@ from qtpy.QtWidgets import QGridLayout, QKeySequenceEdit, QLabel, QPushButton, Q
 
 from napari_rdl import brats
 from napari_rdl.plugin.parts.message_bar import MessageBar
-from napari_rdl.plugin.parts.remembered import DEFAULT_KEYS
 from napari_rdl.plugin.parts.section import SPACING
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
+
+DEFAULT_KEYS = {"T1": "F1", "T1c": "F2", "T2": "F3", "FLAIR": "F4"}
+"""Keys that neither napari nor its layers use."""
 
 
 class ModalityKeys:

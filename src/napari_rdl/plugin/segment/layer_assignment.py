@@ -12,7 +12,8 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidge
 from napari_rdl import brats
 from napari_rdl.plugin.parts.inputs import make_narrow
 from napari_rdl.plugin.parts.section import SPACING
-from napari_rdl.plugin.viewer.layers import find_images, guess_modality, plugin_metadata
+from napari_rdl.plugin.viewer.patient_layers import find_images, guess_modality
+from napari_rdl.plugin.viewer.roles import role_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -115,4 +116,5 @@ def _layer_box(modality: str) -> ComboBox:
 
 
 def _may_be_chosen(layer: Image) -> bool:
-    return plugin_metadata(layer).get("role", "image") == "image"
+    role = role_of(layer)
+    return role is None or role.is_modality

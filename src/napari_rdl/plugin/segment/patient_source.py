@@ -12,7 +12,8 @@ import numpy as np
 
 from napari_rdl import brats
 from napari_rdl.errors import CaseError
-from napari_rdl.plugin.viewer.layers import case_of, plugin_metadata
+from napari_rdl.plugin.viewer.placement import world_affine
+from napari_rdl.plugin.viewer.roles import case_of, plugin_metadata
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -139,19 +140,13 @@ def layer_image(layer: Image) -> LayerImage:
     """Take what `read_layers` needs from a layer; call it on the GUI's thread."""
     from napari_rdl.case.nifti import is_nifti_name
 
-    affine = np.eye(4)
-    origin = np.asarray(layer.data_to_world((0, 0, 0)))
-    for axis in range(3):
-        affine[:3, axis] = np.asarray(layer.data_to_world(np.eye(3)[axis])) - origin
-    affine[:3, 3] = origin
-    affine[:3] *= np.asarray([_in_mm(unit) for unit in layer.units])[:, None]
     case = case_of(layer)
     if case is not None:
         path = case.files.get(plugin_metadata(layer).get("modality", ""))
     else:
         source = layer.source.path
         path = Path(source) if source and is_nifti_name(Path(source).name) else None
-    return LayerImage(layer.name, layer.data, affine, path, placed=bool(plugin_metadata(layer)))
+    return LayerImage(layer.name, layer.data, world_affine(layer), path, placed=bool(plugin_metadata(layer)))
 
 
 def shared_case_of(assigned: Mapping[str, Image]) -> Case | None:
@@ -214,14 +209,6 @@ def _require_one_grid(images: Mapping[str, LayerImage]) -> None:
 
 def _by(shape: Sequence[int]) -> str:
     return "×".join(map(str, shape))
-
-
-def _in_mm(unit: object) -> float:
-    """Return how many mm one `unit` is; a pixel counts as 1 mm."""
-    try:
-        return float((1 * unit).to("mm").magnitude)  # type: ignore[operator]
-    except Exception:  # pint's errors for what is no length
-        return 1.0
 
 
 def _common_name(names: Sequence[str]) -> str:

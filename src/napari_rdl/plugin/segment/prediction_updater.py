@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_rdl.plugin.parts.tasks import TaskRunner
-from napari_rdl.plugin.viewer.layers import plugin_metadata
+from napari_rdl.plugin.parts.tasks import LatestTask
+from napari_rdl.plugin.viewer.layer_list import selection_kept
 from napari_rdl.plugin.viewer.prediction import PredictionLayer
+from napari_rdl.plugin.viewer.roles import role_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -38,7 +37,8 @@ class PredictionUpdater(QObject):
     def __init__(self, viewer: Viewer, parent: QObject) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._runner = TaskRunner(self)
+        self._volume = LatestTask(self)
+        self._volume.failed.connect(self._on_failed)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(PAINT_FIRST_MS)
@@ -62,7 +62,7 @@ class PredictionUpdater(QObject):
         self._outlines = on
         self._hidden = False
         if self.prediction is not None:
-            with self._selection_kept():
+            with selection_kept(self._viewer):
                 self.prediction.set_outlines(on)
 
     def show(self, representations: Representations, subset: tuple[str, ...]) -> None:
@@ -86,7 +86,7 @@ class PredictionUpdater(QObject):
         """Take the prediction out of sight until a subset is chosen again."""
         self._hidden = self.prediction is not None
         for layer in self._viewer.layers:
-            if plugin_metadata(layer).get("role") in ("prediction", "outline"):
+            if (role := role_of(layer)) is not None and role.is_prediction:
                 layer.visible = False
 
     def settle_now(self) -> None:
@@ -106,7 +106,7 @@ class PredictionUpdater(QObject):
         """Stop at once: the viewer is closing."""
         self._representations, self._pending = None, False
         self._timer.stop()
-        self._runner.shut_down()
+        self._volume.shut_down()
         events = self._viewer.dims.events
         for event in (events.current_step, events.order, events.ndisplay):
             event.disconnect(self._on_place_changed)
@@ -116,18 +116,10 @@ class PredictionUpdater(QObject):
 
     def _layer_of(self, representations: Representations) -> PredictionLayer:
         if self.prediction is None:
-            with self._selection_kept():
+            with selection_kept(self._viewer):
                 self.prediction = PredictionLayer(self._viewer, representations.case)
                 self.prediction.set_outlines(self._outlines)
         return self.prediction
-
-    @contextmanager
-    def _selection_kept(self) -> Iterator[None]:
-        """Leave selected what the user selected, though layers are added."""
-        active = self._viewer.layers.selection.active
-        yield
-        if active is not None and active in self._viewer.layers:
-            self._viewer.layers.selection.active = active
 
     def _show_slice(self) -> None:
         representations = self._representations
@@ -156,21 +148,18 @@ class PredictionUpdater(QObject):
 
     def _start_volume(self) -> None:
         representations, subset = self._representations, self._wanted
-        if representations is None or self._runner.busy:
+        if representations is None:
             return
 
-        def combine(progress: Progress, cancelled: IsCancelled) -> tuple[Representations, Segmentation]:
-            return representations, representations.combine(subset)
+        def combine(progress: Progress, cancelled: IsCancelled) -> Segmentation:
+            return representations.combine(subset)
 
-        self._runner.start(combine, self._on_volume, self._on_failed)
-
-    def _on_volume(self, result: tuple[Representations, Segmentation]) -> None:
-        representations, segmentation = result
-        if representations is self._representations and segmentation.modalities == self._wanted:
-            if self._pending:
+        def show(segmentation: Segmentation) -> None:
+            # Another subset may wait for its slice to be painted first.
+            if self._pending and (representations, subset) == (self._representations, self._wanted):
                 self._settle(segmentation)
-        elif self._pending:
-            self._start_volume()
+
+        self._volume.ask(combine, show)
 
     def _on_failed(self, error: Exception) -> None:
         self._pending = False

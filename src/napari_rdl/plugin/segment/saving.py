@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QFileDialog, QWidget
+from qtpy.QtWidgets import QFileDialog, QGridLayout, QPushButton, QWidget
 
 from napari_rdl.errors import NapariRdlError
 from napari_rdl.plugin.parts.questions import Answer, ask_about_corrections, ask_to_replace
+from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel
 from napari_rdl.plugin.segment.choices import Choices
-from napari_rdl.plugin.segment.corrected_box import CorrectedBox
 from napari_rdl.plugin.segment.prediction_updater import PredictionUpdater
 from napari_rdl.plugin.segment.session import Session
-from napari_rdl.plugin.viewer.corrected_layer import CorrectedLayer
+from napari_rdl.plugin.viewer.corrected import CorrectedLayer
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -24,6 +24,54 @@ if TYPE_CHECKING:
     from napari_rdl.plugin.parts.tasks import Task
 
 StartTask = Callable[["Task", Callable[[object], None]], None]
+
+
+class CorrectedBox(Section):
+    """Correct a copy, save the copy, save the prediction.
+
+    Signals
+    -------
+    copy_asked, save_corrected_asked, save_prediction_asked : no value
+    """
+
+    copy_asked = Signal()
+    save_corrected_asked = Signal()
+    save_prediction_asked = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Correct and save", parent)
+        self.copy_button = QPushButton("Correct a copy")
+        self.copy_button.setToolTip(
+            "Copy the prediction shown to a layer of its own and edit it with napari's tools; "
+            "no switch and no run ever changes that layer"
+        )
+        self.save_corrected_button = QPushButton("Save corrected…")
+        self.save_corrected_button.setToolTip(
+            "Write the corrected layer as NIfTI, on the grid of the patient's files"
+        )
+        self.save_prediction_button = QPushButton("Save prediction…")
+        self.save_prediction_button.setToolTip(
+            "Write the prediction shown as NIfTI, on the grid of the patient's files, "
+            "with a record of how it came to be"
+        )
+        self.status = WrappedLabel()
+        grid = QGridLayout()
+        grid.setSpacing(SPACING)
+        grid.addWidget(self.save_prediction_button, 0, 0, 1, 2)
+        grid.addWidget(self.copy_button, 1, 0)
+        grid.addWidget(self.save_corrected_button, 1, 1)
+        self.body.addLayout(grid)
+        self.body.addWidget(self.status)
+        self.copy_button.clicked.connect(self.copy_asked)
+        self.save_corrected_button.clicked.connect(self.save_corrected_asked)
+        self.save_prediction_button.clicked.connect(self.save_prediction_asked)
+        self.set_possible(prediction=False, corrected=False)
+
+    def set_possible(self, *, prediction: bool, corrected: bool) -> None:
+        """Enable what there is something for."""
+        self.copy_button.setEnabled(prediction)
+        self.save_prediction_button.setEnabled(prediction)
+        self.save_corrected_button.setEnabled(corrected)
 
 
 class Saving(QObject):
@@ -129,14 +177,14 @@ class Saving(QObject):
 
     def ask_where_to_save_prediction(self) -> None:
         """Let the user choose a folder for the prediction shown."""
-        start = str(self._choices.remembered.output_folder or "")
+        start = str(self._choices.choices.output_folder or "")
         chosen = QFileDialog.getExistingDirectory(self._widget, "Save the prediction in a folder", start)
         if chosen:
             self.save_prediction(Path(chosen))
 
     def ask_where_to_save_corrected(self) -> bool:
         """Let the user choose a file for the corrected layer; True if it was written."""
-        start = (self._choices.remembered.output_folder or Path()) / self.corrected.default_name
+        start = (self._choices.choices.output_folder or Path()) / self.corrected.default_name
         # The dialog asks itself before it returns a file that exists.
         name, _ = QFileDialog.getSaveFileName(
             self._widget, "Save the corrected layer", str(start), "NIfTI (*.nii.gz *.nii)"

@@ -7,19 +7,16 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_warning
-from qtpy.QtCore import QEvent, QSize, Qt, Signal
-from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import Signal
 
-from napari_rdl.errors import GridsDifferError, NapariRdlError
+from napari_rdl.errors import GridsDifferError
 from napari_rdl.plugin.parts.collapsible import plain_collapsible
-from napari_rdl.plugin.parts.message_bar import MessageBar
+from napari_rdl.plugin.parts.dock import DockWidget
 from napari_rdl.plugin.parts.tasks import TaskRunner
-from napari_rdl.plugin.parts.window_watch import WindowWatch
 from napari_rdl.plugin.segment.choices import Choices
-from napari_rdl.plugin.segment.docked import docked
 from napari_rdl.plugin.segment.key_bindings import KeyEditor, ModalityKeys
 from napari_rdl.plugin.segment.modality_switches import ModalitySwitches
+from napari_rdl.plugin.segment.open_widgets import open_segment_widgets
 from napari_rdl.plugin.segment.patient_box import PatientBox
 from napari_rdl.plugin.segment.patient_source import (
     Patient,
@@ -32,7 +29,7 @@ from napari_rdl.plugin.segment.prediction_updater import PredictionUpdater
 from napari_rdl.plugin.segment.run_box import RECENT_MODELS, RunBox
 from napari_rdl.plugin.segment.saving import Saving
 from napari_rdl.plugin.segment.session import Session
-from napari_rdl.plugin.segment.viewing import Viewing
+from napari_rdl.plugin.segment.view_box import Viewing
 from napari_rdl.plugin.segment.volumes_table import VolumesTable
 
 if TYPE_CHECKING:
@@ -47,13 +44,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-DOCK_WIDTH = 310
-
 ReadPatient = Callable[[bool], Patient]
 """Reads a patient, resampled to one grid or not."""
 
 
-class SegmentWidget(QWidget):
+class SegmentWidget(DockWidget):
     """Open a patient, segment it, switch modalities, correct and save.
 
     Parameters
@@ -65,30 +60,24 @@ class SegmentWidget(QWidget):
     patient_opened : Patient
     encoded : Representations
         A run has ended, or the cache had the patient.
-    problem : str
-        What went wrong, in a sentence.
     """
 
     patient_opened = Signal(object)
     encoded = Signal(object)
-    problem = Signal(str)
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__()
-        self._viewer = napari_viewer
+        super().__init__(napari_viewer)
         self._read: ReadPatient | None = None
         self._full_volumes: dict[str, float] = {}
         self._run_after_opening = False
         self._choices = Choices()
-        remembered = self._choices.remembered
+        remembered = self._choices.choices
         self.session = Session(self._choices.memory_budget_bytes)
         self.tasks = TaskRunner(self)
         self.updater = PredictionUpdater(napari_viewer, self)
         self.saving = Saving(napari_viewer, self.session, self.updater, self._choices, self._start, self)
-        self._watch = WindowWatch(self, self._may_close, self.shut_down)
         self.keys = ModalityKeys(napari_viewer, self.session.flip)
 
-        self.messages = MessageBar()
         self.patient_box = PatientBox(napari_viewer)
         self.run_box = RunBox()
         self.switches = ModalitySwitches()
@@ -98,13 +87,14 @@ class SegmentWidget(QWidget):
         self.switches.body.addWidget(self.volumes_table)
         keys = plain_collapsible("Keys", self.key_editor, "Choose which keys switch the modalities")
         self.switches.body.addWidget(keys)
-        self._lay_out()
+        parts = (self.patient_box, self.run_box, self.switches, self.viewing.box, self.saving.box)
+        self.fill(self.page(parts))
         self._connect()
 
         self.run_box.set_choice(self._choices.run, remembered.recent_models)
         self.patient_box.start_folder = remembered.folder
         self._use_keys(remembered.keys)
-        docked.announce(napari_viewer, self)
+        open_segment_widgets.announce(napari_viewer, self)
 
     # --- What can be asked of the widget from code, as from its buttons
 
@@ -147,43 +137,22 @@ class SegmentWidget(QWidget):
         self.run_box.show_cancelling()
         self.tasks.cancel()
 
-    def shut_down(self) -> None:
-        """Stop all work and give the viewer's keys and events back; the widget is of no use then."""
-        if self._viewer is None:
-            return
-        docked.withdraw(self)
+    def may_close(self) -> bool:
+        """Return whether napari may close: asks about corrections that are not saved."""
+        return self.saving.settled("Closing napari would lose them.")
+
+    def stop(self) -> None:
+        """Stop all work and give the viewer's keys and events back."""
+        open_segment_widgets.withdraw(self)
         self.tasks.shut_down()
         self.updater.shut_down()
         self.keys.release()
         self.patient_box.layer_assignment.close_down()
         self.viewing.shut_down()
-        self._watch.release()
         if self.saving.corrected.unsaved:
             logger.warning("The widget ends with corrections that were not saved.")
-        self._viewer = None
 
     # --- Putting together
-
-    def _lay_out(self) -> None:
-        content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(6, 6, 6, 6)
-        column.setSpacing(14)
-        for part in (self.patient_box, self.run_box, self.switches, self.viewing.box, self.saving.box):
-            column.addWidget(part)
-        column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidget(content)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._scroll = scroll
-        self.messages.setContentsMargins(6, 6, 6, 0)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.setSpacing(6)
-        outer.addWidget(self.messages)
-        outer.addWidget(scroll, 1)
 
     def _connect(self) -> None:
         self.tasks.busy_changed.connect(self._on_busy)
@@ -231,7 +200,7 @@ class SegmentWidget(QWidget):
             self._open(self._read, resample=True, run=self._run_after_opening)
 
     def _start(self, task: Callable[..., object], on_done: Callable[..., None]) -> None:
-        self._watch.follow()
+        self._window_watch.follow()
         self.tasks.start(task, on_done, self._on_error, self._on_cancelled)
 
     def _on_busy(self, busy: bool) -> None:
@@ -271,18 +240,8 @@ class SegmentWidget(QWidget):
         self.run_box.status.setText("Cancelled.")
 
     def _on_error(self, error: Exception) -> None:
-        if isinstance(error, NapariRdlError):
-            sentence = str(error)
-            logger.info("Refused: %s", sentence)
-        else:
-            sentence = (
-                f"Something went wrong that should not ({type(error).__name__}: {error}). The log says more."
-            )
-            logger.error("A task of the widget failed", exc_info=error)
         self.patient_box.offer_resample(isinstance(error, GridsDifferError))
-        self.messages.show_message("error", sentence)
-        show_warning(sentence)
-        self.problem.emit(sentence)
+        self.say_error(error)
 
     # --- What the session says
 
@@ -306,7 +265,7 @@ class SegmentWidget(QWidget):
 
     def _on_paths_chosen(self, paths: list[Path]) -> None:
         self._choices.remember(folder=paths[0] if paths[0].is_dir() else paths[0].parent)
-        self.patient_box.start_folder = self._choices.remembered.folder
+        self.patient_box.start_folder = self._choices.choices.folder
         self.open_patient(paths)
 
     def _use_all(self) -> None:
@@ -325,27 +284,3 @@ class SegmentWidget(QWidget):
     def _use_keys(self, keys: dict[str, str]) -> None:
         self.keys.bind(keys)
         self.switches.set_keys(keys)
-
-    # --- Size and the end
-
-    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """Ask for a dock of ordinary width."""
-        return QSize(DOCK_WIDTH, self._scroll.widget().sizeHint().height())
-
-    def showEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
-        """Notice the window that will be closed one day."""
-        super().showEvent(event)
-        # Known only now that napari's style sheet applies: nothing is ever cut off at the right.
-        bar = self._scroll.verticalScrollBar().sizeHint().width()
-        self._scroll.setMinimumWidth(self._scroll.widget().minimumSizeHint().width() + bar)
-        if self._viewer is not None:
-            self._watch.follow()
-
-    def _may_close(self) -> bool:
-        return self.saving.settled("Closing napari would lose them.")
-
-    def event(self, event: QEvent) -> bool:
-        """Stop work when the dock is closed for good: napari then takes the widget out of it."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.shut_down()
-        return super().event(event)

@@ -5,17 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from napari_rdl.plugin.parts.remembered import load_remembered, remembered_path, save_remembered
+from napari_rdl.plugin.parts.memory import Memory, Remembered, memory_file
 
 RECENT = 5
 
 
-class RememberedTraining(BaseModel):
+class RememberedTraining(Remembered):
     """A user's last choices in the widget."""
-
-    model_config = ConfigDict(extra="ignore", validate_assignment=True)
 
     recipe: str = Field("laptop", title="Recipe", description="Name of a recipe, or a TOML file.")
     recipe_files: tuple[str, ...] = Field((), title="Recipe files", description="Chosen before.")
@@ -36,15 +34,8 @@ class RememberedTraining(BaseModel):
     shown: Path | None = Field(None, title="Shown", description="The run shown last.")
 
 
-class TrainMemory:
-    """Reads the choices once, and writes them whenever one changes."""
+class TrainMemory(Memory[RememberedTraining]):
+    """Where the choices are kept: in `path` in place of the user's own file."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self._path = path or remembered_path().with_name("train_model.json")
-        self.choices = load_remembered(self._path, RememberedTraining)
-
-    def remember(self, **choices: object) -> None:
-        """Keep these fields of `RememberedTraining` for the next start."""
-        for name, value in choices.items():
-            setattr(self.choices, name, value)
-        save_remembered(self.choices, self._path)
+        super().__init__(RememberedTraining, path or memory_file("train_model"))

@@ -11,7 +11,7 @@ from qtpy.QtCore import QEvent, QRect
 from qtpy.QtGui import QImage, QPainter
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-from napari_rdl.plugin.parts.tasks import TaskRunner
+from napari_rdl.plugin.parts.tasks import LatestTask
 from napari_rdl.plugin.train.curve_picture import CurveDrawer, CurvePicture, thinned
 from napari_rdl.training.run.reader import Curves
 
@@ -37,11 +37,11 @@ class RunCurves(QWidget):
         super().__init__(parent)
         self._theme = {"background": "#262930", "text": "#f0f1f2", "line": "#5a626c"}
         self._series: tuple[Series, Series] | None = None
-        self._stale = False
         self._image: QImage | None = None
         self.drawn: dict[str, int] = {}
         self._drawer = CurveDrawer()
-        self.tasks = TaskRunner(self)
+        self.tasks = LatestTask(self)
+        self.tasks.failed.connect(self._on_error)
         self.setFixedHeight(HEIGHT)
         self.setToolTip(
             "Above: loss and its terms. Below: hard Dice on validation patients, mean over the subsets of "
@@ -82,11 +82,8 @@ class RunCurves(QWidget):
             self.drawn = {}
 
     def _draw(self) -> None:
-        """Draw what is to be shown; a drawing under way is ended first, and what came meanwhile skipped."""
+        """Draw what is to be shown; a drawing under way ends first, and what came meanwhile is skipped."""
         if self._series is None:
-            return
-        self._stale = self.tasks.busy
-        if self._stale:
             return
         losses, dice = (
             {name: thinned(steps, values) for name, (steps, values) in series.items()}
@@ -96,10 +93,10 @@ class RunCurves(QWidget):
             losses, dice, self.width(), self.height(), self.devicePixelRatioF(), **self._theme
         )
         drawer = self._drawer
-        self.tasks.start(
+        self.tasks.ask(
             lambda _progress, _cancelled: drawer.draw(picture),
             lambda pixels: self._on_drawn(picture, pixels),
-            self._on_error,
+            let_end=True,
         )
 
     def _on_drawn(self, picture: CurvePicture, pixels: NDArray[np.uint8]) -> None:
@@ -110,8 +107,6 @@ class RunCurves(QWidget):
         self._image = image
         self.drawn = picture.counts()
         self.update()
-        if self._stale or picture.width != self.width():
-            self._draw()
 
     def _on_error(self, error: Exception) -> None:
         logger.error("The curves cannot be drawn", exc_info=error)

@@ -7,18 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_warning
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QEvent, QSize, Qt, Signal
-from qtpy.QtWidgets import QFrame, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from napari_rdl.errors import NapariRdlError
-from napari_rdl.plugin.parts.message_bar import MessageBar
+from napari_rdl.plugin.parts.dock import GAP, MARGIN, DockWidget
 from napari_rdl.plugin.parts.questions import ask_about_runs, ask_to_kill
 from napari_rdl.plugin.parts.tasks import TaskRunner
-from napari_rdl.plugin.parts.window_watch import WindowWatch
-from napari_rdl.plugin.segment.demo import WIDGET_NAME
-from napari_rdl.plugin.settings import PLUGIN_NAME
+from napari_rdl.plugin.segment.open_widgets import open_segment_widget
 from napari_rdl.plugin.train.checkpoint_use import CheckpointUse
 from napari_rdl.plugin.train.dry_check import DryCheck
 from napari_rdl.plugin.train.memory import TrainMemory
@@ -38,12 +35,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-DOCK_WIDTH = 310
 SETUP, RUNS = 0, 1
 MOST_COMPARED = 8
 
 
-class TrainWidget(QWidget):
+class TrainWidget(DockWidget):
     """Set up, start, watch, resume and use training runs.
 
     A run is a process of its own and is watched through its folder alone, so it does not matter which viewer
@@ -59,16 +55,12 @@ class TrainWidget(QWidget):
     -------
     looked : Glance
         How the run shown stands, at each look.
-    problem : str
-        What went wrong, in a sentence.
     """
 
     looked = Signal(object)
-    problem = Signal(str)
 
     def __init__(self, napari_viewer: Viewer, *, memory: TrainMemory | None = None) -> None:
-        super().__init__()
-        self._viewer = napari_viewer
+        super().__init__(napari_viewer)
         self._memory = memory or TrainMemory()
         remembered = self._memory.choices
         self._shown: Path | None = None
@@ -78,14 +70,12 @@ class TrainWidget(QWidget):
         self.tasks = TaskRunner(self)
         self.check = DryCheck(self)
         self.watch = RunWatch(self.processes, self)
-        self._window_watch = WindowWatch(self, self._may_close, self.shut_down)
 
-        self.messages = MessageBar()
         self.setup = TrainSetup(remembered)
         self.run_list = RunList()
         self.run_view = RunView()
         self.use_box = UseBox()
-        self._use = CheckpointUse(self, self.tasks, self.messages, self.segment_with, self._on_error)
+        self._use = CheckpointUse(self, self.tasks, self.messages, self.segment_with, self.say_error)
         self._lay_out()
         self._connect()
         self._take_theme()
@@ -134,24 +124,29 @@ class TrainWidget(QWidget):
 
     def segment_with(self, checkpoint: Path) -> SegmentWidget:
         """Choose a checkpoint in Segment tumour, which is opened if need be."""
-        dock, widget = self._viewer.window.add_plugin_dock_widget(PLUGIN_NAME, WIDGET_NAME, tabify=True)
-        dock.show()
-        dock.raise_()
+        widget = open_segment_widget(self._viewer)
         widget.run_box.choose_model(checkpoint)
         return widget
 
-    def shut_down(self) -> None:
-        """Stop watching; runs go on. The widget is of no use then."""
-        if self._viewer is None:
-            return
+    def may_close(self) -> bool:
+        """Return whether napari may close: asks what becomes of trainings that go on."""
+        alive = self.run_list.alive()
+        if not alive:
+            return True
+        answer = ask_about_runs(self, [path.name for path in alive])
+        if answer == "stop":
+            for path in alive:
+                self._do(lambda path=path: run_process.ask_to_stop(path), "stop")
+        return answer != "cancel"
+
+    def stop(self) -> None:
+        """Stop watching; runs go on."""
         self.watch.shut_down()
         self.check.cancel()
         self.tasks.shut_down()
         self.run_view.curves.tasks.shut_down()
         self._remember_setup()
         self._viewer.events.theme.disconnect(self._take_theme)
-        self._window_watch.release()
-        self._viewer = None
 
     # --- Putting together
 
@@ -159,31 +154,18 @@ class TrainWidget(QWidget):
         self.tabs = QTabWidget()
         self._runs_page = QWidget()
         self._runs_column = QVBoxLayout(self._runs_page)
-        self._runs_column.setContentsMargins(6, 6, 6, 6)
-        self._runs_column.setSpacing(14)
+        self._runs_column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
+        self._runs_column.setSpacing(GAP)
         for part in (self.run_list, self.run_view, self.run_view.details, self.use_box):
             self._runs_column.addWidget(part)
         self._runs_column.addStretch(1)
-        self._pages = []
         for title, tip, page in (
             ("Set up", "Data, recipe, settings, and where a new run is put", self.setup),
             ("Runs", "Runs that go on or have ended", self._runs_page),
         ):
-            scroll = QScrollArea()
-            scroll.setWidget(page)
-            scroll.setWidgetResizable(True)
-            scroll.setFrameShape(QFrame.Shape.NoFrame)
-            scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-            self._pages.append(scroll)
-            number = self.tabs.addTab(scroll, title)
+            number = self.tabs.addTab(self.scrolled(page), title)
             self.tabs.setTabToolTip(number, tip)
-        self.messages.setContentsMargins(6, 6, 6, 0)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.setSpacing(6)
-        outer.addSpacing(4)
-        outer.addWidget(self.messages)
-        outer.addWidget(self.tabs, 1)
+        self.fill(self.tabs)
 
     def _connect(self) -> None:
         self.setup.start_asked.connect(self.start)
@@ -256,7 +238,7 @@ class TrainWidget(QWidget):
         for glance in glances:
             was = before[glance.folder]
             if was is not None and was.state.alive and glance.state in (State.FAILED, State.GONE):
-                self._say_problem(f"{glance.folder.name}: {glance.sentence}")
+                self.say_problem(f"{glance.folder.name}: {glance.sentence}")
         shown = self.glance()
         if shown is None:
             return
@@ -316,7 +298,7 @@ class TrainWidget(QWidget):
 
     def _on_run_opened(self, folder: Path) -> None:
         if not (folder / "config.json").is_file() and not (folder / "request.json").is_file():
-            self._say_problem(f"{folder} is no run folder: it has no config.json.")
+            self.say_problem(f"{folder} is no run folder: it has no config.json.")
             return
         if folder.parent != self._memory.choices.runs_folder:
             opened = dict.fromkeys([folder, *self._memory.choices.opened])
@@ -337,7 +319,7 @@ class TrainWidget(QWidget):
             action()
         except NapariRdlError as error:
             logger.info("Could not %s: %s", what, error)
-            self._say_problem(str(error))
+            self.say_problem(str(error))
         self._watch_runs()
 
     # --- Use
@@ -349,21 +331,7 @@ class TrainWidget(QWidget):
         self.setup.begin_with(checkpoint)
         self.tabs.setCurrentIndex(SETUP)
 
-    # --- What goes wrong
-
-    def _on_error(self, error: Exception) -> None:
-        if isinstance(error, NapariRdlError):
-            self._say_problem(str(error))
-            return
-        logger.error("A task of the widget failed", exc_info=error)
-        self._say_problem(f"Something went wrong that should not ({type(error).__name__}: {error}).")
-
-    def _say_problem(self, sentence: str) -> None:
-        self.messages.show_message("error", sentence)
-        show_warning(sentence)
-        self.problem.emit(sentence)
-
-    # --- Look, size and the end
+    # --- Look
 
     def _take_theme(self, _event: object = None) -> None:
         theme = get_theme(self._viewer.theme)
@@ -373,33 +341,3 @@ class TrainWidget(QWidget):
         # Told apart from the text on either ground, and legible on both.
         colour = "#e0a03c" if theme.type == "dark" else "#a33b00"
         self.setStyleSheet(f"QLabel#problem {{ color: {colour}; }}")
-
-    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """Ask for a dock of ordinary width."""
-        return QSize(DOCK_WIDTH, self.setup.sizeHint().height())
-
-    def showEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
-        """Notice the window that will be closed one day."""
-        super().showEvent(event)
-        # Known only now that napari's style sheet applies: nothing is ever cut off at the right.
-        for scroll in self._pages:
-            bar = scroll.verticalScrollBar().sizeHint().width()
-            scroll.setMinimumWidth(scroll.widget().minimumSizeHint().width() + bar)
-        if self._viewer is not None:
-            self._window_watch.follow()
-
-    def _may_close(self) -> bool:
-        alive = self.run_list.alive()
-        if not alive:
-            return True
-        answer = ask_about_runs(self, [path.name for path in alive])
-        if answer == "stop":
-            for path in alive:
-                self._do(lambda path=path: run_process.ask_to_stop(path), "stop")
-        return answer != "cancel"
-
-    def event(self, event: QEvent) -> bool:
-        """Stop watching when the dock is closed for good: napari then takes the widget out of it."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.shut_down()
-        return super().event(event)

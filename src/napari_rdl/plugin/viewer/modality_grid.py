@@ -13,8 +13,9 @@ from weakref import WeakKeyDictionary
 from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import QTimer
 
-from napari_rdl.plugin.viewer.layers import LAYER_KEY, case_of, plugin_metadata
-from napari_rdl.plugin.viewer.prediction import keep_read_only, redraw
+from napari_rdl.plugin.viewer.label_layers import keep_read_only, redraw
+from napari_rdl.plugin.viewer.layer_list import order_back, reorder
+from napari_rdl.plugin.viewer.roles import LAYER_KEY, Role, case_of, plugin_metadata, role_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from napari_rdl.case import Case
 
-TWINNED_ROLES = ("prediction", "outline", "corrected", "compare")
 LINKED = ("visible", "opacity", "blending")
 
 
@@ -55,8 +55,7 @@ class ModalityGrid:
         for layer, visible in {**dict.fromkeys(self._hidden, True), **self._visible}.items():
             if layer in layers:
                 layer.visible = visible
-        before = [layer for layer in self._order if layer in layers]
-        _reorder(self._viewer, before + [layer for layer in layers if layer not in before])
+        order_back(self._viewer, self._order)
 
     def _arrange(self) -> None:
         self._rebuilding = True
@@ -77,7 +76,7 @@ class ModalityGrid:
                 cells.append(image)
                 cells += labels if number == 0 else [self._twin(layer, image) for layer in labels]
             rest = [layer for layer in self._viewer.layers if layer not in cells]
-            _reorder(self._viewer, cells + rest)
+            reorder(self._viewer, cells + rest)
             self._viewer.canvas.grid.stride = 1 + len(labels)
             self._viewer.canvas.grid.enabled = True
             self._viewer.layers.selection.active = active
@@ -98,14 +97,14 @@ class ModalityGrid:
             opacity=layer.opacity,
             blending=layer.blending,
             visible=layer.visible,
-            metadata={LAYER_KEY: {"role": "twin", "case": known.get("case")}},
+            metadata={LAYER_KEY: {"role": Role.TWIN, "case": known.get("case")}},
         )
         keep_read_only(twin)
         self._viewer.add_layer(twin)
         self._viewer.layers.link_layers([layer, twin], LINKED)
         layer.metadata[LAYER_KEY].setdefault("twins", []).append(twin)
         self._twins.append(twin)
-        if known.get("role") == "corrected":
+        if role_of(layer) is Role.CORRECTED:
             layer.events.paint.connect(_redraw_twins)
         return twin
 
@@ -113,7 +112,7 @@ class ModalityGrid:
         for layer in self._viewer.layers:
             if plugin_metadata(layer).get("twins"):
                 layer.metadata[LAYER_KEY]["twins"] = []
-                if plugin_metadata(layer).get("role") == "corrected":
+                if role_of(layer) is Role.CORRECTED:
                     layer.events.paint.disconnect(_redraw_twins)
         for twin in self._twins:
             self._viewer.layers.unlink_layers([twin, *self._linked_to(twin)], LINKED)
@@ -166,31 +165,20 @@ def modality_grid_shown(viewer: ViewerModel) -> bool:
 
 
 def _images(viewer: ViewerModel) -> list[Image]:
-    return [
-        layer
-        for layer in viewer.layers
-        if isinstance(layer, Image) and plugin_metadata(layer).get("role") == "image"
-    ]
+    return [layer for layer in viewer.layers if isinstance(layer, Image) and role_of(layer) is Role.IMAGE]
 
 
 def _labels(viewer: ViewerModel) -> list[Labels]:
     return [
         layer
         for layer in viewer.layers
-        if isinstance(layer, Labels) and plugin_metadata(layer).get("role") in TWINNED_ROLES
+        if isinstance(layer, Labels) and (role := role_of(layer)) is not None and role.has_twins
     ]
 
 
 def _source_shown(viewer: ViewerModel) -> Case | None:
     """Return the case to show: that of the topmost labels, else of the topmost image."""
     return case_of((_labels(viewer) or _images(viewer))[-1])
-
-
-def _reorder(viewer: ViewerModel, layers: list[Layer]) -> None:
-    for index, layer in enumerate(layers):
-        current = viewer.layers.index(layer)
-        if current != index:
-            viewer.layers.move(current, index)
 
 
 def _redraw_twins(event: Event) -> None:

@@ -10,7 +10,9 @@ from napari.utils.colormaps import DirectLabelColormap
 
 from napari_rdl import brats
 from napari_rdl.boxes import extent
-from napari_rdl.plugin.viewer.layers import LAYER_KEY, class_appearance, placement, plugin_metadata
+from napari_rdl.plugin.viewer.label_layers import class_appearance, keep_read_only, redraw
+from napari_rdl.plugin.viewer.placement import placement
+from napari_rdl.plugin.viewer.roles import Role, role_metadata
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -65,17 +67,6 @@ def region_outlines(classes: NDArray[np.uint8], axes: tuple[int, ...]) -> NDArra
     return outlines
 
 
-def redraw(layer: Labels, *, thumbnail: bool = False) -> None:
-    """Show what was written into `layer.data`, in the layer and in its twins of the modality grid.
-
-    The extent and the selection's highlight are left as they are, and so is the thumbnail unless asked
-    for: computing them costs more than drawing the slice.
-    """
-    layer.refresh(thumbnail=thumbnail, highlight=False, extent=False)
-    for twin in plugin_metadata(layer).get("twins", ()):
-        twin.refresh(thumbnail=False, highlight=False, extent=False)
-
-
 class PredictionLayer:
     """Shows one case's prediction in one read-only label layer.
 
@@ -94,7 +85,7 @@ class PredictionLayer:
         self._viewer = viewer
         self._outlines: Labels | None = None
         self._outlined = False
-        self._layer = self._add("prediction", "prediction", class_appearance())
+        self._layer = self._add(Role.PREDICTION, "prediction", class_appearance())
         viewer.dims.events.order.connect(self._on_plane_change)
         viewer.dims.events.ndisplay.connect(self._on_plane_change)
 
@@ -124,7 +115,7 @@ class PredictionLayer:
         """Show WT, TC and ET as outlines, or the classes as filled labels."""
         self._outlined = on
         if on and self._outlines is None:
-            self._outlines = self._add("outline", "outlines", _outline_appearance())
+            self._outlines = self._add(Role.OUTLINE, "outlines", _outline_appearance())
         self._return_to_viewer()
         self._update_outlines()
         self._layer.visible = not on
@@ -143,11 +134,11 @@ class PredictionLayer:
             if layer is not None and layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
 
-    def _add(self, role: str, title: str, appearance: dict[str, Any]) -> Labels:
+    def _add(self, role: Role, title: str, appearance: dict[str, Any]) -> Labels:
         layer = self._viewer.add_labels(
             np.zeros(self.case.grid.shape, np.uint8),
             name=f"{self.case.name} {title}",
-            metadata={LAYER_KEY: {"role": role, "case": self.case.name, "source": self.case}},
+            metadata=role_metadata(role, self.case),
             **appearance,
             **placement(self.case.grid),
         )
@@ -173,17 +164,6 @@ class PredictionLayer:
         axes = tuple(axis - offset for axis in displayed if axis >= offset)
         np.copyto(self._outlines.data, region_outlines(self._layer.data, axes))
         redraw(self._outlines)
-
-
-def keep_read_only(layer: Labels) -> None:
-    """Switch the painting tools of `layer` off, and off again should napari switch them on."""
-
-    def lock() -> None:
-        if layer.editable:
-            layer.editable = False
-
-    lock()
-    layer.events.editable.connect(lock)
 
 
 def _outline_appearance() -> dict[str, Any]:

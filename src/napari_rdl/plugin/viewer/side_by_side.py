@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Image, Labels, Layer
 
-from napari_rdl.plugin.compare.layers import selection_kept
-from napari_rdl.plugin.viewer.layers import LAYER_KEY, case_of, class_appearance, find_images, placement
-from napari_rdl.plugin.viewer.prediction import keep_read_only, redraw
+from napari_rdl.plugin.viewer.label_layers import class_appearance, keep_read_only, redraw
+from napari_rdl.plugin.viewer.layer_list import order_back, reorder, selection_kept
+from napari_rdl.plugin.viewer.patient_layers import find_images
+from napari_rdl.plugin.viewer.placement import placement
+from napari_rdl.plugin.viewer.roles import LAYER_KEY, Role, case_of, role_metadata
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 
     from napari_rdl.case import Case
 
-ROLE = "side"
 LINKED = ("contrast_limits", "gamma", "colormap", "opacity")
 
 
@@ -46,7 +47,7 @@ class SideBySide:
         cells: list[Layer] = [
             layer for layer in (image, self._sides["A"], self._twin, self._sides["B"]) if layer is not None
         ]
-        _reorder(viewer, cells + [layer for layer in self._order if layer not in cells])
+        reorder(viewer, cells + [layer for layer in self._order if layer not in cells])
         grid.stride = len(cells) // 2
         grid.shape = (1, 2)
         grid.enabled = True
@@ -73,15 +74,14 @@ class SideBySide:
         for layer in self._hidden:
             if layer in layers:
                 layer.visible = True
-        before = [layer for layer in self._order if layer in layers]
-        _reorder(self._viewer, before + [layer for layer in layers if layer not in before])
+        order_back(self._viewer, self._order)
         self._viewer.reset_view()
 
     def _labels(self, letter: str) -> Labels:
         layer = Labels(
             np.zeros(self._case.grid.shape, np.uint8),
             name=letter,
-            metadata={LAYER_KEY: {"role": ROLE, "case": self._case.name, "source": self._case}},
+            metadata=role_metadata(Role.SIDE, self._case),
             **class_appearance(),
             **placement(self._case.grid),
         )
@@ -110,12 +110,5 @@ def _twin_of(image: Image, case: Case) -> Image:
         gamma=image.gamma,
         opacity=image.opacity,
         blending=image.blending,
-        metadata={LAYER_KEY: {"role": ROLE, "case": case.name}},
+        metadata={LAYER_KEY: {"role": Role.TWIN, "case": case.name}},
     )
-
-
-def _reorder(viewer: Viewer, layers: list[Layer]) -> None:
-    for index, layer in enumerate(layers):
-        current = viewer.layers.index(layer)
-        if current != index:
-            viewer.layers.move(current, index)

@@ -16,7 +16,7 @@ from napari_rdl.plugin.segment.patient_source import (
     read_paths,
     shared_case_of,
 )
-from napari_rdl.plugin.viewer.layers import image_layer_data
+from napari_rdl.plugin.viewer.patient_layers import image_layer_data
 from tests.conftest import tiny_arrays
 
 

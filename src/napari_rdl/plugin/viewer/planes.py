@@ -13,8 +13,8 @@ import numpy as np
 from napari.components.overlays import TextOverlay
 
 from napari_rdl.plugin.settings import plugin_settings
-from napari_rdl.plugin.viewer.layers import plugin_metadata, scale_translate
-from napari_rdl.plugin.viewer.modality_grid import modality_grid_shown, show_modality_grid
+from napari_rdl.plugin.viewer.placement import scale_translate
+from napari_rdl.plugin.viewer.roles import plugin_metadata
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -22,18 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_rdl.case import Grid
-
-__all__ = [
-    "PLANES",
-    "current_plane",
-    "edge_letters",
-    "modality_grid_shown",
-    "show_modality_grid",
-    "show_new_patient",
-    "show_orientation_letters",
-    "show_plane",
-    "step_to_tumour",
-]
 
 PLANES: dict[str, tuple[int, int, int]] = {"axial": (2, 1, 0), "coronal": (1, 2, 0), "sagittal": (0, 2, 1)}
 """Plane -> world axes as (through the plane, up the picture, across it)."""

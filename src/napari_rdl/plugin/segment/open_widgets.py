@@ -1,4 +1,4 @@
-"""Which Segment tumour widget stands in which viewer, for widgets that work beside it."""
+"""**Segment tumour** as other widgets meet it: its name, which viewer has one, and opening one."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from weakref import ReferenceType, ref
 
 from psygnal import Signal
 
+from napari_rdl.plugin.settings import PLUGIN_NAME
+
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_rdl.plugin.segment.widget import SegmentWidget
 
+WIDGET_NAME = "Segment tumour"
 
-class Docked:
+
+class OpenWidgets:
     """Knows the open widgets and holds none of them.
 
     Signals
@@ -45,10 +49,18 @@ class Docked:
         return None
 
 
+open_segment_widgets = OpenWidgets()
+"""Those of this process."""
+
+
+def open_segment_widget(viewer: Viewer) -> SegmentWidget:
+    """Bring the viewer's Segment tumour to the front, beside the other docks; it is opened if need be."""
+    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN_NAME, WIDGET_NAME, tabify=True)
+    dock.show()
+    dock.raise_()
+    return widget
+
+
 def _identity(viewer: Any) -> int:
     # napari gives each plugin's widget a proxy of its own.
     return id(getattr(viewer, "__wrapped__", viewer))
-
-
-docked = Docked()
-"""Those of this process."""

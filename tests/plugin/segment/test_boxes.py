@@ -1,4 +1,4 @@
-"""The widget's parts on their own: no viewer, no model."""
+"""The boxes of Segment tumour on their own: no viewer, no model."""
 
 from __future__ import annotations
 
@@ -10,33 +10,12 @@ from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeySequence
 from qtpy.QtWidgets import QFileDialog
 
-from napari_rdl.plugin.parts.message_bar import MessageBar
-from napari_rdl.plugin.parts.model_card import card_name, card_summary
-from napari_rdl.plugin.parts.remembered import (
-    DEFAULT_KEYS,
-    Remembered,
-    load_remembered,
-    remembered_path,
-    save_remembered,
-)
 from napari_rdl.plugin.segment.drop_target import DropTarget
-from napari_rdl.plugin.segment.key_bindings import KeyEditor, why_not
+from napari_rdl.plugin.segment.key_bindings import DEFAULT_KEYS, KeyEditor, why_not
 from napari_rdl.plugin.segment.modality_switches import ModalitySwitches
 from napari_rdl.plugin.segment.run_box import RunBox
 from napari_rdl.plugin.segment.session import RunChoice
 from napari_rdl.plugin.segment.volumes_table import VolumesModel, VolumesTable, change
-
-
-@pytest.fixture
-def shown(qtbot):
-    """Hand a widget to pytest-qt, which closes it at the end."""
-
-    def show(widget):
-        qtbot.addWidget(widget)
-        return widget
-
-    return show
-
 
 # --- drop target
 
@@ -176,20 +155,6 @@ def test_editing_a_key(shown, qtbot):
     assert "already flips T1" in editor.message.messages[0][1]
 
 
-# --- messages
-
-
-def test_messages_replace_each_other_and_an_empty_bar_is_hidden(shown):
-    bar = shown(MessageBar())
-    assert bar.isHidden()
-    bar.show_messages([("warning", "one"), ("note", "two")])
-    bar.show_message("error", "three")
-    assert bar.messages == (("error", "three"),)
-    assert not bar.isHidden()
-    bar.clear()
-    assert bar.isHidden()
-
-
 # --- run box
 
 
@@ -236,64 +201,12 @@ def test_devices_are_listed_by_what_people_call_them(shown):
     assert box.choice.device == "cuda:1"
 
 
-# --- model card
-
-
-def test_the_card_is_told_in_sentences(tiny_checkpoint):
-    assert card_name(tiny_checkpoint) == "tiny"
-    assert card_summary(tiny_checkpoint).startswith(
-        "Trained on: nothing. Works at 2 × 2 × 2 mm. Research only."
-    )
-
-
-def test_what_is_no_checkpoint_is_said(tmp_path):
-    path = tmp_path / "w.safetensors"
-    assert "There is no checkpoint at" in card_summary(path)
-    path.write_bytes(b"\x00" * 64)
-    assert "cannot be read as a safetensors file" in card_summary(path)
-    assert card_name(path) == "w"
-
-
-# --- what is remembered
-
-
-def test_choices_survive_a_round_trip():
-    remembered = Remembered(model=Path("/m.safetensors"), device="cpu", plane="coronal", outlines=True)
-    save_remembered(remembered)
-    assert load_remembered() == remembered
-    assert [path.name for path in remembered_path().parent.iterdir()] == [remembered_path().name]
-
-
-def test_damaged_memory_gives_the_defaults(caplog):
-    assert load_remembered() == Remembered()
-    remembered_path().parent.mkdir(parents=True)
-    for content in (b"{", b'{"plane": "oblique"}', b'{"stranger": 1}'):
-        remembered_path().write_bytes(content)
-        assert load_remembered() == Remembered()
-    assert "starting afresh" in caplog.text
-
-
-def test_a_folder_that_cannot_be_written_costs_only_the_memory(tmp_path, caplog):
-    (tmp_path / "file").write_text("in the way")
-    save_remembered(Remembered(), tmp_path / "file" / "memory.json")
-    assert "cannot be remembered" in caplog.text
-
-
-# --- text and legend
-
-
-def test_a_path_breaks_instead_of_being_cut_off(shown):
-    from napari_rdl.plugin.parts.section import WrappedLabel
-
-    path = "/data/a_very_long_folder_name/of_a_patient/with_no_space_at_all/flair.nii.gz"
-    label = shown(WrappedLabel(path))
-    assert label.text() == path
-    assert label.heightForWidth(200) >= 2 * label.fontMetrics().height()
+# --- legend
 
 
 def test_the_legend_says_what_the_colours_mean_in_both_looks(shown):
     from napari_rdl.plugin.parts.section import WrappedLabel
-    from napari_rdl.plugin.viewer.view_box import ViewBox
+    from napari_rdl.plugin.segment.view_box import ViewBox
 
     box = shown(ViewBox())
     texts = [label.text() for label in box.findChildren(WrappedLabel)]
@@ -306,8 +219,8 @@ def test_the_legend_says_what_the_colours_mean_in_both_looks(shown):
 def test_the_legend_has_the_colours_of_the_outlines():
     from napari.layers import Labels
 
+    from napari_rdl.plugin.segment.view_box import _outline_legend
     from napari_rdl.plugin.viewer.prediction import _outline_appearance
-    from napari_rdl.plugin.viewer.view_box import _outline_legend
 
     layer = Labels(np.zeros((2, 2), np.uint8), colormap=_outline_appearance()["colormap"])
     for depth, (colour, _) in enumerate(_outline_legend(), start=1):

@@ -9,7 +9,7 @@ import pytest
 from qtpy.QtCore import QObject, QThread
 
 from napari_rdl.errors import Cancelled
-from napari_rdl.plugin.parts.tasks import TaskRunner
+from napari_rdl.plugin.parts.tasks import LatestTask, TaskRunner
 
 
 @pytest.fixture
@@ -170,3 +170,82 @@ def test_a_library_warning_is_logged_and_not_shown(runner, qtbot, caplog):
         ends.start(runner, task)
         qtbot.waitUntil(lambda: ends.all == 1)
     assert "of no interest" in caplog.text
+
+
+# --- the one asked for last
+
+
+@pytest.fixture
+def latest(qapp):
+    parent = QObject()
+    task = LatestTask(parent)
+    task.parent_kept = parent
+    yield task
+    task.shut_down()
+
+
+def test_of_many_asked_while_one_runs_only_the_last_is_made(latest, qtbot):
+    made, shown = [], []
+    latest.ask(until_cancelled, shown.append)
+
+    def making(name):
+        return lambda progress, cancelled: made.append(name) or name
+
+    for name in "abc":
+        latest.ask(making(name), shown.append)
+    qtbot.waitUntil(lambda: not latest.busy)
+    assert (made, shown) == (["c"], ["c"])
+
+
+def test_a_task_that_may_end_is_shown_before_the_next(latest, qtbot):
+    gate = threading.Event()
+    shown = []
+
+    def first(progress, cancelled):
+        gate.wait(10)
+        return "first"
+
+    latest.ask(first, shown.append)
+    latest.ask(lambda *_: "skipped", shown.append, let_end=True)
+    latest.ask(lambda *_: "last", shown.append, let_end=True)
+    gate.set()
+    qtbot.waitUntil(lambda: not latest.busy)
+    assert shown == ["first", "last"]
+
+
+def test_what_is_dropped_is_not_shown_and_not_followed(latest, qtbot):
+    shown = []
+    latest.ask(until_cancelled, shown.append)
+    latest.ask(lambda *_: "next", shown.append)
+    latest.drop()
+    qtbot.waitUntil(lambda: not latest.busy)
+    assert shown == []
+
+
+def test_only_the_failure_of_what_is_still_wanted_is_told(latest, qtbot):
+    failures, shown = [], []
+    latest.failed.connect(failures.append)
+
+    def fail_when_cancelled(progress, cancelled):
+        while not cancelled():
+            QThread.msleep(1)
+        raise ValueError("of no interest")
+
+    def fail(progress, cancelled):
+        raise ValueError("told")
+
+    latest.ask(fail_when_cancelled, shown.append)
+    latest.ask(fail, shown.append)
+    qtbot.waitUntil(lambda: not latest.busy)
+    assert ([str(error) for error in failures], shown) == (["told"], [])
+
+
+def test_the_next_may_be_asked_from_the_end_of_the_last(latest, qtbot):
+    shown = []
+
+    def again(result):
+        shown.append(result)
+        latest.ask(lambda *_: 2, shown.append)
+
+    latest.ask(lambda *_: 1, again)
+    qtbot.waitUntil(lambda: shown == [1, 2])

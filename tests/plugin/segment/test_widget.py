@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_rdl.brats import MODALITIES, SUBSETS
 from napari_rdl.errors import Cancelled
-from napari_rdl.plugin.viewer.layers import LAYER_KEY
+from napari_rdl.plugin.viewer.roles import LAYER_KEY
 
 
 def layer_state(viewer) -> list[tuple[str, int, bytes]]:
@@ -338,7 +338,7 @@ def test_what_nobody_expected_is_logged_and_said(opened, finish, caplog):
     opened.run()
     finish(opened)
     assert "ZeroDivisionError: a slip" in opened.messages.messages[0][1]
-    assert any(record.exc_info for record in caplog.records if "plugin.segment_widget" in record.name)
+    assert any(record.exc_info for record in caplog.records if record.name.startswith("napari_rdl.plugin"))
     assert opened.run_box.run_button.isEnabled()
 
 
@@ -524,7 +524,7 @@ def test_closing_the_window_asks_about_unsaved_corrections(encoded, make_napari_
 
 def test_the_tab_key_goes_from_top_to_bottom(widget):
     widget.show()
-    inside = widget._scroll.widget()
+    inside = widget._pages[0].widget()
     walked, current = [], widget.patient_box.open_button
     while True:
         if current.focusPolicy() & Qt.FocusPolicy.TabFocus and current.isVisibleTo(inside):

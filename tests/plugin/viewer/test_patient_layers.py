@@ -1,4 +1,4 @@
-"""A case as layers, and the layer that a human corrects."""
+"""A case as layers: where they lie, what they look like, and what a layer can be."""
 
 from __future__ import annotations
 
@@ -6,26 +6,19 @@ import nibabel as nib
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from napari.layers import Image, Labels
+from napari.layers import Image
 
 from napari_rdl.case import Grid, case_from_arrays, load_case
-from napari_rdl.errors import CaseError, OutputError
-from napari_rdl.plugin.viewer.layers import (
-    LAYER_KEY,
+from napari_rdl.plugin.viewer.label_layers import class_colormap
+from napari_rdl.plugin.viewer.patient_layers import (
     add_case,
-    case_of,
-    class_colormap,
-    correct_a_copy,
-    corrected_name,
     expert_layer_data,
     find_images,
     guess_modality,
     image_layer_data,
-    save_corrected,
-    scale_translate,
-    world_affine,
 )
-from napari_rdl.plugin.viewer.prediction import PredictionLayer
+from napari_rdl.plugin.viewer.placement import scale_translate, world_affine
+from napari_rdl.plugin.viewer.roles import LAYER_KEY, case_of
 
 
 @pytest.fixture(scope="module")
@@ -139,44 +132,3 @@ def test_world_affine_is_in_millimetres(unit, factor):
     expected = np.diag([1.0, 2, 3, 1 / factor])
     expected[:3, 3] = (4, 5, 6)
     np.testing.assert_allclose(world_affine(layer), np.vstack([expected[:3] * factor, [0, 0, 0, 1]]))
-
-
-def test_a_corrected_copy_is_editable_and_its_own(case):
-    viewer = ViewerModel()
-    prediction = PredictionLayer(viewer, case)
-    classes = case.truth()
-    prediction.show(classes)
-    copy = correct_a_copy(viewer, prediction.layer)
-    assert copy.editable
-    assert viewer.layers.selection.active is copy
-    copy.data[0, 0, 0] = 3
-    assert prediction.layer.data[0, 0, 0] == 0
-    prediction.show(np.zeros_like(classes))
-    assert np.count_nonzero(copy.data) == np.count_nonzero(classes) + 1
-
-
-def test_a_corrected_copy_is_saved_on_the_native_grid(case, brats_folder, tmp_path):
-    viewer = ViewerModel()
-    prediction = PredictionLayer(viewer, case)
-    prediction.show(case.truth())
-    copy = correct_a_copy(viewer, prediction.layer)
-    assert corrected_name(copy) == "BraTS2021_90001_seg_corrected.nii.gz"
-    saved = nib.load(save_corrected(copy, tmp_path / corrected_name(copy)))
-    truth = nib.load(brats_folder / "BraTS2021_90001_seg.nii.gz")
-    np.testing.assert_array_equal(saved.affine, truth.affine)
-    np.testing.assert_array_equal(np.asarray(saved.dataobj), np.asarray(truth.dataobj))
-    assert saved.get_data_dtype() == np.uint8
-
-
-def test_a_label_that_is_no_class_is_refused_and_nothing_written(case, tmp_path):
-    viewer = ViewerModel()
-    copy = correct_a_copy(viewer, PredictionLayer(viewer, case).layer)
-    copy.data[1, 1, 1] = 7
-    with pytest.raises(OutputError, match="the label 7, which is no class"):
-        save_corrected(copy, tmp_path / "a.nii.gz")
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_layer_of_nobody_cannot_be_saved_as_corrected(tmp_path):
-    with pytest.raises(CaseError, match="does not come from a patient"):
-        save_corrected(Labels(np.zeros((2, 2, 2), np.uint8)), tmp_path / "a.nii.gz")

@@ -1,4 +1,4 @@
-"""Planes, letters and the grid: what a radiologist must find where it belongs."""
+"""Planes and letters: what a radiologist must find where it belongs."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_rdl.case import case_from_arrays, load_case
-from napari_rdl.plugin.viewer.layers import add_case, correct_a_copy, plugin_metadata
-from napari_rdl.plugin.viewer.prediction import PredictionLayer
-from napari_rdl.plugin.viewer.views import (
+from napari_rdl.plugin.viewer.patient_layers import add_case
+from napari_rdl.plugin.viewer.planes import (
     PLANES,
     current_plane,
     edge_letters,
-    modality_grid_shown,
-    show_modality_grid,
     show_new_patient,
     show_orientation_letters,
     show_plane,
@@ -134,118 +131,6 @@ def test_a_viewer_with_layers_is_left_as_it_is(case):
     show_new_patient(viewer)
     add_case(viewer, case)
     assert viewer.dims.order == order
-
-
-def cells(viewer) -> list[list[str]]:
-    """Return the names of the visible layers of each cell of the grid."""
-    grid = viewer.canvas.grid
-    return [
-        [viewer.layers[index].name for index in indices if viewer.layers[index].visible]
-        for _, indices in grid.iter_viewboxes(viewer.layers)
-    ]
-
-
-def test_the_grid_has_one_cell_per_modality_with_the_prediction_on_each(viewer, case):
-    prediction = PredictionLayer(viewer, case)
-    show_modality_grid(viewer, True)
-    found = cells(viewer)
-    assert [names[0].split()[-1] for names in found] == ["T1", "T1c", "T2", "FLAIR"]
-    assert all(len(names) == 2 and "prediction" in names[1] for names in found)
-    twins = plugin_metadata(prediction.layer)["twins"]
-    assert all(twin.data is prediction.layer.data and not twin.editable for twin in twins)
-
-
-def test_a_new_prediction_is_drawn_on_every_modality(viewer, case):
-    prediction = PredictionLayer(viewer, case)
-    show_modality_grid(viewer, True)
-    drawn = []
-    for twin in plugin_metadata(prediction.layer)["twins"]:
-        twin.events.set_data.connect(lambda event: drawn.append(event.source))
-    prediction.show(case.truth())
-    assert drawn == plugin_metadata(prediction.layer)["twins"]
-
-
-def test_leaving_the_grid_restores_layers_order_and_visibility(viewer, case):
-    PredictionLayer(viewer, case)
-    before = [(layer, layer.visible) for layer in viewer.layers]
-    show_modality_grid(viewer, True)
-    assert modality_grid_shown(viewer)
-    show_modality_grid(viewer, False)
-    assert [(layer, layer.visible) for layer in viewer.layers] == before
-    assert not viewer.canvas.grid.enabled
-    assert not modality_grid_shown(viewer)
-
-
-def test_hiding_the_prediction_hides_it_on_every_modality(viewer, case):
-    prediction = PredictionLayer(viewer, case)
-    show_modality_grid(viewer, True)
-    prediction.layer.visible = False
-    assert all(len(names) == 1 for names in cells(viewer))
-
-
-def test_a_layer_that_comes_later_joins_the_cells(viewer, case, qtbot):
-    prediction = PredictionLayer(viewer, case)
-    show_modality_grid(viewer, True)
-    prediction.set_outlines(True)
-    qtbot.waitUntil(lambda: viewer.canvas.grid.stride == 3)
-    assert [names[-1].split(" on ")[0] for names in cells(viewer)] == ["BraTS2021_90001 outlines"] * 4
-    correct_a_copy(viewer, prediction.layer)
-    qtbot.waitUntil(lambda: viewer.canvas.grid.stride == 4)
-    assert all("corrected" in names[-1] for names in cells(viewer))
-
-
-def test_strokes_on_the_corrected_layer_are_drawn_on_every_modality(viewer, case):
-    layer = correct_a_copy(viewer, PredictionLayer(viewer, case).layer)
-    show_modality_grid(viewer, True)
-    drawn = []
-    for twin in plugin_metadata(layer)["twins"]:
-        twin.events.set_data.connect(lambda event: drawn.append(event.source))
-    layer.paint((12, 12, 12), 3)
-    assert len(drawn) == 3
-
-
-def test_napari_own_grid_button_ends_the_grid(viewer, case, qtbot):
-    PredictionLayer(viewer, case)
-    show_modality_grid(viewer, True)
-    viewer.canvas.grid.enabled = False
-    qtbot.waitUntil(lambda: not modality_grid_shown(viewer))
-    assert len(viewer.layers) == 5
-
-
-def test_another_patient_is_hidden_while_the_grid_is_on(viewer, case):
-    other = case_from_arrays({"T2": np.arange(64.0).reshape(4, 4, 4)}, np.eye(4), name="other")
-    image = add_case(viewer, other)["T2"]
-    labels = PredictionLayer(viewer, other).layer
-    PredictionLayer(viewer, case)
-    show_modality_grid(viewer, True)
-    assert not image.visible
-    assert not labels.visible
-    assert [len(names) for names in cells(viewer)] == [2, 2, 2, 2]
-    show_modality_grid(viewer, False)
-    assert image.visible
-    assert labels.visible
-
-
-def test_the_grid_ends_with_its_last_image(viewer, case, qtbot):
-    show_modality_grid(viewer, True)
-    viewer.layers.clear()
-    qtbot.waitUntil(lambda: not modality_grid_shown(viewer))
-
-
-def test_one_modality_makes_one_cell():
-    viewer = ViewerModel()
-    case = case_from_arrays({"T2": np.arange(64.0).reshape(4, 4, 4)}, np.eye(4), name="one")
-    add_case(viewer, case)
-    PredictionLayer(viewer, case)
-    show_modality_grid(viewer, True)
-    assert cells(viewer) == [["one T2", "one prediction"]]
-
-
-def test_no_patient_no_grid():
-    viewer = ViewerModel()
-    viewer.add_image(np.zeros((4, 4, 4)))
-    show_modality_grid(viewer, True)
-    assert not viewer.canvas.grid.enabled
 
 
 @pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])

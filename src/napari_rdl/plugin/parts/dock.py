@@ -1,0 +1,196 @@
+"""What every dock widget of this plugin is made of: pages that scroll, a bar of messages, an end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_warning
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
+from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
+
+from napari_rdl.errors import NapariRdlError
+from napari_rdl.plugin.parts.message_bar import MessageBar
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+logger = logging.getLogger(__name__)
+
+DOCK_WIDTH = 310
+MARGIN, GAP = 6, 14
+"""Pixels round a page, and between its sections."""
+
+
+class DockWidget(QWidget):
+    """A widget in napari's window: says what goes wrong, and stops when its dock or the window closes.
+
+    A subclass lays itself out with `fill` and `page`, says in `may_close` whether napari's window may close,
+    and ends in `stop` what is its own.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+
+    Signals
+    -------
+    problem : str
+        What went wrong, in a sentence.
+    """
+
+    problem = Signal(str)
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__()
+        # napari's proxy checks who asks for what; None once the widget has ended.
+        self._viewer: Any = napari_viewer
+        self._pages: list[QScrollArea] = []
+        self._window_watch = WindowWatch(self, self.may_close, self.shut_down)
+        self.messages = MessageBar()
+
+    # --- Laying out
+
+    def page(self, parts: Iterable[QWidget]) -> QScrollArea:
+        """Return these parts below each other, in a page that scrolls."""
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
+        column.setSpacing(GAP)
+        for part in parts:
+            column.addWidget(part)
+        column.addStretch(1)
+        return self.scrolled(content)
+
+    def scrolled(self, content: QWidget) -> QScrollArea:
+        """Return `content` in a page that scrolls up and down, and is as wide as `content` needs."""
+        scroll = QScrollArea()
+        scroll.setWidget(content)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._pages.append(scroll)
+        return scroll
+
+    def fill(self, page: QWidget) -> None:
+        """Take `page` below the messages."""
+        self.messages.setContentsMargins(MARGIN, MARGIN, MARGIN, 0)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(MARGIN)
+        outer.addWidget(self.messages)
+        outer.addWidget(page, 1)
+
+    # --- What goes wrong
+
+    def say_error(self, error: Exception) -> None:
+        """Say what went wrong: a user's error in its sentence, one of ours with its name and in the log."""
+        if isinstance(error, NapariRdlError):
+            sentence = str(error)
+            logger.info("Refused: %s", sentence)
+        else:
+            sentence = (
+                f"Something went wrong that should not ({type(error).__name__}: {error}). The log says more."
+            )
+            logger.error("A task of the widget failed", exc_info=error)
+        self.say_problem(sentence)
+
+    def say_problem(self, sentence: str) -> None:
+        """Say a sentence in the widget and in napari's notifications."""
+        self.messages.show_message("error", sentence)
+        show_warning(sentence)
+        self.problem.emit(sentence)
+
+    # --- Size and the end
+
+    def may_close(self) -> bool:
+        """Return whether napari's window may close; asks the user where something would be lost."""
+        return True
+
+    def stop(self) -> None:
+        """End what is the widget's own; called once."""
+
+    def shut_down(self) -> None:
+        """Stop all work and give the viewer back; the widget is of no use then."""
+        if self._viewer is None:
+            return
+        self.stop()
+        self._window_watch.release()
+        self._viewer = None
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Ask for a dock of ordinary width."""
+        heights = [page.widget().sizeHint().height() for page in self._pages]
+        return QSize(DOCK_WIDTH, max(heights, default=0))
+
+    def showEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
+        """Notice the window that will be closed one day."""
+        super().showEvent(event)
+        # Known only now that napari's style sheet applies: nothing is ever cut off at the right.
+        for page in self._pages:
+            bar = page.verticalScrollBar().sizeHint().width()
+            page.setMinimumWidth(page.widget().minimumSizeHint().width() + bar)
+        if self._viewer is not None:
+            self._window_watch.follow()
+
+    def event(self, event: QEvent) -> bool:
+        """Stop when the dock is closed for good: napari then takes the widget out of it."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.shut_down()
+        return super().event(event)
+
+
+class WindowWatch(QObject):
+    """Asks before the window of a widget closes, and says when it does.
+
+    Parameters
+    ----------
+    widget : QWidget
+        Its window is watched from the first call of `follow` on, wherever the widget is docked.
+    may_close : callable
+        Returns whether the window may close.
+    closing : callable
+        Called when it closes.
+    """
+
+    def __init__(self, widget: QWidget, may_close: Callable[[], bool], closing: Callable[[], None]) -> None:
+        super().__init__(widget)
+        self._widget = widget
+        self._may_close = may_close
+        self._closing = closing
+        self._window: QWidget | None = None
+
+    def follow(self) -> None:
+        """Watch the main window that the widget is in now; a floating dock belongs to one too."""
+        window: QWidget | None = self._widget.window()
+        while window is not None and not isinstance(window, QMainWindow):
+            above = window.parentWidget()
+            window = above.window() if above is not None else None
+        if window is not None and window is not self._window:
+            self.release()
+            window.installEventFilter(self)
+            self._window = window
+
+    def release(self) -> None:
+        """Watch nothing."""
+        if self._window is not None:
+            self._window.removeEventFilter(self)
+            self._window = None
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Stop a close that may not be, and tell of one that may."""
+        if event.type() == QEvent.Type.Close and watched is self._window:
+            # `viewer.close()` takes the window apart before it closes it: too late to stay open.
+            if not _being_taken_apart(self._window) and not self._may_close():
+                event.ignore()
+                return True
+            self._closing()
+        return False
+
+
+def _being_taken_apart(window: QWidget) -> bool:
+    centre = window.centralWidget() if isinstance(window, QMainWindow) else None
+    return centre is None or all(
+        part.isHidden()
+        for part in centre.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly)
+    )

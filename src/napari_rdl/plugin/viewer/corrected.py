@@ -1,0 +1,129 @@
+"""The one layer that a human corrects: a copy of the prediction, whether it was saved since, and where to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_rdl import brats
+from napari_rdl.errors import CaseError, OutputError
+from napari_rdl.plugin.viewer.label_layers import class_appearance
+from napari_rdl.plugin.viewer.placement import placement
+from napari_rdl.plugin.viewer.roles import Role, case_of, plugin_metadata, role_metadata
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+    from napari.viewer import Viewer
+    from numpy.typing import NDArray
+
+    from napari_rdl.plugin.viewer.prediction import PredictionLayer
+
+
+class CorrectedLayer:
+    """Holds the corrected layer of the patient that is open.
+
+    It is held even if a user deletes the layer from napari's list, so that it can still be saved.
+    """
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+        self._saved: np.ndarray | None = None
+        self.layer: Labels | None = None
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether something was edited since the copy was made or last saved."""
+        # Compared rather than listened for: napari tells of strokes, but not of undoing them.
+        return self.layer is not None and not np.array_equal(self.layer.data, self._saved)
+
+    @property
+    def default_name(self) -> str:
+        """The file name under which it is saved by default."""
+        return corrected_name(self.layer) if self.layer is not None else ""
+
+    def start(self, prediction: PredictionLayer) -> Labels:
+        """Make a new copy of the prediction shown; an earlier copy leaves the viewer."""
+        self.let_go()
+        self.layer = correct_a_copy(self._viewer, prediction.layer)
+        self._saved = np.array(self.layer.data)
+        return self.layer
+
+    def save(self, path: Path) -> Path:
+        """Write the layer to its patient's native grid.
+
+        Raises
+        ------
+        OutputError
+            If it holds values that are no class, or cannot be written.
+        """
+        if self.layer is None:
+            raise RuntimeError("There is no corrected layer.")
+        written = save_corrected(self.layer, path)
+        self._saved = np.array(self.layer.data)
+        return written
+
+    def let_go(self) -> None:
+        """Take the layer out of the viewer and forget it; the caller asks first."""
+        if self.layer is not None and self.layer in self._viewer.layers:
+            self._viewer.layers.remove(self.layer)
+        self.layer = None
+        self._saved = None
+
+
+def correct_a_copy(viewer: Viewer, prediction: Labels) -> Labels:
+    """Add an editable copy of the prediction shown; no switch and no run ever writes to it."""
+    known = plugin_metadata(prediction)
+    layer = viewer.add_labels(
+        np.array(prediction.data),
+        name=f"{known['case']} corrected",
+        metadata=role_metadata(Role.CORRECTED, known["source"]),
+        **class_appearance(),
+        **placement(known["source"].grid),
+    )
+    viewer.layers.selection.active = layer
+    return layer
+
+
+def corrected_name(layer: Labels) -> str:
+    """Return the file name that a corrected layer is saved under by default."""
+    return f"{plugin_metadata(layer).get('case', layer.name)}_seg_corrected.nii.gz"
+
+
+def save_corrected(layer: Labels, path: str | Path) -> Path:
+    """Write a layer of class indices to its case's native grid, in the case's label convention.
+
+    An existing file is replaced: the caller asks first.
+
+    Raises
+    ------
+    OutputError
+        If the layer holds values that are no class, or the file cannot be written.
+    CaseError
+        If the layer does not come from a case.
+    """
+    from napari_rdl.case import save_labels
+
+    case = case_of(layer)
+    if case is None:
+        raise CaseError(f"The layer '{layer.name}' does not come from a patient: save it with napari's Save.")
+    return save_labels(checked_classes(layer.data, layer.name), case, Path(path))
+
+
+def checked_classes(data: NDArray[np.generic], name: str) -> NDArray[np.uint8]:
+    """Return `data` as uint8 class indices.
+
+    Raises
+    ------
+    OutputError
+        If it holds a value that is no class.
+    """
+    data = np.asarray(data)
+    strangers = [int(value) for value in np.unique(data) if not 0 <= value < len(brats.CLASSES)]
+    if strangers:
+        raise OutputError(
+            f"The layer '{name}' holds the label {', '.join(map(str, strangers[:5]))}, which is no class: "
+            "use 1 (NCR), 2 (ED), 3 (ET) and 0 for background."
+        )
+    return data.astype(np.uint8, copy=False)

@@ -1,0 +1,34 @@
+"""napari's list of layers, changed without a user noticing: the selection kept, the order set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Layer
+
+
+@contextmanager
+def selection_kept(viewer: ViewerModel) -> Iterator[None]:
+    """Leave selected what the user selected, though layers are added."""
+    active = viewer.layers.selection.active
+    yield
+    if active is not None and active in viewer.layers:
+        viewer.layers.selection.active = active
+
+
+def reorder(viewer: ViewerModel, layers: Sequence[Layer]) -> None:
+    """Put these layers first, in this order, bottom first."""
+    for index, layer in enumerate(layers):
+        current = viewer.layers.index(layer)
+        if current != index:
+            viewer.layers.move(current, index)
+
+
+def order_back(viewer: ViewerModel, before: Sequence[Layer]) -> None:
+    """Put the layers back as they stood `before`; what was added meanwhile stays on top."""
+    left = [layer for layer in before if layer in viewer.layers]
+    reorder(viewer, left + [layer for layer in viewer.layers if layer not in left])

@@ -1,0 +1,115 @@
+"""A patient as napari layers: its images, and the expert's mask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Layer
+
+from napari_rdl.plugin.viewer.label_layers import class_appearance
+from napari_rdl.plugin.viewer.placement import placement
+from napari_rdl.plugin.viewer.roles import LAYER_KEY, Role, plugin_metadata, role_metadata
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+    from numpy.typing import NDArray
+
+    from napari_rdl.case import Case
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+
+def image_layer_data(case: Case) -> list[LayerData]:
+    """Return one image layer per modality of `case`, in the fixed order.
+
+    Contrast limits are the 0.5th and 99.5th percentile of the brain, so that neither background
+    nor a few bright vessels decide what is seen. Only the top one is visible: the others lie hidden
+    beneath it, and drawing them would slow every slice.
+    """
+    top = case.modalities[-1]
+    return [
+        (
+            image,
+            {
+                "name": f"{case.name} {modality}",
+                "colormap": "gray",
+                "blending": "translucent_no_depth",
+                "visible": modality == top,
+                "contrast_limits": contrast_limits(image),
+                "metadata": role_metadata(Role.IMAGE, case, modality=modality),
+                **placement(case.grid),
+            },
+            "image",
+        )
+        for modality, image in case.images.items()
+    ]
+
+
+def expert_layer_data(case: Case) -> list[LayerData]:
+    """Return the expert's mask of `case` as a hidden label layer, or nothing where there is none.
+
+    Raises
+    ------
+    CaseError
+        If there is a mask that cannot be used.
+    """
+    classes = case.truth()
+    if classes is None:
+        return []
+    return [
+        (
+            classes,
+            {
+                "name": f"{case.name} expert mask",
+                "visible": False,
+                "metadata": role_metadata(Role.EXPERT, case),
+                **class_appearance(),
+                **placement(case.grid),
+            },
+            "labels",
+        )
+    ]
+
+
+def add_case(viewer: Viewer, case: Case) -> dict[str, Image]:
+    """Add the images of `case` to `viewer` and return them by modality. Main thread only."""
+    layers = {}
+    for image, settings, _ in image_layer_data(case):
+        modality = settings["metadata"][LAYER_KEY]["modality"]
+        layers[modality] = viewer.add_image(image, **settings)
+    return layers
+
+
+def find_images(viewer: Viewer) -> list[Image]:
+    """Return the layers that can be a modality: three-dimensional grey images, bottom first."""
+    return [
+        layer
+        for layer in viewer.layers
+        if isinstance(layer, Image) and layer.ndim == 3 and not layer.rgb and not layer.multiscale
+    ]
+
+
+def guess_modality(layer: Layer) -> str | None:
+    """Return the modality that a layer's metadata, name or file spells, or None."""
+    from napari_rdl.case.naming import modality_of_name
+    from napari_rdl.case.nifti import stem_of
+
+    known = plugin_metadata(layer).get("modality")
+    if known:
+        return known
+    path = layer.source.path
+    return modality_of_name(layer.name) or (modality_of_name(stem_of(Path(path))) if path else None)
+
+
+def contrast_limits(image: NDArray[np.float32]) -> tuple[float, float]:
+    """Return the 0.5th and 99.5th percentile of an image's brain."""
+    from napari_rdl.case import brain_mask
+
+    brain = image[brain_mask(image)]
+    if brain.size == 0:
+        brain = image.ravel()
+    # A hundred thousand voxels fix a percentile well enough; a million cost a visible moment.
+    low, high = np.percentile(brain[:: max(1, brain.size // 100_000)], (0.5, 99.5))
+    return (float(low), float(high)) if high > low else (float(low), float(low) + 1.0)
