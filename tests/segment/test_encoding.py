@@ -101,8 +101,8 @@ def test_injected_memory_faults_step_down_and_end_in_a_result(case, tiny_model, 
     _fail_with(monkeypatch, [error])
     settings = SegmentSettings(device="cpu", tile=64)
     result = encode(case, tiny_model, settings=settings)
-    assert len(result.steps) == 1
-    assert "tiles of 64 voxels on cpu; going on with tiles of 32 voxels on cpu" in result.steps[0]
+    assert len(result.computation.steps) == 1
+    assert "tiles of 64 voxels on cpu; going on with tiles of 32 voxels on cpu" in result.computation.steps[0]
     monkeypatch.undo()
     expected = encode(case, tiny_model, settings=SegmentSettings(device="cpu", tile=32))
     assert np.array_equal(result.labels(), expected.labels())
@@ -138,8 +138,10 @@ def test_the_ladder_of_a_gpu_keeps_results_in_main_memory_before_it_gives_up_the
 def test_reduced_precision_is_close_to_full(case, tiny_model):
     full = encode(case, tiny_model, settings=CPU)
     reduced = encode(case, tiny_model, settings=CPU.model_copy(update={"precision": "bf16"}))
-    assert reduced.precision == "bf16"
-    assert np.abs(full.probabilities() - reduced.probabilities()).mean() < 0.02
+    assert (full.computation.precision, reduced.computation.precision) == ("float32", "bf16")
+    apart = np.abs(full.probabilities() - reduced.probabilities())
+    # Bits are lost, so the setting was heard; not many, so it may be used.
+    assert 1e-5 < apart.mean() < 0.02
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from napari_rdl.boxes import bounding_box
 from napari_rdl.brats import MODALITIES, REGIONS, SUBSETS, subset_name
 from napari_rdl.case import load_case
 from napari_rdl.metrics import region_dice, region_scores
-from napari_rdl.segment import SegmentSettings, encode
+from napari_rdl.segment import SegmentSettings, encode, prepared_labels
 from napari_rdl.training.config import DataConfig
 from napari_rdl.training.data.cache import PatientCache
 from napari_rdl.training.patients import folder_patients
-from napari_rdl.training.step.validate import mean_scores, overall, subset_predictions, validate
+from napari_rdl.training.step.validate import mean_scores, overall, validate
 
 
 @given(st.integers(0, 50), st.integers(1, 4), st.integers(1, 4))
@@ -48,7 +48,7 @@ def test_predictions_are_those_of_inference(cached, patients_folder, tiny_model)
     patient = cached[0]
     images = torch.from_numpy(patient.images())
     found = dict(
-        subset_predictions(
+        prepared_labels(
             tiny_model.network, images, patient.present, tile=32, overlap=0.25, precision="float32"
         )
     )

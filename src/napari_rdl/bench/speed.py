@@ -109,8 +109,8 @@ def measure(
         size=size,
         shape=case.grid.shape,
         model=model.name,
-        device=representations.device,
-        precision=representations.precision,
+        device=representations.computation.device,
+        precision=representations.computation.precision,
         threads=torch.get_num_threads(),
         processor=platform.processor() or platform.machine(),
         versions={name: version(name) for name in ("napari-rdl", "torch", "numpy")}

@@ -57,7 +57,8 @@ def load_case(
         Read only these.
     resample : bool
         Bring modalities on different grids onto one: the finest, in doubt the first of
-        T1c, T1, FLAIR, T2. Without it, different grids are refused.
+        T1c, T1, FLAIR, T2. Without it, different grids are refused. A model still sees each modality
+        on its own grid (`Case.own`); the common one is where images and results are shown.
 
     Raises
     ------
@@ -78,6 +79,7 @@ def load_case(
         natives[modality] = Native.from_header(image.shape, affine, header)
         arrays[modality] = natives[modality].from_native(image)
         notes += mended
+    read = dict(arrays)
     reference, moved = _one_grid(arrays, natives, found.images, resample)
     if moved:
         notes.append(f"{', '.join(moved)} resampled onto the grid of {reference}.")
@@ -94,6 +96,7 @@ def load_case(
         notes=tuple(notes),
         resampled=bool(moved),
         convention_known=found.convention is not None,
+        originals={modality: (read[modality], natives[modality].grid) for modality in moved},
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +41,10 @@ class Case:
     convention_known : bool
         Whether names or user said the convention; where not, results are written in the default
         one and the expert's mask is not read.
+    originals : Mapping[str, tuple of ndarray and Grid]
+        Modality -> its image as it was read and the grid that it was read on, for those that were
+        brought onto another one's. A model sees these, so that what it says of a modality does not
+        depend on the grid of another.
     """
 
     name: str
@@ -53,11 +57,16 @@ class Case:
     notes: tuple[str, ...]
     resampled: bool
     convention_known: bool = True
+    originals: Mapping[str, tuple[NDArray[np.float32], Grid]] = field(default_factory=dict)
 
     @property
     def modalities(self) -> tuple[str, ...]:
         """The modalities that this patient has, in the fixed order."""
         return tuple(self.images)
+
+    def own(self, modality: str) -> tuple[NDArray[np.float32], Grid]:
+        """Return a modality's image on the grid that it was read on, RAS+, and that grid."""
+        return self.originals.get(modality, (self.images[modality], self.grid))
 
     def truth(self) -> NDArray[np.uint8] | None:
         """Read the expert's mask as class indices on the case's grid.

@@ -76,7 +76,7 @@ class Run:
         representations = encode(
             case, self.model, modalities=self.modalities, settings=self.settings, progress=progress
         )
-        for step in representations.steps:
+        for step in representations.computation.steps:
             say(f"warning: {case.name}: {step}")
         clock = self._lap("encode", clock)
         combined = representations.combine_all() if self.all_subsets else iter([representations.combine()])

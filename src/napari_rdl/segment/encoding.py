@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Mapping
+from functools import partial
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_rdl.boxes import Box, bounding_box
-from napari_rdl.brats import order_modalities
+from napari_rdl.brats import order_modalities, subset_name
 from napari_rdl.callbacks import IsCancelled, Progress, ignore_progress, never_cancelled
-from napari_rdl.case import Case, brain_mask, normalize
-from napari_rdl.errors import Cancelled, CaseError, CheckpointError, DeviceError
-from napari_rdl.models import Model
-from napari_rdl.segment.devices import resolve_device, resolve_precision
-from napari_rdl.segment.ladder import Rung, free_memory, is_out_of_memory, rungs
-from napari_rdl.segment.representations import ModalityRepresentation, Representations
+from napari_rdl.case import Case
+from napari_rdl.errors import CaseError, CheckpointError
+from napari_rdl.models import JointNetwork, Model, SeparableNetwork
+from napari_rdl.segment.answers import Answers, Subset, stop_if
+from napari_rdl.segment.attempts import Attempts
+from napari_rdl.segment.linear import LinearSums, LinearTerm
+from napari_rdl.segment.passes import JointPasses
+from napari_rdl.segment.readout import Readout, SparseTerm
+from napari_rdl.segment.representations import Representations
+from napari_rdl.segment.scan import Scan
 from napari_rdl.segment.settings import SegmentSettings
-from napari_rdl.segment.tiles import encode_tiles, tile_count, tile_shape
-from napari_rdl.segment.working_grid import WorkingGrid
+from napari_rdl.segment.terms import on_case, outline_of, placed_linear_term, placed_sparse_term
+from napari_rdl.segment.tiles import encode_tiles, joint_tiles
 
-logger = logging.getLogger(__name__)
+DEFAULT_BUDGET = 2**30
+"""What the logits of a joint model's subsets may hold, in bytes."""
 
 
 def encode(
@@ -33,13 +34,15 @@ def encode(
     *,
     modalities: Iterable[str] | None = None,
     settings: SegmentSettings | None = None,
+    budget_bytes: int = DEFAULT_BUDGET,
     progress: Progress | None = None,
     cancelled: IsCancelled | None = None,
 ) -> Representations:
-    """Pass each modality of a case through the shared backbone, alone.
+    """Pass each modality of a case through the network, alone.
 
-    A modality's representation depends on that modality only: its own brain mask, normalisation,
-    tiles and call. On the CPU it is the same bit for bit whichever others are present.
+    A modality's representation depends on that modality only: its own grid, brain mask, normalisation
+    and tiles. On the CPU it is the same bit for bit whichever others are present. A joint model cannot
+    do this: its passes, one for each subset, are made when a subset is asked for.
 
     Parameters
     ----------
@@ -51,6 +54,8 @@ def encode(
         Which to encode; all that the case has and the model knows if left out.
     settings : SegmentSettings, optional
         Device, precision, tiles.
+    budget_bytes : int
+        What the kept logits of a joint model's subsets may hold.
     progress, cancelled : callable, optional
         Called after every tile.
 
@@ -75,35 +80,77 @@ def encode(
     cancelled = cancelled or never_cancelled
     started = time.perf_counter()
     names = _choose(case, model, modalities)
-    device = resolve_device(settings.device)
-    precision = resolve_precision(settings.precision, device)
+    attempts = Attempts(model, settings)
+    network = model.network
+    scans = {}
+    for name in names:
+        stop_if(cancelled)
+        scans[name] = Scan.of(case, name, model.card.spacing, getattr(network, "patch", 1))
+    if isinstance(network, JointNetwork):
+        answers: Answers = _joint(attempts, network, case, scans, budget_bytes)
+    else:
+        answers = _separable(attempts, network, case, scans, progress, cancelled)
+    attempts.finish()
+    return Representations(answers, partial(attempts.computation, case), time.perf_counter() - started)
 
-    brains = {}
-    for name in names:
-        if cancelled():
-            raise Cancelled
-        brains[name] = _brain(case, name)
-    grids = {
-        name: WorkingGrid.covering(box, case.grid.spacing, model.card.spacing)
-        for name, (box, _) in brains.items()
-    }
-    run = _Run(model, settings.overlap, precision, list(rungs(device, settings.tile or model.card.tile)))
-    run.plan(grids, progress, cancelled)
-    encoded = {}
-    for name in names:
-        box, mask = brains[name]
-        encoded[name] = run.encode(name, case.images[name], mask, box, grids[name])
-    run.finish()
-    return Representations(
-        case=case,
-        model=model,
-        encoded=encoded,
-        settings=settings,
-        device=str(run.rung.device),
-        precision=run.precision,
-        steps=tuple(run.steps),
-        seconds=time.perf_counter() - started,
-    )
+
+def _separable(
+    attempts: Attempts,
+    network: SeparableNetwork,
+    case: Case,
+    scans: Mapping[str, Scan],
+    progress: Progress,
+    cancelled: IsCancelled,
+) -> Answers:
+    attempts.plan({name: scan.working.shape for name, scan in scans.items()}, progress, cancelled)
+
+    keep = placed_linear_term if network.linear else placed_sparse_term
+
+    def encode_some(names: list[str]) -> dict[str, LinearTerm | SparseTerm]:
+        images = {
+            name: scans[name].working.to_working(scans[name].normal().to(attempts.device)) for name in names
+        }
+        said = encode_tiles(attempts.place(network), images, attempts.tiling, attempts.after_tile)
+        return {name: keep(network, said.pop(name), case, scans[name]) for name in names}
+
+    kept: dict[str, LinearTerm | SparseTerm] = {}
+    ahead = list(scans)
+    while ahead:
+        # On a GPU tiles of all modalities share batches; on the CPU each is done, and kept, before the next.
+        some = ahead[:1] if attempts.device.type == "cpu" else ahead
+        kept |= attempts.make(some, partial(encode_some, some))
+        ahead = ahead[len(some) :]
+    if network.linear:
+        return LinearSums({name: term for name, term in kept.items() if isinstance(term, LinearTerm)})
+    terms = {name: term for name, term in kept.items() if isinstance(term, SparseTerm)}
+    return Readout(network, terms, {name: outline_of(case, scan) for name, scan in scans.items()})
+
+
+def _joint(
+    attempts: Attempts, network: JointNetwork, case: Case, scans: Mapping[str, Scan], budget_bytes: int
+) -> Answers:
+    def run_pass(
+        subset: Subset, images: Mapping[str, Tensor], progress: Progress, cancelled: IsCancelled
+    ) -> Tensor:
+        title = subset_name(subset)
+        x, y, z = next(iter(images.values())).shape
+        attempts.plan({title: (x, y, z)}, progress, cancelled)
+
+        def work() -> Tensor:
+            there = {name: image.to(attempts.device) for name, image in images.items()}
+            return joint_tiles(
+                attempts.place(network), there, attempts.tiling, partial(attempts.after_tile, title)
+            )
+
+        logits = attempts.make([title], work)
+        attempts.finish()
+        return logits
+
+    images, grids = {}, {}
+    for name, scan in scans.items():
+        images[name], grids[name] = on_case(case, scan, scan.working.to_working(scan.normal()))
+    outlines = {name: outline_of(case, scan) for name, scan in scans.items()}
+    return JointPasses(run_pass, images, grids, outlines, budget_bytes)
 
 
 def _choose(case: Case, model: Model, modalities: Iterable[str] | None) -> tuple[str, ...]:
@@ -127,113 +174,3 @@ def _choose(case: Case, model: Model, modalities: Iterable[str] | None) -> tuple
             f"{', '.join(case.images)}."
         )
     return names
-
-
-def _brain(case: Case, name: str) -> tuple[Box, NDArray[np.bool_]]:
-    """Return the box that holds a modality's own brain voxels, and the mask within it."""
-    mask = brain_mask(case.images[name])
-    box = bounding_box(mask)
-    if box is None:
-        raise CaseError(
-            f"The {name} image of {case.name} has no brain voxels: every voxel has the background's "
-            "value, so leave this modality out."
-        )
-    return box, mask
-
-
-class _Run:
-    """One encode: the rung it stands on, what was said on the way down, and how far it is."""
-
-    def __init__(self, model: Model, overlap: float, precision: str, ladder: list[Rung]) -> None:
-        self.model = model
-        self.overlap = overlap
-        self.precision = precision
-        self.steps: list[str] = []
-        self._ladder: Iterator[Rung] = iter(ladder)
-        self.rung = next(self._ladder)
-        self._done = 0
-        self._total = 0
-
-    def plan(self, grids: dict[str, WorkingGrid], progress: Progress, cancelled: IsCancelled) -> None:
-        """Count the tiles ahead."""
-        self._tiles = {name: grid.shape for name, grid in grids.items()}
-        self._progress = progress
-        self._cancelled = cancelled
-        self._total = sum(self._count(shape) for shape in self._tiles.values())
-
-    def encode(
-        self, name: str, image: NDArray[np.float32], mask: NDArray[np.bool_], box: Box, grid: WorkingGrid
-    ) -> ModalityRepresentation:
-        """Encode one modality, stepping down the ladder as often as memory runs out."""
-        normal = torch.from_numpy(np.ascontiguousarray(normalize(image, mask)[box]))
-        inside = torch.from_numpy(np.ascontiguousarray(mask[box]))
-        while True:
-            before = self._done
-            try:
-                return self._attempt(name, normal, inside, box, grid)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-            # Outside the except block, so that the traceback no longer holds the tensors.
-            self._done = before
-            self._step_down(name)
-
-    def _attempt(
-        self, name: str, normal: Tensor, inside: Tensor, box: Box, grid: WorkingGrid
-    ) -> ModalityRepresentation:
-        rung = self.rung
-        network = self.model.network.to(rung.device)
-        network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        working = grid.to_working(normal.to(rung.device))
-        blended = encode_tiles(
-            network,
-            working,
-            self.model.card.network.modalities.index(name),
-            roi=tile_shape(grid.shape, rung.tile, network.config.stride),
-            overlap=self.overlap,
-            precision=self.precision,
-            results_device=rung.results_device,
-            after_tile=self._after_tile(name),
-        )
-        native = grid.to_case(blended)
-        inside = inside.to(native.device)
-        # Outside its own brain mask a modality says nothing: zero is the sum's neutral element.
-        native *= inside
-        classes = len(self.model.card.network.classes)
-        weight = native[classes] if native.shape[0] > classes else inside
-        return ModalityRepresentation(name, native[:classes], weight, box)
-
-    def _after_tile(self, name: str) -> Callable[[], None]:
-        def report() -> None:
-            self._done += 1
-            self._progress(min(self._done, self._total), self._total, f"Encoding {name}")
-            if self._cancelled():
-                raise Cancelled
-
-        return report
-
-    def _step_down(self, name: str) -> None:
-        free_memory(self.rung.device)
-        below = next(self._ladder, None)
-        if below is None:
-            raise DeviceError(
-                f"Memory ran out while encoding {name}, even with {self.rung.in_words()}: close other "
-                "programs or use a machine with more memory."
-            )
-        step = f"Memory ran out with {self.rung.in_words()}; going on with {below.in_words()}."
-        logger.warning(step)
-        self.steps.append(step)
-        if below.device != self.rung.device:
-            self.precision = resolve_precision("auto", below.device)
-        self.rung = below
-        remaining = list(self._tiles)[list(self._tiles).index(name) :]
-        self._total = self._done + sum(self._count(self._tiles[other]) for other in remaining)
-
-    def _count(self, shape: tuple[int, int, int]) -> int:
-        stride = self.model.card.network.stride
-        return tile_count(shape, tile_shape(shape, self.rung.tile, stride), self.overlap)
-
-    def finish(self) -> None:
-        """Say that all is done, and leave the model on the CPU for whoever uses it next."""
-        self.model.network.to("cpu")
-        self._progress(self._total, self._total, "Encoded")

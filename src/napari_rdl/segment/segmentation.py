@@ -13,7 +13,7 @@ from napari_rdl.brats import subset_name
 from napari_rdl.case import Case, Provenance, WeightsRecord, input_records, save_labels
 from napari_rdl.metrics import volumes_ml
 from napari_rdl.models import bundled_model_path
-from napari_rdl.segment.settings import SegmentSettings
+from napari_rdl.segment.computation import Computation
 
 
 def output_name(case_name: str, modalities: Iterable[str], present: Iterable[str]) -> str:
@@ -32,32 +32,22 @@ class Segmentation:
 
     Attributes
     ----------
-    case : Case
-        The patient.
+    computation : Computation
+        The patient, the weights, and how they were used.
     modalities : tuple of str
         The subset, in the fixed order.
     labels : ndarray of uint8
         (X, Y, Z) class indices on the case's grid, RAS+: 0 background, 1 NCR, 2 ED, 3 ET.
-    model_name, model_path, model_sha256 : str, Path, str
-        The weights.
-    settings : SegmentSettings
-        As asked for.
-    device, precision : str
-        As they were in the end.
-    steps : tuple of str
-        What was changed on the way because memory ran out.
     """
 
-    case: Case
+    computation: Computation
     modalities: tuple[str, ...]
     labels: NDArray[np.uint8]
-    model_name: str
-    model_path: Path
-    model_sha256: str
-    settings: SegmentSettings
-    device: str
-    precision: str
-    steps: tuple[str, ...] = ()
+
+    @property
+    def case(self) -> Case:
+        """The patient."""
+        return self.computation.case
 
     def volumes_ml(self) -> dict[str, float]:
         """Return the volume of WT, TC and ET in millilitres."""
@@ -95,22 +85,22 @@ class Segmentation:
         output : str, optional
             Name of the label file that the record belongs to.
         """
-        case = self.case
-        bundled = self.model_path == bundled_model_path()
+        facts, case = self.computation, self.case
+        bundled = facts.model_path == bundled_model_path()
         return Provenance(
             case=case.name,
             modalities=self.modalities,
             # All inputs, not only the subset's: they say of which patient this is a subset.
             inputs=input_records(case),
             weights=WeightsRecord(
-                name=self.model_name,
-                sha256=self.model_sha256,
-                path=None if bundled else str(self.model_path.absolute()),
+                name=facts.model_name,
+                sha256=facts.model_sha256,
+                path=None if bundled else str(facts.model_path.absolute()),
             ),
-            device=self.device,
-            precision=self.precision,
-            settings=self.settings.model_dump(),
-            steps=self.steps,
+            device=facts.device,
+            precision=facts.precision,
+            settings=facts.settings.model_dump(),
+            steps=facts.steps,
             labels=case.convention.name,
             resample=case.resampled,
             native_grid="file" if case.files else "layer",

@@ -1,15 +1,50 @@
-"""One modality through the backbone: brain tiles only, blended where they overlap."""
+"""Volumes through a network: tiles that hold brain, blended where they overlap."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
 
 import torch
-from monai.inferers import sliding_window_inference
+from monai.data.utils import compute_importance_map, dense_patch_slices
 from torch import Tensor
+from torch.nn import functional
 
-from napari_rdl.models import RobustNet, weigh
+from napari_rdl.models import JointNetwork, SeparableNetwork
 from napari_rdl.segment.devices import autocast
+
+AfterTile = Callable[[str], object]
+"""Called with the modality's name after each of its tiles; may raise `Cancelled`."""
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How volumes are cut.
+
+    Attributes
+    ----------
+    tile : int
+        Edge of the cubes in voxels of the working grid; smaller where a volume is.
+    overlap : float
+        Share of a tile that overlaps its neighbour.
+    precision : str
+        ``float32``, ``bf16`` or ``fp16``.
+    results_device : torch.device
+        Where what the network says is kept.
+    batch : int
+        Tiles that pass together.
+    """
+
+    tile: int
+    overlap: float
+    precision: str
+    results_device: torch.device
+    batch: int = 1
+
+    def count(self, shape: tuple[int, ...], stride: int) -> int:
+        """Return into how many tiles a volume of `shape` is cut, empty ones among them."""
+        return tile_count(shape, tile_shape(shape, self.tile, stride), self.overlap)
 
 
 def tile_shape(shape: tuple[int, ...], tile: int, stride: int) -> tuple[int, ...]:
@@ -25,64 +60,168 @@ def tile_count(shape: tuple[int, ...], roi: tuple[int, ...], overlap: float) -> 
     return count
 
 
-def encode_tiles(
-    network: RobustNet,
-    image: Tensor,
-    modality: int,
-    *,
-    roi: tuple[int, ...],
-    overlap: float,
-    precision: str,
-    results_device: torch.device,
-    after_tile: Callable[[], None],
-) -> Tensor:
-    """Pass one modality's image through the network, tile by tile.
+class Blend:
+    """What a network says of a volume's tiles, weighted with a Gaussian and averaged where tiles overlap.
+
+    As MONAI's ``sliding_window_inference`` does it, but for results on a coarser grid, and for batches
+    of tiles from several volumes.
 
     Parameters
     ----------
-    image : Tensor
-        (D, H, W) normalised intensities on the working grid, 0 outside the brain, on the network's
-        device.
+    shape : tuple of int
+        Of the volume, on the working grid.
     roi : tuple of int
-        Shape of the tiles, from `tile_shape`.
-    modality : int
-        Index of the modality in the network's configuration.
-    after_tile : callable
-        Called after each tile; may raise `Cancelled`.
+        Of a tile.
+    patch : int
+        Working voxels along each axis of a voxel of the result; divides `shape` and `roi`.
+    """
+
+    def __init__(
+        self, shape: tuple[int, ...], roi: tuple[int, ...], overlap: float, patch: int, device: torch.device
+    ) -> None:
+        self.roi = roi
+        self._shape = shape
+        self._patch = patch
+        self._device = device
+        missing = [max(edge - size, 0) for size, edge in zip(shape, roi, strict=True)]
+        self._before = [amount // 2 // patch * patch for amount in missing]
+        self._after = [amount - before for amount, before in zip(missing, self._before, strict=True)]
+        padded = [max(size, edge) for size, edge in zip(shape, roi, strict=True)]
+        self._padded = [size // patch for size in padded]
+        steps = [
+            edge if edge == size else max(int(edge * (1 - overlap)) // patch * patch, patch)
+            for edge, size in zip(roi, padded, strict=True)
+        ]
+        self.places: list[tuple[slice, ...]] = dense_patch_slices(padded, roi, steps)
+        self._importance = compute_importance_map(
+            tuple(edge // patch for edge in roi), mode="gaussian", device=device
+        )
+        self._weight = torch.zeros(self._padded, device=device)
+        self._sum: Tensor | None = None
+
+    def pad(self, volume: Tensor) -> Tensor:
+        """Return `volume` (D, H, W), grown with zeros to hold at least one tile."""
+        sides = [side for pair in zip(self._before[::-1], self._after[::-1], strict=True) for side in pair]
+        return functional.pad(volume, sides) if any(sides) else volume
+
+    def add(self, place: tuple[slice, ...], said: Tensor | None) -> None:
+        """Add what the network said (C, ...) of the tile at `place`; None for nothing at all."""
+        within = tuple(slice(part.start // self._patch, part.stop // self._patch) for part in place)
+        self._weight[within] += self._importance
+        if said is None:
+            return
+        if self._sum is None:
+            self._sum = torch.zeros((len(said), *self._padded), device=self._device)
+        self._sum[(slice(None), *within)] += said.to(self._device) * self._importance
+
+    def finish(self) -> Tensor:
+        """Return the blended volume (C, D/p, H/p, W/p), float32."""
+        if self._sum is None:
+            raise ValueError("No tile held anything.")
+        blended = self._sum.div_(self._weight)
+        inside = tuple(
+            slice(before // self._patch, (before + size) // self._patch)
+            for before, size in zip(self._before, self._shape, strict=True)
+        )
+        return blended[(slice(None), *inside)]
+
+
+@dataclass(frozen=True)
+class _Tile:
+    name: str
+    place: tuple[slice, ...]
+    content: Tensor
+
+
+def encode_tiles(
+    network: SeparableNetwork, images: Mapping[str, Tensor], tiling: Tiling, after_tile: AfterTile
+) -> dict[str, Tensor]:
+    """Pass modalities through a separable network, each alone.
+
+    Tiles of several modalities share a batch where `tiling` has room for more than one.
+
+    Parameters
+    ----------
+    images : Mapping[str, Tensor]
+        Modality -> (D, H, W) normalised intensities on the working grid, 0 outside the brain, on the
+        network's device.
+
+    Returns
+    -------
+    dict of str to Tensor
+        Modality -> (T, D/p, H/p, W/p) float32 terms on ``tiling.results_device``.
+    """
+    blends = {
+        name: Blend(
+            tuple(image.shape),
+            tile_shape(tuple(image.shape), tiling.tile, network.config.stride),
+            tiling.overlap,
+            network.patch,
+            tiling.results_device,
+        )
+        for name, image in images.items()
+    }
+    known: tuple[str, ...] = network.config.modalities
+
+    def tiles() -> Iterator[_Tile]:
+        for name, image in images.items():
+            padded = blends[name].pad(image)
+            for place in blends[name].places:
+                content = padded[place]
+                if content.any():
+                    yield _Tile(name, place, content)
+                else:
+                    blends[name].add(place, None)
+                    after_tile(name)
+
+    with torch.inference_mode():
+        for batch in _batches(tiles(), tiling.batch):
+            stacked = torch.stack([tile.content for tile in batch])[:, None]
+            stacked = stacked.contiguous(memory_format=torch.channels_last_3d)
+            modality = torch.tensor([known.index(tile.name) for tile in batch], device=stacked.device)
+            with autocast(stacked.device, tiling.precision):
+                said = network.terms(stacked, modality)
+            for tile, terms in zip(batch, said.float(), strict=True):
+                blends[tile.name].add(tile.place, terms)
+                after_tile(tile.name)
+        return {name: blend.finish() for name, blend in blends.items()}
+
+
+def joint_tiles(
+    network: JointNetwork, images: Mapping[str, Tensor], tiling: Tiling, after_tile: Callable[[], object]
+) -> Tensor:
+    """Pass a subset's images (D, H, W), which share one grid, through a joint network.
 
     Returns
     -------
     Tensor
-        (J, D, H, W) float32 logits on `results_device`; for a gated network (J + 1, D, H, W): each
-        class's e^g * logit, then e^g. All of them may be blended, resampled and summed.
+        (J, D, H, W) float32 logits on ``tiling.results_device``; 0 where no tile held brain.
     """
-    device = image.device
-    index = torch.tensor([modality], device=device)
-    channels = len(network.config.classes) + (network.gate is not None)
-
-    def predict(patch: Tensor) -> Tensor:
-        if not patch.any():
-            result = patch.new_zeros(1, channels, *patch.shape[2:])
-        else:
-            patch = patch.contiguous(memory_format=torch.channels_last_3d)
-            with autocast(device, precision):
-                output = network.encode(patch, index)
-            gate = None if output.gate is None else output.gate.float()
-            result = weigh(output.logits.float(), gate)
-            if gate is not None:
-                result = torch.cat((result, gate.exp()), dim=1)
-        after_tile()
-        return result
-
+    shape = tuple(next(iter(images.values())).shape)
+    roi = tile_shape(shape, tiling.tile, network.config.stride)
+    blend = Blend(shape, roi, tiling.overlap, 1, tiling.results_device)
+    padded = {name: blend.pad(image) for name, image in images.items()}
     with torch.inference_mode():
-        blended = sliding_window_inference(
-            image[None, None],
-            roi_size=roi,
-            sw_batch_size=1,
-            predictor=predict,
-            overlap=overlap,
-            mode="gaussian",
-            sw_device=device,
-            device=results_device,
-        )
-    return blended[0]
+        for place in blend.places:
+            contents = {name: image[place][None, None] for name, image in padded.items()}
+            if any(bool(content.any()) for content in contents.values()):
+                with autocast(next(iter(contents.values())).device, tiling.precision):
+                    said = network.logits(contents)
+                blend.add(place, said[0].float())
+            else:
+                blend.add(place, None)
+            after_tile()
+        return blend.finish()
+
+
+def _batches(tiles: Iterable[_Tile], size: int) -> Iterator[list[_Tile]]:
+    """Group tiles that follow each other and have one shape, at most `size` of them."""
+    for _, same in groupby(tiles, key=lambda tile: tile.content.shape):
+        batch: list[_Tile] = []
+        for tile in same:
+            batch.append(tile)
+            if len(batch) == size:
+                yield batch
+                batch = []
+        if batch:
+            yield batch

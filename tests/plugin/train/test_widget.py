@@ -175,7 +175,7 @@ def test_a_run_outlives_the_viewer_and_is_found_stopped_resumed_and_used(
     segment.open_patient(brats_folder, run=True)
     qtbot.waitUntil(lambda: segment.session.representations is not None, timeout=STARTS_MS)
     qtbot.waitUntil(lambda: not segment.tasks.busy and not segment.updater.pending, timeout=STARTS_MS)
-    assert segment.session.representations.model_name == "run"
+    assert segment.session.representations.computation.model_name == "run"
     segment.shut_down()
 
 

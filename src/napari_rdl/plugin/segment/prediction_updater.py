@@ -124,7 +124,7 @@ class PredictionUpdater(QObject):
     def _show_slice(self) -> None:
         representations = self._representations
         place = self._place()
-        if representations is None or place is None:
+        if representations is None or place is None or not representations.at_once(self._wanted):
             return
         axis, index = place
         classes = representations.label_slice(self._wanted, axis, index)
@@ -152,7 +152,7 @@ class PredictionUpdater(QObject):
             return
 
         def combine(progress: Progress, cancelled: IsCancelled) -> Segmentation:
-            return representations.combine(subset)
+            return representations.combine(subset, progress, cancelled)
 
         def show(segmentation: Segmentation) -> None:
             # Another subset may wait for its slice to be painted first.

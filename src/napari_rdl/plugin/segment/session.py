@@ -125,7 +125,14 @@ class Session:
 
         settings = SegmentSettings(device=choice.device, precision=choice.precision)
         model = self._load_model(choice)
-        representations = encode(case, model, settings=settings, progress=progress, cancelled=cancelled)
+        representations = encode(
+            case,
+            model,
+            settings=settings,
+            budget_bytes=self._budget_bytes,
+            progress=progress,
+            cancelled=cancelled,
+        )
         if self._cache is None:
             self._cache = RepresentationCache(self._budget_bytes)
         self._cache.put(self._key(case, choice), representations)

@@ -124,7 +124,7 @@ class SegmentWidget(DockWidget):
 
         def segment(progress: Progress, cancelled: IsCancelled) -> Encoded:
             representations = self.session.encode(case, choice, progress, cancelled)
-            return representations, representations.combine()
+            return representations, representations.combine(None, progress, cancelled)
 
         self._start(segment, self._on_encoded)
 
@@ -229,9 +229,10 @@ class SegmentWidget(DockWidget):
         from napari_rdl.segment import available_devices
 
         self.run_box.set_devices(available_devices())
-        steps = " ".join(representations.steps)
+        computed = representations.computation
+        steps = " ".join(computed.steps)
         self.run_box.status.setText(
-            f"{representations.model_name} on {representations.device}, {representations.precision}, "
+            f"{computed.model_name} on {computed.device}, {computed.precision}, "
             f"{representations.seconds:.1f} s. {steps}".strip()
         )
         self.encoded.emit(representations)
