@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin
 
 import annotated_types
+import numpy as np
 from magicgui.widgets import CheckBox, ComboBox, LineEdit, SpinBox
 from magicgui.widgets.bases import ValueWidget
 from pydantic.fields import FieldInfo
@@ -113,14 +114,16 @@ def bounds(field: FieldInfo) -> tuple[int | None, int | None]:
     """Return the least and the largest whole number that the field's metadata allow."""
     low = high = None
     for limit in field.metadata:
-        if isinstance(limit, annotated_types.Ge):
-            low = int(limit.ge)
-        elif isinstance(limit, annotated_types.Gt):
-            low = int(limit.gt) + 1
-        elif isinstance(limit, annotated_types.Le):
-            high = int(limit.le)
-        elif isinstance(limit, annotated_types.Lt):
-            high = int(limit.lt) - 1
+        # Whatever can be compared may be a limit; those of whole numbers are whole.
+        match limit:
+            case annotated_types.Ge(ge=int(least)):
+                low = least
+            case annotated_types.Gt(gt=int(below)):
+                low = below + 1
+            case annotated_types.Le(le=int(most)):
+                high = most
+            case annotated_types.Lt(lt=int(above)):
+                high = above - 1
     return low, high
 
 
@@ -138,17 +141,9 @@ def limits_in_words(field: FieldInfo) -> str:
 
 def write_number(value: float) -> str:
     """Return a number as short as it can be read back from: 8e-4 and not 0.0008."""
-    text = repr(float(value))
-    if text.endswith(".0"):
-        text = text[:-2]
     if value and abs(value) < 1e-2:
-        mantissa, _, exponent = f"{value:.16e}".partition("e")
-        for digits in range(17):
-            mantissa, _, exponent = f"{value:.{digits}e}".partition("e")
-            if float(f"{mantissa}e{exponent}") == value:
-                break
-        return f"{mantissa}e{int(exponent)}"
-    return text
+        return np.format_float_scientific(value, trim="-", exp_digits=1)
+    return repr(float(value)).removesuffix(".0")
 
 
 def _same(value: Any) -> Any:
