@@ -126,8 +126,8 @@ def test_nothing_is_cut_off_and_all_is_explained_at_300_pixels(encoded, compare,
     docks = [widget.parent() for widget in widgets]
     window.resizeDocks(docks, [DOCK] * len(docks), Qt.Orientation.Horizontal)
     qtbot.waitUntil(lambda: [widget.width() for widget in widgets] == [DOCK] * 3)
-    view = train.run_view
-    for part in (view.pause_button, view.stop_button, view.kill_button, view.log_section, train.use_box):
+    view = train.runs.run_view
+    for part in (view.pause_button, view.stop_button, view.kill_button, view.log_section, train.runs.use_box):
         part.setVisible(True)
     assert [cut_off(encoded), cut_off(compare)] == [[], []]
     for number in range(train.tabs.count()):

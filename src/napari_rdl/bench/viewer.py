@@ -61,7 +61,7 @@ def measure_watch(seconds: float = 10.0) -> WatchTime:
         If the training does not run.
     """
     from napari_rdl.plugin.segment.demo import closing_viewer
-    from napari_rdl.plugin.train.window_delay import gaps_beside_a_run
+    from napari_rdl.plugin.train.responsiveness import gaps_beside_a_run
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, closing_viewer() as viewer:
         gaps = gaps_beside_a_run(viewer, Path(folder), seconds)

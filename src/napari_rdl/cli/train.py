@@ -60,10 +60,11 @@ def train(
         raise ConfigError("Give --out a new folder for the run (or --dry-run).")
     _show_log()
 
-    session = _session()
     from napari_rdl.training.recipe import load_recipe
+    from napari_rdl.training.run.status import status_told
 
-    with _progress() as progress:
+    with _progress() as bar, status_told(bar) as progress:
+        session = _session()
         if resume is not None:
             outcome = session.resume_training(resume, progress=progress)
         else:

@@ -46,12 +46,13 @@ class Patient:
 
 @dataclass(frozen=True)
 class Split:
-    """The patients of a run, and those left out with the reason."""
+    """The patients of a run, and those left out with the reason; `broken` of them cannot be used."""
 
     train: tuple[Patient, ...]
     validation: tuple[Patient, ...]
     test: tuple[Patient, ...] = ()
     left_out: dict[str, str] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
 
     def record(self) -> dict[str, object]:
         """Return what a run folder keeps of it."""

@@ -46,7 +46,7 @@ def test_the_viewer_for_measuring_draws_flips_and_closes(
 
 
 def test_a_window_that_is_kept_from_answering_is_noticed(qapp):
-    from napari_rdl.plugin.train.window_delay import turn_gaps
+    from napari_rdl.plugin.train.responsiveness import turn_gaps
 
     def keep_busy():
         until = perf_counter() + 0.06
@@ -62,6 +62,6 @@ def test_the_answers_beside_a_run_are_summed_up(monkeypatch, make_napari_viewer)
 
     monkeypatch.setattr("napari.Viewer", lambda **_: make_napari_viewer())
     gaps = [0.01, 0.02, 0.97, 0.04, 0.06, 0.9, 0.03]
-    monkeypatch.setattr("napari_rdl.plugin.train.window_delay.gaps_beside_a_run", lambda *_: gaps)
+    monkeypatch.setattr("napari_rdl.plugin.train.responsiveness.gaps_beside_a_run", lambda *_: gaps)
     found = measure_watch(2.0)
     assert (found.median_seconds, found.worst_seconds, found.late) == (0.9, 0.97, 3)

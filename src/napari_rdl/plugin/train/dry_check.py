@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from qtpy.QtCore import QObject, QProcess, Signal
+from qtpy.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
 
 from napari_rdl.plugin.parts.times import duration
-from napari_rdl.training.run.process import RunPlan, training_command
+from napari_rdl.plugin.train.run_view import status_in_words
+from napari_rdl.training.run.process import RunPlan, training_command, training_environment
+from napari_rdl.training.run.running import read_record
+from napari_rdl.training.run.status import Status
 
 SHOWN_REFUSALS = 5
+_LOOK_MS = 500
 
 
 class DryCheck(QObject):
@@ -33,8 +39,11 @@ class DryCheck(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._process: QProcess | None = None
-        self._errors = ""
+        self._told: TemporaryDirectory[str] | None = None
         self._refuses = True
+        self._timer = QTimer(self)
+        self._timer.setInterval(_LOOK_MS)
+        self._timer.timeout.connect(self._look)
 
     @property
     def busy(self) -> bool:
@@ -44,9 +53,13 @@ class DryCheck(QObject):
     def start(self, plan: RunPlan, *, skips_broken: bool) -> None:
         """Check what `plan` would do; all refused patients are named, whether they are left out or not."""
         self.cancel()
-        self._errors, self._refuses = "", not skips_broken
+        self._refuses = not skips_broken
+        self._told = TemporaryDirectory(prefix="napari-rdl-", ignore_cleanup_errors=True)
         process = QProcess(self)
-        process.readyReadStandardError.connect(self._on_words)
+        environment = QProcessEnvironment()
+        for name, value in training_environment(Path(self._told.name) / "status.json").items():
+            environment.insert(name, value)
+        process.setProcessEnvironment(environment)
         process.finished.connect(self._on_finished)
         process.errorOccurred.connect(self._on_failed_to_start)
         self._process = process
@@ -55,37 +68,41 @@ class DryCheck(QObject):
         )
         self.started.emit()
         process.start(program, words)
+        self._timer.start()
 
     def cancel(self) -> None:
         """End the check; nothing was written but prepared patients."""
-        process, self._process = self._process, None
+        process = self._let_go()
         if process is not None:
             process.kill()
             process.waitForFinished(3000)
             process.deleteLater()
+            self._forget()
             self.ended.emit([])
 
-    def _on_words(self) -> None:
-        if self._process is None:
-            return
-        said = bytes(self._process.readAllStandardError().data()).decode("utf-8", "replace")
-        self._errors = (self._errors + said)[-8000:]
-        lines = [line for line in said.splitlines() if line.strip()]
-        if lines:
-            self.progressed.emit(lines[-1])
+    def _look(self) -> None:
+        status = self._status()
+        if status is not None and status.kind == "working":
+            self.progressed.emit(status_in_words(status))
 
-    def _on_finished(self, code: int, _status: object) -> None:
-        process, self._process = self._process, None
+    def _on_finished(self, code: int, _how: object) -> None:
+        process = self._let_go()
         if process is None:
             return
-        self._errors += bytes(process.readAllStandardError().data()).decode("utf-8", "replace")
         answer = bytes(process.readAllStandardOutput().data()).decode("utf-8", "replace")
+        errors = bytes(process.readAllStandardError().data()).decode("utf-8", "replace")
+        status = self._status()
         process.deleteLater()
+        self._forget()
         try:
             report = json.loads(answer.splitlines()[-1])
         except (ValueError, IndexError):
-            said = [line for line in self._errors.splitlines() if line.strip()]
-            sentence = said[-1] if said else f"The check ended with code {code} and left no word."
+            if status is not None and status.kind == "refused":
+                sentence = status_in_words(status)
+            else:
+                # It died before it could tell; its last line is all there is.
+                said = next((line for line in reversed(errors.splitlines()) if line.strip()), "no word")
+                sentence = f"The check ended with code {code} and left: {said}"
             self.ended.emit([("error", sentence)])
             return
         self.ended.emit(report_in_words(report, refuses=self._refuses))
@@ -93,8 +110,22 @@ class DryCheck(QObject):
     def _on_failed_to_start(self, _error: object) -> None:
         process = self._process
         if process is not None and process.state() == QProcess.ProcessState.NotRunning:
-            self._process = None
+            self._let_go()
+            self._forget()
             self.ended.emit([("error", f"Python could not be started: {process.errorString()}")])
+
+    def _status(self) -> Status | None:
+        return read_record(Path(self._told.name) / "status.json", Status) if self._told is not None else None
+
+    def _let_go(self) -> QProcess | None:
+        self._timer.stop()
+        process, self._process = self._process, None
+        return process
+
+    def _forget(self) -> None:
+        if self._told is not None:
+            self._told.cleanup()
+            self._told = None
 
 
 def report_in_words(report: Mapping[str, Any], *, refuses: bool) -> list[tuple[str, str]]:
@@ -116,8 +147,7 @@ def report_in_words(report: Mapping[str, Any], *, refuses: bool) -> list[tuple[s
             f"beside validation. Memory: {report['memory_mb']:.0f} MB.",
         )
     ]
-    unnamed = "not named in the split file"
-    refused = {name: reason for name, reason in report["left_out"].items() if reason != unnamed}
+    refused = report["refused"]
     if not report["validation"]:
         found.append(("warning", "Nobody validates: there will be no Dice and no best checkpoint."))
     if refused:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QSpinBox, QWidget
+from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSpinBox,
+    QWidget,
+)
 
 from napari_rdl.plugin.parts.inputs import leave_the_wheel_alone, narrow_combo
 from napari_rdl.plugin.parts.section import SPACING, WrappedLabel
@@ -194,6 +204,20 @@ class PlaceInputs(QObject):
         if chosen:
             self.runs_edit.setText(chosen)
             self.folder_edited.emit()
+
+
+def grid_of(rows: Sequence[Row]) -> QGridLayout:
+    """Lay rows out, their titles in the first column."""
+    grid = QGridLayout()
+    grid.setSpacing(SPACING)
+    grid.setColumnStretch(1, 1)
+    for number, (title, widget, buddy) in enumerate(rows):
+        if title:
+            label = QLabel(title)
+            label.setBuddy(buddy)
+            grid.addWidget(label, number, 0, Qt.AlignmentFlag.AlignLeft)
+        grid.addWidget(widget, number, 1)
+    return grid
 
 
 def _problem_label() -> WrappedLabel:

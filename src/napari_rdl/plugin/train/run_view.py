@@ -21,8 +21,9 @@ from napari_rdl.plugin.parts.collapsible import plain_collapsible
 from napari_rdl.plugin.parts.message_bar import MessageBar
 from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel
 from napari_rdl.plugin.parts.times import duration
-from napari_rdl.plugin.train.run_curves import RunCurves
+from napari_rdl.plugin.train.curves import RunCurves
 from napari_rdl.training.run.reader import Glance, State
+from napari_rdl.training.run.status import Status
 
 LOG_HEIGHT = 150
 
@@ -108,7 +109,8 @@ class RunView(Section):
         self._show_progress(glance)
         self.figures.setText(figures_in_words(glance))
         level = {State.FAILED: "error", State.GONE: "error", State.PAUSED: "warning"}.get(state, "note")
-        self.word.show_messages([(level, glance.sentence)] if glance.sentence else [])
+        sentence = sentence_of(glance)
+        self.word.show_messages([(level, sentence)] if sentence else [])
         self._show_buttons(glance)
         self._show_picture(glance)
         if before is None or before.folder != glance.folder or before.log != glance.log:
@@ -177,3 +179,49 @@ def figures_in_words(glance: Glance) -> str:
     if glance.best is not None:
         parts.append(f"best Dice {glance.best:.3f}")
     return " · ".join(parts)
+
+
+def sentence_of(glance: Glance) -> str:
+    """Return what is to be said of a run beside its state: why it broke off, where it runs; or nothing."""
+    state = glance.state
+    if state is State.GONE:
+        return (
+            f"{glance.folder} was moved or deleted. Its training ends by itself; if it was moved, open it "
+            "at its new place and resume it there."
+        )
+    if state is State.PREPARING:
+        return "Starting Python and PyTorch…" if glance.status is None else status_in_words(glance.status)
+    if state is State.STOPPING:
+        return "Ends after this step, with a checkpoint."
+    if state is State.PAUSED:
+        return "Holds after its step, with a checkpoint. Memory stays in use."
+    if state is State.RUNNING and glance.host:
+        return f"Runs on {glance.host}, as far as one can tell from here."
+    if state is State.STOPPED and glance.resumable:
+        return "Stopped with a checkpoint; Resume goes on from there."
+    if state is State.FAILED:
+        return glance.problem or _end_in_words(glance)
+    return ""
+
+
+def status_in_words(status: Status) -> str:
+    """Return what a process does, or why it refused, in a sentence."""
+    if status.kind == "refused":
+        return status.error.sentence()
+    return f"{status.message} ({status.done} of {status.total})" if status.total else f"{status.message}…"
+
+
+def _end_in_words(glance: Glance) -> str:
+    code = glance.exit_code
+    how = "" if code is None else f" (ended by signal {-code})" if code < 0 else f" (exit code {code})"
+    if glance.began:
+        hint = ""
+        if code == -9:
+            hint = " Often the system does so when memory runs out: lower the micro batch or the crop."
+        return f"The training process died{how}.{hint} Resume goes on from its last checkpoint."
+    if glance.status is not None and glance.status.kind == "refused":
+        said = status_in_words(glance.status)
+    else:
+        # It died before it could tell; the log's last line is all there is.
+        said = next((line for line in reversed(glance.log) if line.strip()), "It left no word.")
+    return f"The training did not begin{how}: {said}"

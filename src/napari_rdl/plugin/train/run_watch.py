@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_rdl.callbacks import IsCancelled, Progress
 from napari_rdl.plugin.parts.tasks import TaskRunner
+from napari_rdl.training.run.growing import Curves
 from napari_rdl.training.run.process import RunProcesses
-from napari_rdl.training.run.reader import Curves, Glance, RunReader
+from napari_rdl.training.run.reader import Glance, RunReader
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +58,7 @@ class RunWatch(QObject):
         reader = self._readers.get(folder)
         return reader.curves if reader is not None else Curves()
 
-    def config(self, folder: Path) -> dict[str, object]:
+    def config(self, folder: Path) -> dict[str, Any]:
         """Return the configuration of a run as it was read."""
         reader = self._readers.get(folder)
         return reader.config if reader is not None else {}

@@ -30,7 +30,7 @@ class RunFolder:
     prediction · ``running.json`` who trains here now · ``ended.json`` how the last one ended.
 
     Others may write: ``STOP`` ends the run, ``PAUSE`` holds it for as long as it lies there;
-    ``request.json`` and ``output.log`` belong to the program that started the run.
+    ``request.json``, ``output.log`` and ``status.json`` belong to the program that started the run.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -51,6 +51,7 @@ class RunFolder:
         self.pause = self.path / "PAUSE"
         self.request = self.path / "request.json"
         self.output = self.path / "output.log"
+        self.status = self.path / "status.json"
 
     def require_new(self) -> None:
         """Refuse a folder that holds anything but what the program that starts the run has put there.
@@ -60,7 +61,7 @@ class RunFolder:
         OutputError
             If the folder exists and is not empty.
         """
-        started_with = {self.request.name, self.output.name}
+        started_with = {self.request.name, self.output.name, self.status.name}
         if self.path.exists() and (
             not self.path.is_dir()
             or any(

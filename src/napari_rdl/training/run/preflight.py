@@ -87,7 +87,9 @@ def check_patients(
 
     for name, reason in broken.items():
         logger.warning("%s is left out: %s", name, reason)
-    kept = Split(usable(split.train), usable(split.validation), split.test, {**split.left_out, **broken})
+    kept = Split(
+        usable(split.train), usable(split.validation), split.test, {**split.left_out, **broken}, broken
+    )
     if not kept.train:
         raise ConfigError(f"{config.data.source} has no usable patient to train on.")
     return kept, some_missing

@@ -18,6 +18,7 @@ from pydantic import ConfigDict, Field
 from napari_rdl.errors import ConfigError, OutputError
 from napari_rdl.training.run.folder import RunFolder, write_json
 from napari_rdl.training.run.running import Ended, ProcessMark, is_alive, mark_of, read_record
+from napari_rdl.training.run.status import STATUS_VARIABLE
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,12 @@ def written(value: Any) -> str:
 def training_command(words: Iterable[str]) -> list[str]:
     """Return the command line of a training with these options."""
     return [sys.executable, "-m", "napari_rdl.training", *words]
+
+
+def training_environment(status: Path) -> dict[str, str]:
+    """Return the environment of a training that tells in the file `status` what it does."""
+    # Lines come when they are written, and a terminal's colours stay out of the log.
+    return {**os.environ, STATUS_VARIABLE: str(status), "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
 
 
 class RunProcesses:
@@ -123,13 +130,14 @@ class RunProcesses:
         command = training_command(words)
         try:
             run.path.mkdir(parents=True, exist_ok=True)
+            run.status.unlink(missing_ok=True)
             with run.output.open("ab") as output:
                 process = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    env=_environment(),
+                    env=training_environment(run.status.absolute()),
                     **_detached(),
                 )
         except OSError as error:
@@ -194,11 +202,6 @@ def _touch(path: Path) -> None:
         raise OutputError(
             f"{path} cannot be written ({error.strerror}), so the run does not hear of it."
         ) from error
-
-
-def _environment() -> dict[str, str]:
-    # Lines come when they are written, and a terminal's colours stay out of the log.
-    return {**os.environ, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
 
 
 def _detached() -> dict[str, Any]:

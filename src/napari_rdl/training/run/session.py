@@ -125,6 +125,8 @@ class DryRun:
         Numbers of patients.
     left_out : dict
         Name -> reason.
+    refused : dict
+        Those of them that cannot be used; the others were not asked for.
     steps : int
         Optimiser steps planned.
     seconds_per_step : float
@@ -138,6 +140,7 @@ class DryRun:
     train: int
     validation: int
     left_out: dict[str, str]
+    refused: dict[str, str]
     steps: int
     seconds_per_step: float
     memory_mb: float
@@ -170,6 +173,7 @@ def dry_run(
         train=len(split.train),
         validation=len(split.validation),
         left_out=split.left_out,
+        refused=split.broken,
         steps=trainer.length.planned(1, seconds_per_step),
         seconds_per_step=seconds_per_step,
         memory_mb=peak_memory_mb(fabric.device),

@@ -12,6 +12,7 @@ from qtpy.QtCore import QEventLoop, QTimer
 
 from napari_rdl.errors import NapariRdlError
 from napari_rdl.plugin.train.memory import TrainMemory
+from napari_rdl.plugin.train.run_view import sentence_of
 from napari_rdl.plugin.train.widget import RUNS, TrainWidget
 from napari_rdl.training.run.process import RunPlan, kill
 from napari_rdl.training.run.reader import State
@@ -75,14 +76,16 @@ def gaps_beside_a_run(
     viewer.window.add_dock_widget(widget, name="Train model")
     widget.tabs.setCurrentIndex(RUNS)
     try:
-        widget.processes.start(plan, run)
+        widget.runs.processes.start(plan, run)
         widget.show_run(run)
 
         def settled() -> bool:
             glance = widget.glance()
             if glance is not None and glance.state in (State.FAILED, State.GONE):
-                raise NapariRdlError(f"The training that was to be watched did not run: {glance.sentence}")
-            return glance is not None and glance.step > 1 and bool(widget.run_view.curves.drawn)
+                raise NapariRdlError(
+                    f"The training that was to be watched did not run: {sentence_of(glance)}"
+                )
+            return glance is not None and glance.step > 1 and bool(widget.runs.run_view.curves.drawn)
 
         if not _wait_for(settled, limit):
             raise NapariRdlError(f"The training that was to be watched did not begin within {limit:.0f} s.")
