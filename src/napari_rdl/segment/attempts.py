@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import torch
 
-from napari_rdl.callbacks import IsCancelled, Progress
+from napari_rdl.callbacks import IsCancelled, Progress, ignore_progress, never_cancelled
 from napari_rdl.case import Case
 from napari_rdl.errors import DeviceError
 from napari_rdl.models import Model
@@ -48,8 +48,7 @@ class Attempts:
         self._ladder: Iterator[Rung] = iter(rungs(device, settings.tile or model.card.tile))
         self._rung = next(self._ladder)
         self._steps: list[str] = []
-        self._shapes: Mapping[str, tuple[int, int, int]] = {}
-        self._done = self._total = 0
+        self.plan({}, ignore_progress, never_cancelled)
 
     @property
     def device(self) -> torch.device:

@@ -56,11 +56,13 @@ def placed_linear_term(network: SeparableNetwork, terms: Tensor, case: Case, sca
     term = linear_term(network, terms, scan.working, scan.inside())
     if not scan.moved:
         return term
-    box = _reach(case, scan)
+    outline = outline_of(case, scan)
     with torch.inference_mode():
         parts = torch.cat((term.logits, term.weight[None]))
-        native = moved(parts, _from(case, box, scan), boxes.shape_of(box))
-    return LinearTerm(native[:-1], native[-1], box)
+        native = moved(parts, _from(case, outline.box, scan), boxes.shape_of(outline.box))
+        # Interpolation reaches beyond the brain, by less than a voxel of its own.
+        native *= torch.from_numpy(outline.mask).to(native.device)
+    return LinearTerm(native[:-1], native[-1], outline.box)
 
 
 def placed_sparse_term(network: SeparableNetwork, terms: Tensor, case: Case, scan: Scan) -> SparseTerm:
