@@ -9,7 +9,13 @@ import npe2
 import pytest
 
 from napari_rdl.plugin import settings
-from napari_rdl.plugin.settings import CONFIGURATION, PLUGIN_NAME, PluginSettings, plugin_settings
+from napari_rdl.plugin.settings import (
+    CONFIGURATION,
+    PLUGIN_NAME,
+    PluginSettings,
+    follow_settings,
+    plugin_settings,
+)
 from napari_rdl.plugin.viewer.planes import PLANES
 
 
@@ -49,6 +55,37 @@ def test_what_the_user_sets_is_read(registered):
     found = plugin_settings()
     assert found.memory_budget_bytes == 512 * 2**20
     assert found.model == Path.home() / "model.safetensors"
+
+
+def test_a_change_is_told_until_nobody_listens(registered):
+    told = []
+    leave = follow_settings(lambda: told.append(plugin_settings().memory_budget_mb))
+    group = getattr(registered, CONFIGURATION)
+    group.memory_budget_mb = 1024
+    leave()
+    group.memory_budget_mb = 2048
+    assert told == [1024]
+
+
+def test_a_changed_budget_holds_in_a_widget_that_is_open(registered, qtbot, monkeypatch):
+    from napari.components import ViewerModel
+
+    from napari_rdl.plugin.segment.widget import SegmentWidget
+
+    widget = SegmentWidget(ViewerModel())
+    qtbot.addWidget(widget)
+    told = []
+    monkeypatch.setattr(widget.session, "set_budget", told.append)
+    getattr(registered, CONFIGURATION).memory_budget_mb = 300
+    assert told == [300 * 2**20]
+    widget.shut_down()
+    getattr(registered, CONFIGURATION).memory_budget_mb = 400
+    assert len(told) == 1
+
+
+def test_without_a_plugin_nothing_is_followed(monkeypatch):
+    monkeypatch.setattr(settings, "PLUGIN_NAME", "a-plugin-that-is-not-there")
+    follow_settings(lambda: None)()
 
 
 def test_an_empty_model_path_means_the_bundled_model():

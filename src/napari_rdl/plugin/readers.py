@@ -15,6 +15,7 @@ import numpy as np
 from napari.utils.notifications import show_warning
 
 from napari_rdl.errors import CaseError
+from napari_rdl.plugin.parts.remedies import in_words
 from napari_rdl.plugin.viewer.label_layers import class_colormap
 from napari_rdl.plugin.viewer.patient_layers import (
     LayerData,
@@ -51,7 +52,7 @@ def read_paths(path: PathOrPaths) -> list[LayerData]:
         try:
             layers += read_patient(source) if source.is_dir() else read_file(source)
         except CaseError as error:
-            show_warning(str(error))
+            show_warning(in_words(error))
     if layers:
         turn_to_new_patient()
     return layers or _NOTHING
@@ -81,7 +82,7 @@ def read_patient(folder: Path) -> list[LayerData]:
     try:
         layers += expert_layer_data(case)
     except CaseError as error:
-        show_warning(str(error))
+        show_warning(in_words(error))
     return layers
 
 

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from napari.utils import progress
-from qtpy.QtCore import QEventLoop, QTimer
 from qtpy.QtWidgets import QApplication
 
-from napari_rdl.callbacks import Progress
+from napari_rdl.callbacks import Progress, ignore_progress
+from napari_rdl.plugin.parts.waiting import while_the_window_lives
 from napari_rdl.plugin.readers import turn_to_new_patient
 from napari_rdl.plugin.viewer.patient_layers import LayerData, image_layer_data
 
 if TYPE_CHECKING:
     from napari_rdl.case import Case
 
-_POLL_MS = 30
-
 
 def sample_patient() -> list[LayerData]:
     """Return the images of the synthetic patient; the first call makes it, in some seconds."""
-    case = _while_the_window_lives(_read_sample)
+    if QApplication.instance() is None:
+        case = _read_sample(ignore_progress)
+    else:
+        with progress(total=0, desc="Making the sample patient") as bar:
+            case = while_the_window_lives(_read_sample, _show_in(bar))
     turn_to_new_patient()
     return image_layer_data(case)
 
@@ -34,34 +34,10 @@ def _read_sample(report: Progress) -> Case:
     return load_case(sample_patient_folder(report))
 
 
-def _while_the_window_lives(make: Callable[[Progress], Case]) -> Case:
-    """Return what `make` returns; with a window it works in a thread, and the window stays alive.
+def _show_in(bar: progress) -> Progress:
+    def show(done: int, total: int, message: str) -> None:
+        bar.total = total
+        bar.set_description(message)
+        bar.update(done - bar.n)
 
-    napari wants the layers back from this very call, so waiting is done by an event loop of our own.
-    """
-    state: dict[str, tuple[int, int, str]] = {}
-
-    def report(done: int, total: int, message: str) -> None:
-        state["now"] = (done, total, message)
-
-    if QApplication.instance() is None:
-        return make(report)
-    loop = QEventLoop()
-    timer = QTimer()
-    with ThreadPoolExecutor(1) as pool, progress(total=0, desc="Making the sample patient") as bar:
-        future = pool.submit(make, report)
-
-        def look() -> None:
-            if future.done():
-                loop.quit()
-            elif "now" in state:
-                done, total, message = state.pop("now")
-                bar.total = total
-                bar.set_description(message)
-                bar.update(done - bar.n)
-
-        timer.timeout.connect(look)
-        timer.start(_POLL_MS)
-        loop.exec()
-        timer.stop()
-        return future.result()
+    return show

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 logger = logging.getLogger(__name__)
 
@@ -50,12 +52,32 @@ class PluginSettings:
 
 def plugin_settings() -> PluginSettings:
     """Read the settings from napari; the defaults where napari does not know the plugin."""
+    group = _group()
+    if group is None:
+        return PluginSettings()
+    return PluginSettings(**{field.name: getattr(group, field.name) for field in fields(PluginSettings)})
+
+
+def follow_settings(changed: Callable[[], None]) -> Callable[[], None]:
+    """Have `changed` called whenever the user changes a setting; what is returned ends that."""
+    group = _group()
+    if group is None:
+        return lambda: None
+
+    def heard(_event: object) -> None:
+        changed()
+
+    group.events.connect(heard)
+    return lambda: group.events.disconnect(heard)
+
+
+def _group() -> Any:
+    """Return napari's evented model of the settings, or None."""
     from napari.settings import get_plugin_settings
 
     try:
-        group = getattr(get_plugin_settings(PLUGIN_NAME), CONFIGURATION)
+        return getattr(get_plugin_settings(PLUGIN_NAME), CONFIGURATION)
     except (AttributeError, KeyError):
         # Running from Python without the plugin registered, or switched off in the plugin list.
         logger.info("napari has no settings for %s: using the defaults", PLUGIN_NAME)
-        return PluginSettings()
-    return PluginSettings(**{field.name: getattr(group, field.name) for field in fields(PluginSettings)})
+        return None

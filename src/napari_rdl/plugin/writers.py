@@ -13,6 +13,7 @@ from napari.utils.notifications import show_info, show_warning
 
 from napari_rdl.errors import NapariRdlError, OutputError
 from napari_rdl.files import write_bytes
+from napari_rdl.plugin.parts.remedies import in_words
 from napari_rdl.plugin.viewer.corrected import checked_classes
 from napari_rdl.plugin.viewer.placement import world_affine
 from napari_rdl.plugin.viewer.roles import LAYER_KEY, Saving, role_in
@@ -32,7 +33,7 @@ def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     try:
         return [str(save_label_layer(Path(path), np.asarray(data), attributes))]
     except NapariRdlError as error:
-        show_warning(str(error))
+        show_warning(in_words(error))
         return []
 
 

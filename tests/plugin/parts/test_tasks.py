@@ -6,7 +6,7 @@ import threading
 import warnings
 
 import pytest
-from qtpy.QtCore import QObject, QThread
+from qtpy.QtCore import QCoreApplication, QEvent, QObject, QThread
 
 from napari_rdl.errors import Cancelled
 from napari_rdl.plugin.parts.tasks import LatestTask, TaskRunner
@@ -179,9 +179,11 @@ def test_a_library_warning_is_logged_and_not_shown(runner, qtbot, caplog):
 def latest(qapp):
     parent = QObject()
     task = LatestTask(parent)
-    task.parent_kept = parent
     yield task
     task.shut_down()
+    # Here and now, and not whenever some thread happens to collect garbage.
+    parent.deleteLater()
+    QCoreApplication.sendPostedEvents(parent, QEvent.Type.DeferredDelete)
 
 
 def test_of_many_asked_while_one_runs_only_the_last_is_made(latest, qtbot):

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from app_model import Action
+from napari._app_model import get_app_model
+from napari.components import ViewerModel
 from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeySequence
 from qtpy.QtWidgets import QFileDialog
 
 from napari_rdl.plugin.segment.drop_target import DropTarget
-from napari_rdl.plugin.segment.key_bindings import DEFAULT_KEYS, KeyEditor, why_not
+from napari_rdl.plugin.segment.key_bindings import DEFAULT_KEYS, KeyEditor, ModalityKeys, why_not
 from napari_rdl.plugin.segment.modality_switches import ModalitySwitches
 from napari_rdl.plugin.segment.run_box import RunBox
 from napari_rdl.plugin.segment.session import RunChoice
@@ -126,11 +129,21 @@ def test_switches_follow_the_subset_and_say_only_what_a_user_flips(shown, qtbot)
         ("V", "napari's key"),
         ("Ctrl+G", "napari's key"),
         ("P", "napari's key"),
+        ("Ctrl+Z", "napari's own keys"),
+        ("Ctrl+Shift+Z", "napari's own keys"),
         ("Ctrl+K, Ctrl+L", "sequence"),
     ],
 )
 def test_keys_that_are_taken_are_refused(qapp, key, said):
     assert said in why_not(key, "T1", DEFAULT_KEYS)
+
+
+def test_keys_of_napari_s_menus_are_refused(qapp):
+    menus = get_app_model()
+    key = next((str(rule.keybinding) for rule in menus.keybindings), "Ctrl+U")
+    undo = menus.register_action(Action(id="t", title="t", callback=print, keybindings=[{"primary": key}]))
+    assert "napari's own keys" in why_not(key, "T1", DEFAULT_KEYS)
+    undo()
 
 
 @pytest.mark.parametrize("key", ["F1", "F7", "Alt+1", "Ctrl+Shift+1", ""])
@@ -140,6 +153,20 @@ def test_keys_that_are_free(qapp, key):
 
 def test_the_first_keys_are_free_in_napari(qapp):
     assert [why_not(key, name, DEFAULT_KEYS) for name, key in DEFAULT_KEYS.items()] == [None] * 4
+
+
+def test_every_key_that_can_be_pressed_is_bound_as_napari_hears_it(qapp):
+    viewer = ViewerModel()
+    flipped = []
+    keys = ModalityKeys(viewer, flipped.append)
+    keys.bind({"T1": "Ctrl+Shift+PgDown", "T2": "-", "FLAIR": "Alt+,"})
+    heard = {str(binding) for binding in viewer.keymap}
+    assert heard == {"Ctrl+Shift+PageDown", "-", "Alt+,"}
+    for function in list(viewer.keymap.values()):
+        function(viewer)
+    assert flipped == ["T1", "T2", "FLAIR"]
+    keys.release()
+    assert not viewer.keymap
 
 
 def test_editing_a_key(shown, qtbot):

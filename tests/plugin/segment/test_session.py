@@ -109,6 +109,16 @@ def test_a_small_budget_lets_the_earlier_patient_go(case, choice):
     assert session.recall(case, choice) is None
 
 
+def test_a_budget_that_shrinks_lets_the_earlier_patient_go_at_once(session, case, choice):
+    encode(session, case, choice)
+    images, _ = tiny_arrays(1)
+    other = case_from_arrays(images, np.eye(4), name="other")
+    latest = encode(session, other, choice)
+    session.set_budget(1)
+    assert session.recall(case, choice) is None
+    assert session.recall(other, choice) is latest
+
+
 def test_a_cancelled_encode_leaves_nothing_in_the_cache(session, case, choice):
     with pytest.raises(Cancelled):
         session.encode(case, choice, ignore_progress, lambda: True)

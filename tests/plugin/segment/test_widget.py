@@ -157,8 +157,10 @@ def test_volumes_and_their_change_against_the_full_set(encoded, finish):
     table = encoded.volumes_table.volumes
     for row, region in enumerate(("WT", "TC", "ET")):
         assert table.index(row, 1).data() == f"{now[region]:.1f}"
-        change = table.index(row, 2).data()
-        assert change.startswith(f"{now[region] - full[region]:+.1f}") or change == "±0.0"
+        difference = now[region] - full[region]
+        expected = f"{difference:+.1f}" if abs(difference) >= 0.05 else "±0.0"
+        assert table.index(row, 2).data().split(" ")[0] == expected
+    assert any(abs(now[region] - full[region]) >= 0.05 for region in now), "a model that hears its input"
 
 
 def test_outlines_switch_the_prediction_and_back(encoded):
@@ -189,12 +191,24 @@ def test_a_flip_in_another_plane_draws_that_plane(encoded, finish):
 def test_the_grid_of_modalities_keeps_up_with_flips(encoded, finish):
     encoded.viewing.box.grid_box.setChecked(True)
     assert encoded.viewer.canvas.grid.enabled
+    before = encoded.session.representations.labels()
+    twins = of_role(encoded.viewer, "twin")
+    assert len(twins) == 3
+    drawn = []
+    for twin in twins:
+        twin.events.set_data.connect(lambda event: drawn.append(event.source))
     encoded.session.flip("T1")
     finish(encoded)
+    flipped = encoded.session.representations.labels(("T1c", "T2", "FLAIR"))
+    assert (flipped != before).any(), "a model that hears its input"
+    for twin in twins:
+        assert twin in drawn
+        np.testing.assert_array_equal(twin.data, flipped)
     encoded.viewing.box.grid_box.setChecked(False)
     assert not encoded.viewer.canvas.grid.enabled
     (layer,) = of_role(encoded.viewer, "prediction")
-    np.testing.assert_array_equal(layer.data, encoded.session.representations.labels(("T1c", "T2", "FLAIR")))
+    assert of_role(encoded.viewer, "twin") == []
+    np.testing.assert_array_equal(layer.data, flipped)
 
 
 def test_opening_the_same_patient_again_needs_no_second_encode(encoded, brats_folder, finish, monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from napari.layers import Labels
 
 from napari_rdl.case import load_case
 from napari_rdl.errors import CaseError, OutputError
-from napari_rdl.plugin.viewer.corrected import correct_a_copy, corrected_name, save_corrected
+from napari_rdl.plugin.viewer.corrected import CorrectedLayer, correct_a_copy, corrected_name, save_corrected
 from napari_rdl.plugin.viewer.prediction import PredictionLayer
 
 
@@ -58,3 +60,27 @@ def test_a_label_that_is_no_class_is_refused_and_nothing_written(case, tmp_path)
 def test_a_layer_of_nobody_cannot_be_saved_as_corrected(tmp_path):
     with pytest.raises(CaseError, match="does not come from a patient"):
         save_corrected(Labels(np.zeros((2, 2, 2), np.uint8)), tmp_path / "a.nii.gz")
+
+
+def test_packing_is_done_in_a_thread_while_the_window_lives(case, tmp_path, qapp, monkeypatch):
+    import napari_rdl.case
+
+    threads = []
+    save_labels = napari_rdl.case.save_labels
+
+    def slowly(*arguments):
+        threads.append(threading.current_thread())
+        return save_labels(*arguments)
+
+    monkeypatch.setattr(napari_rdl.case, "save_labels", slowly)
+    viewer = ViewerModel()
+    corrected = CorrectedLayer(viewer)
+    layer = corrected.start(PredictionLayer(viewer, case))
+    layer.data[1, 1, 1] = 3
+    assert corrected.unsaved
+    corrected.save(tmp_path / "a.nii.gz")
+    assert threads
+    assert threading.main_thread() not in threads
+    assert not corrected.unsaved
+    layer.data[1, 1, 2] = 3
+    assert corrected.unsaved

@@ -112,7 +112,8 @@ def make_editor(field: FieldInfo, titles: Mapping[str, str] | None = None) -> Ed
 
 def bounds(field: FieldInfo) -> tuple[int | None, int | None]:
     """Return the least and the largest whole number that the field's metadata allow."""
-    low = high = None
+    low: int | None = None
+    high: int | None = None
     for limit in field.metadata:
         # Whatever can be compared may be a limit; those of whole numbers are whole.
         match limit:

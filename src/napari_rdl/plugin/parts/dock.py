@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidge
 
 from napari_rdl.errors import NapariRdlError
 from napari_rdl.plugin.parts.message_bar import MessageBar
+from napari_rdl.plugin.parts.remedies import in_words
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -86,7 +87,7 @@ class DockWidget(QWidget):
     def say_error(self, error: Exception) -> None:
         """Say what went wrong: a user's error in its sentence, one of ours with its name and in the log."""
         if isinstance(error, NapariRdlError):
-            sentence = str(error)
+            sentence = in_words(error)
             logger.info("Refused: %s", sentence)
         else:
             sentence = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from napari_rdl.errors import CheckpointError
+from napari_rdl.plugin.parts.remedies import in_words
 
 
 def card_summary(path: Path) -> str:
@@ -14,7 +15,7 @@ def card_summary(path: Path) -> str:
     try:
         card = read_card(path)
     except CheckpointError as error:
-        return str(error)
+        return in_words(error)
     sentences = [f"Trained on: {card.trained_on.rstrip('.')}."] if card.trained_on else []
     sentences.append(f"Works at {' × '.join(f'{size:g}' for size in card.spacing)} mm.")
     sentences.append(card.intended_use)

@@ -55,7 +55,7 @@ class TaskWorker(WorkerBase):
         self._entered = True
         # superqt sends every warning of a worker out as a signal; libraries' warnings are no news
         # for a radiologist, so they go to the log.
-        warnings.showwarning = _log_warning
+        warnings.showwarning = _log_warning  # type: ignore[assignment]
         try:
             if self.abort_requested:
                 raise Cancelled
@@ -106,10 +106,12 @@ class TaskRunner(QObject):
         self._on_done: Callable[[Any], None] | None = None
         self._on_error: Callable[[Exception], None] | None = None
         self._on_cancelled: Callable[[], None] | None = None
+        self._watched = parent
+        # No bound method: a slot of a Qt object that is being destroyed is never called.
+        workers = self._workers
+        self._at_the_end = lambda: _end(workers)
         if parent is not None:
-            # No bound method: a slot of a Qt object that is being destroyed is never called.
-            workers = self._workers
-            parent.destroyed.connect(lambda: _end(workers))
+            parent.destroyed.connect(self._at_the_end)
 
     @property
     def busy(self) -> bool:
@@ -151,6 +153,10 @@ class TaskRunner(QObject):
         self._on_done = self._on_error = self._on_cancelled = None
         _end(self._workers)
         self._worker = None
+        if self._watched is not None:
+            # A parent that Python's collector destroys tells of it when this function is gone already.
+            self._watched.destroyed.disconnect(self._at_the_end)
+            self._watched = None
 
     def _ended(self, outcome: Outcome) -> None:
         self._workers.discard(outcome.worker)

@@ -65,5 +65,5 @@ class Choices(Memory[RememberedSegmentation]):
 
     @property
     def memory_budget_bytes(self) -> int:
-        """What encoded patients may take together."""
-        return self._settings.memory_budget_bytes
+        """What encoded patients may take together, as the settings have it now."""
+        return plugin_settings().memory_budget_bytes

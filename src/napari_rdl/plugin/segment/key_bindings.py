@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from app_model import Application
+from app_model.backends.qt import qkeysequence2modelkeybinding
 from app_model.types import KeyBinding
+from napari.components import ViewerModel
+from napari.layers import Labels
 from napari.settings import get_settings
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QKeySequence
@@ -47,13 +51,13 @@ class ModalityKeys:
         self.release()
         for modality, key in keys.items():
             if key:
-                self._viewer.bind_key(_napari_key(key), self._flipper(modality), overwrite=True)
+                self._viewer.bind_key(_binding(key), self._flipper(modality), overwrite=True)
                 self._bound[modality] = key
 
     def release(self) -> None:
         """Give the keys back."""
         for key in self._bound.values():
-            self._viewer.bind_key(_napari_key(key), None, overwrite=True)
+            self._viewer.bind_key(_binding(key), None, overwrite=True)
         self._bound.clear()
 
     def _flipper(self, modality: str) -> Callable[[object], None]:
@@ -68,17 +72,23 @@ def why_not(key: str, modality: str, keys: Mapping[str, str]) -> str | None:
     if not key:
         return None
     try:
-        binding = KeyBinding.from_str(_napari_key(key))
+        binding = _binding(key)
     except (ValueError, KeyError):
         return f"{key} cannot be used as a key."
-    if "," in key or len(binding.parts) > 1:
+    if len(binding.parts) > 1:
         return f"{key} is a sequence: use one key, with Ctrl, Alt or Shift if you like."
     for other, taken in keys.items():
-        if other != modality and taken and KeyBinding.from_str(_napari_key(taken)) == binding:
+        if other != modality and taken and _binding(taken) == binding:
             return f"{key} already flips {other}."
     for action, bindings in get_settings().shortcuts.shortcuts.items():
         if binding in bindings:
             return f"{key} is napari's key for '{action.partition(':')[2].replace('_', ' ')}': use another."
+    # Keys that no setting names: those of napari's menus, and those that layers and viewers were born with.
+    born = [*Labels.class_keymap, *ViewerModel.class_keymap]
+    napari_app = Application.get_app("napari")
+    menus = [rule.keybinding for rule in napari_app.keybindings] if napari_app is not None else []
+    if binding in born or binding in menus:
+        return f"{key} is one of napari's own keys: use another."
     return None
 
 
@@ -139,11 +149,9 @@ class KeyEditor(QWidget):
         self.keys_changed.emit(dict(self._keys))
 
 
-def _napari_key(key: str) -> str:
-    """Turn Qt's portable spelling of a key (``Ctrl+F1``) into napari's."""
-    return (
-        key.replace("Meta+", "Meta-")
-        .replace("Ctrl+", "Ctrl-")
-        .replace("Alt+", "Alt-")
-        .replace("Shift+", "Shift-")
-    )
+def _binding(key: str) -> KeyBinding:
+    """Return a key in Qt's portable spelling, such as ``Ctrl+F1``, as napari's."""
+    binding = qkeysequence2modelkeybinding(QKeySequence(key))
+    if not binding.parts:
+        raise ValueError(f"{key!r} is no key")
+    return binding

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,12 +17,12 @@ from qtpy.QtWidgets import (
 )
 
 from napari_rdl.models import bundled_model_path
+from napari_rdl.plugin.parts.devices import device_title, likely_devices
 from napari_rdl.plugin.parts.inputs import narrow_combo
 from napari_rdl.plugin.parts.model_card import card_name, card_summary
 from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel
 from napari_rdl.plugin.segment.session import RunChoice
 
-DEVICE_TITLES = {"auto": "Automatic", "cpu": "CPU", "cuda": "GPU (CUDA)", "mps": "GPU (Apple Metal)"}
 _FROM_FILE = "from file"
 RECENT_MODELS = 5
 
@@ -79,7 +78,7 @@ class RunBox(Section):
         self.body.addWidget(self.status)
 
         self._list_models(None, ())
-        self.set_devices(_likely_devices(), "auto")
+        self.set_devices(likely_devices(), "auto")
         self.model_box.activated.connect(self._on_model_activated)
         self.device_box.activated.connect(lambda _index: self.choice_changed.emit())
         self.run_button.clicked.connect(self.run_asked)
@@ -116,9 +115,7 @@ class RunBox(Section):
         names = list(dict.fromkeys(["auto", *devices, chosen]))
         self.device_box.clear()
         for name in names:
-            kind, _, number = name.partition(":")
-            title = DEVICE_TITLES.get(kind, kind) + (f" {number}" if number else "")
-            self.device_box.addItem(title, name)
+            self.device_box.addItem(device_title(name), name)
         self.device_box.setCurrentIndex(names.index(chosen))
 
     def set_has_case(self, has_case: bool) -> None:
@@ -182,8 +179,3 @@ class RunBox(Section):
             chosen = Path(name)
         self._list_models(chosen, self.models)
         self.choice_changed.emit()
-
-
-def _likely_devices() -> list[str]:
-    # Which devices there are is known to torch only, and asking it would load it.
-    return ["cpu", "mps"] if sys.platform == "darwin" else ["cpu", "cuda"]

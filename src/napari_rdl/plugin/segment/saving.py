@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QGridLayout, QPushButton, QWidget
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_rdl.callbacks import IsCancelled, Progress
     from napari_rdl.plugin.parts.tasks import Task
 
-StartTask = Callable[["Task", Callable[[object], None]], None]
+StartTask = Callable[["Task", Callable[[Any], None]], None]
 
 
 class CorrectedBox(Section):

@@ -66,6 +66,12 @@ class Session:
         self.representations: Representations | None = None
         self.subset: tuple[str, ...] = ()
 
+    def set_budget(self, budget_bytes: int) -> None:
+        """Change what the cache may hold, letting earlier patients go where it shrank."""
+        self._budget_bytes = budget_bytes
+        if self._cache is not None:
+            self._cache.set_budget(budget_bytes)
+
     def set_case(self, case: Case | None) -> None:
         """Turn to another patient."""
         self.case = case
@@ -178,4 +184,4 @@ def _stamp(path: Path) -> Hashable:
 
 
 def _content(image: np.ndarray) -> str:
-    return hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).hexdigest()
+    return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).hexdigest()

@@ -31,6 +31,7 @@ from napari_rdl.plugin.segment.saving import Saving
 from napari_rdl.plugin.segment.session import Session
 from napari_rdl.plugin.segment.view_box import Viewing
 from napari_rdl.plugin.segment.volumes_table import VolumesTable
+from napari_rdl.plugin.settings import follow_settings
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -94,6 +95,7 @@ class SegmentWidget(DockWidget):
         self.run_box.set_choice(self._choices.run, remembered.recent_models)
         self.patient_box.start_folder = remembered.folder
         self._use_keys(remembered.keys)
+        self._leave_settings = follow_settings(self._on_settings)
         open_segment_widgets.announce(napari_viewer, self)
 
     # --- What can be asked of the widget from code, as from its buttons
@@ -149,6 +151,7 @@ class SegmentWidget(DockWidget):
         self.keys.release()
         self.patient_box.layer_assignment.close_down()
         self.viewing.shut_down()
+        self._leave_settings()
         if self.saving.corrected.unsaved:
             logger.warning("The widget ends with corrections that were not saved.")
 
@@ -277,6 +280,9 @@ class SegmentWidget(DockWidget):
         choice = self.run_box.choice
         recent = self.run_box.models[:RECENT_MODELS]
         self._choices.remember(model=choice.model, device=choice.device, recent_models=recent)
+
+    def _on_settings(self) -> None:
+        self.session.set_budget(self._choices.memory_budget_bytes)
 
     def _on_keys_changed(self, keys: dict[str, str]) -> None:
         self._choices.remember(keys=keys)

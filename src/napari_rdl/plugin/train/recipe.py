@@ -15,10 +15,11 @@ from napari_rdl.errors import NapariRdlError
 from napari_rdl.models import bundled_model_path, read_card
 from napari_rdl.plugin.parts.collapsible import plain_collapsible
 from napari_rdl.plugin.parts.config_form import ConfigForm, nested
+from napari_rdl.plugin.parts.devices import DEVICE_TITLES
 from napari_rdl.plugin.parts.inputs import make_narrow
 from napari_rdl.plugin.parts.model_card import card_name
+from napari_rdl.plugin.parts.remedies import in_words
 from napari_rdl.plugin.parts.section import SPACING, WrappedLabel
-from napari_rdl.plugin.segment.run_box import DEVICE_TITLES
 from napari_rdl.plugin.train.inputs import Row
 from napari_rdl.plugin.train.memory import RECENT, RememberedTraining
 from napari_rdl.training.config import TrainingConfig
@@ -292,7 +293,7 @@ class RecipeInputs(QObject):
         try:
             self.load(wanted)
         except NapariRdlError as error:
-            self.refused.emit(str(error))
+            self.refused.emit(in_words(error))
             self.recipe_box.show_recipe(self.recipe)
             return
         self.refused.emit("")
@@ -315,7 +316,7 @@ class RecipeInputs(QObject):
         try:
             card = read_card(bundled_model_path() if checkpoint == SHIPPED else checkpoint)
         except NapariRdlError as error:
-            self.refused.emit(str(error))
+            self.refused.emit(in_words(error))
             self.start_box.show_start(None)
             return
         network = {f"network.{name}": value for name, value in card.network.model_dump().items()}

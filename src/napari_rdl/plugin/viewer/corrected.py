@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_rdl import brats
 from napari_rdl.errors import CaseError, OutputError
+from napari_rdl.plugin.parts.waiting import while_the_window_lives
 from napari_rdl.plugin.viewer.label_layers import class_appearance
 from napari_rdl.plugin.viewer.placement import placement
 from napari_rdl.plugin.viewer.roles import Role, case_of, plugin_metadata, role_metadata
@@ -36,7 +37,9 @@ class CorrectedLayer:
     def unsaved(self) -> bool:
         """Whether something was edited since the copy was made or last saved."""
         # Compared rather than listened for: napari tells of strokes, but not of undoing them.
-        return self.layer is not None and not np.array_equal(self.layer.data, self._saved)
+        if self.layer is None or self._saved is None:
+            return False
+        return not np.array_equal(self.layer.data, self._saved)
 
     @property
     def default_name(self) -> str:
@@ -51,7 +54,7 @@ class CorrectedLayer:
         return self.layer
 
     def save(self, path: Path) -> Path:
-        """Write the layer to its patient's native grid.
+        """Write the layer to its patient's native grid; packing it takes place in a thread.
 
         Raises
         ------
@@ -60,8 +63,12 @@ class CorrectedLayer:
         """
         if self.layer is None:
             raise RuntimeError("There is no corrected layer.")
-        written = save_corrected(self.layer, path)
-        self._saved = np.array(self.layer.data)
+        layer, data = self.layer, np.array(self.layer.data)
+        written = while_the_window_lives(
+            lambda _progress: save_corrected(layer, path, data), takes_input=False
+        )
+        # What a stroke under way added meanwhile is not in the file.
+        self._saved = data
         return written
 
     def let_go(self) -> None:
@@ -91,10 +98,15 @@ def corrected_name(layer: Labels) -> str:
     return f"{plugin_metadata(layer).get('case', layer.name)}_seg_corrected.nii.gz"
 
 
-def save_corrected(layer: Labels, path: str | Path) -> Path:
+def save_corrected(layer: Labels, path: str | Path, data: NDArray[np.generic] | None = None) -> Path:
     """Write a layer of class indices to its case's native grid, in the case's label convention.
 
     An existing file is replaced: the caller asks first.
+
+    Parameters
+    ----------
+    data : NDArray, optional
+        A copy of the layer's data to write in their place, where this runs in a thread.
 
     Raises
     ------
@@ -108,7 +120,7 @@ def save_corrected(layer: Labels, path: str | Path) -> Path:
     case = case_of(layer)
     if case is None:
         raise CaseError(f"The layer '{layer.name}' does not come from a patient: save it with napari's Save.")
-    return save_labels(checked_classes(layer.data, layer.name), case, Path(path))
+    return save_labels(checked_classes(layer.data if data is None else data, layer.name), case, Path(path))
 
 
 def checked_classes(data: NDArray[np.generic], name: str) -> NDArray[np.uint8]:

@@ -26,7 +26,9 @@ _DEPTH = np.array(
     np.uint8,
 )
 # A region's outline has the colour of the class that it adds to the region inside it.
-_OUTLINE_COLOURS = {int(_DEPTH[index]): colour for index, colour in brats.CLASS_COLOURS.items()}
+_OUTLINE_COLOURS: dict[int | None, str] = {
+    int(_DEPTH[index]): colour for index, colour in brats.CLASS_COLOURS.items()
+}
 
 
 def region_outlines(classes: NDArray[np.uint8], axes: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -167,11 +169,10 @@ class PredictionLayer:
 
 
 def _outline_appearance() -> dict[str, Any]:
+    colours: dict[int | None, str] = {None: "transparent", 0: "transparent", **_OUTLINE_COLOURS}
     titles = ["background", *(f"{brats.REGION_TITLES[name]} ({name})" for name in brats.REGIONS)]
     return {
-        "colormap": DirectLabelColormap(
-            color_dict={None: "transparent", 0: "transparent", **_OUTLINE_COLOURS}
-        ),
+        "colormap": DirectLabelColormap(color_dict=colours),
         "features": {"index": list(range(len(titles))), "outline of": titles},
         "opacity": 1.0,
     }

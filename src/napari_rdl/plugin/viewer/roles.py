@@ -109,8 +109,8 @@ def role_of(layer: Layer) -> Role | None:
 def role_in(known: Mapping[str, Any]) -> Role | None:
     """Return the role that a layer's metadata name, or None."""
     try:
-        return Role(known.get("role"))
-    except ValueError:
+        return Role(known["role"])
+    except (KeyError, ValueError):
         return None
 
 
