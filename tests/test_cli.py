@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,8 +15,10 @@ import pytest
 
 from napari_rdl.brats import SUBSETS, subset_name
 from napari_rdl.cli import main
+from napari_rdl.cli.app import app
 
 NAME = "BraTS2021_90001"
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -46,20 +49,56 @@ def is_one_sentence(text: str) -> bool:
 
 # --- the program as a whole
 
+COMMANDS = sorted(command.name or command.callback.__name__ for command in app.registered_commands)
 
-def test_help_of_the_program_names_every_command(shell):
+
+def test_every_command_stands_in_help_and_documentation(shell):
     code, out, _ = shell("--help")
     assert code == 0
-    for command in ("demo", "predict", "check", "bench", "phantom", "train", "study"):
-        assert f"\n  {command} " in out
+    listed = re.findall(r"^  ([a-z]+)  +[A-Z]", out.partition("Commands:")[2], re.M)
+    assert sorted(listed) == COMMANDS
+    page = (ROOT / "docs" / "shell.md").read_text()
+    assert sorted(re.findall(r"^## ([a-z]+)$", page, re.M)) == COMMANDS
+    readme = (ROOT / "README.md").read_text()
+    for command in COMMANDS:
+        assert f"napari-rdl {command}" in readme
 
 
-@pytest.mark.parametrize("command", ["demo", "predict", "check", "bench", "phantom", "train", "study"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(shell, command):
     code, out, err = shell(command, "--help")
     assert code == 0
     assert out.startswith("Usage: napari-rdl " + command)
     assert not err
+
+
+def test_evaluate_prints_the_papers_table(shell, patients_folder, tiny_checkpoint, tmp_path):
+    words = ("evaluate", patients_folder, "--model", tiny_checkpoint, "--out", tmp_path, "--no-hd95")
+    code, out, _ = shell(*words, "--modalities", "t1ce,flair", "--device", "cpu")
+    assert code == 0
+    assert "| | Fl | T1c | T1c+Fl | Avg. |" in out
+    code, out, _ = shell(*words, "--modalities", "T1c", "--device", "cpu", "--json")
+    assert code == 0
+    assert json.loads(out)["tables"][0]["columns"] == ["T1c", "Avg."]
+
+
+def test_patients_that_fail_end_every_command_alike(shell, brats_folder, tiny_checkpoint, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(brats_folder, data / "good")
+    shutil.copytree(brats_folder, data / "bad")
+    damaged = next((data / "bad").glob("*_t2.*"))
+    damaged.write_bytes(damaged.read_bytes()[:900])
+    for command, more in (
+        ("check", ()),
+        ("predict", ("--out", tmp_path / "p", "--model", tiny_checkpoint, "--device", "cpu")),
+        ("study", ("--out", tmp_path / "s", "--model", tiny_checkpoint, "--device", "cpu", "--no-hd95")),
+        ("evaluate", ("--out", tmp_path / "e", "--model", tiny_checkpoint, "--device", "cpu", "--no-hd95")),
+    ):
+        code, _, err = shell(command, data, *more)
+        assert code == 2, command
+        assert "failed: bad: " in err
+        assert err.splitlines()[-1].startswith("1 of 2 patients ")
+        assert err.endswith("; the others are done.\n")
 
 
 def test_the_installed_program_says_its_version():

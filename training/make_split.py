@@ -18,7 +18,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from napari_rdl.training.patients import folder_patients, read_split_file
+from napari_rdl.cohort.patients import folder_patients, read_split_file
 
 
 def main(

@@ -131,8 +131,8 @@ class Run:
 
     def train(self) -> None:
         """Train, or go on with a run that was interrupted; then score it."""
+        from napari_rdl.cohort.evaluate import EvaluationSettings, evaluate
         from napari_rdl.models import load_model
-        from napari_rdl.training.evaluate import EvaluationSettings, evaluate
         from napari_rdl.training.recipe import load_recipe
         from napari_rdl.training.run.session import resume_training, run_training
 
@@ -246,7 +246,7 @@ def _mean_and_spread(values: Scores) -> list[str]:
 
 
 def _subset_titles() -> list[str]:
-    from napari_rdl.cohort.pooled import subset_title
+    from napari_rdl.cohort.tables import subset_title
 
     return [subset_title(subset, MODALITIES) for subset in SUBSETS]
 

@@ -18,13 +18,17 @@ class Remedy(StrEnum):
     NAME_LABELS = "name labels"
     """Say which label convention the mask has (`conventions`)."""
     RESAMPLE = "resample"
-    """Have everything brought onto one grid."""
+    """Co-register the images, or have them resampled onto one grid."""
+    FIT_MASK = "fit mask"
+    """Give the mask that was drawn on these images, or have it resampled."""
     FINISH_STUDY = "finish study"
     """Run the study of a folder to its end (`folder`)."""
     REPEAT_STUDY = "repeat study"
     """Run a study again into the same folder (`folder`)."""
     OTHER_FOLDER = "other folder"
     """Choose another folder for what is written."""
+    GIVE_FOLDER = "give folder"
+    """Name a folder that is a patient's, or has patients' folders below it."""
     GIVE_DATA = "give data"
     """Say which patients to train on."""
     NEW_OR_RESUME = "new or resume"
@@ -43,10 +47,12 @@ class Remedy(StrEnum):
 
 NEUTRAL: Mapping[Remedy, str] = {
     Remedy.NAME_LABELS: "name the label convention ({conventions})",
-    Remedy.RESAMPLE: "have the images resampled onto one grid",
+    Remedy.RESAMPLE: "co-register them, or have them resampled onto one grid",
+    Remedy.FIT_MASK: "give the mask that was drawn on these images, or have it resampled",
     Remedy.FINISH_STUDY: "run the study to its end",
     Remedy.REPEAT_STUDY: "run the study again into the same folder",
     Remedy.OTHER_FOLDER: "choose another folder",
+    Remedy.GIVE_FOLDER: "give a patient's folder, or a folder of patients",
     Remedy.GIVE_DATA: "give a folder of patients, a split file or phantom:N",
     Remedy.NEW_OR_RESUME: "choose a new folder, or resume {folder}",
     Remedy.RESUME_MOVED: "resume it at its new place, from its last checkpoint",

@@ -200,6 +200,7 @@ def test_a_label_of_another_convention_is_refused(write: Write) -> None:
     array = np.resize(np.array([0, 1, 2, 4], np.uint8), (4, 5, 6))
     path = write("x_seg.nii.gz", array)
     with pytest.raises(
-        CaseError, match=r"x_seg.nii.gz cannot be read as a mask: it holds the label 4.*--labels"
+        CaseError,
+        match=r"x_seg.nii.gz cannot be read as a mask .it holds the label 4.*: name the label",
     ):
         read_mask(path, LABEL_CONVENTIONS["brats2023"])

@@ -18,11 +18,12 @@ from napari_rdl.brats import SUBSETS
 from napari_rdl.case import load_case
 from napari_rdl.cli import main
 from napari_rdl.cohort import load_study
-from napari_rdl.cohort.study import StudySettings, find_cohort, study_cohort
+from napari_rdl.cohort.evaluate import EvaluationSettings, evaluate
+from napari_rdl.cohort.patients import folder_patients
+from napari_rdl.cohort.study import StudySettings, study_cohort
 from napari_rdl.compare import study_subsets
 from napari_rdl.errors import Cancelled, CaseError
 from napari_rdl.segment import encode
-from napari_rdl.training.evaluate import EvaluationSettings, evaluate
 from tests.compare.conftest import QUICK
 
 FAST = StudySettings(distances=False)
@@ -75,7 +76,7 @@ def undrawn(monkeypatch):
     from napari_rdl.cohort import picture, report
 
     monkeypatch.setattr(picture, "draw_patient", lambda case, study: b"")
-    monkeypatch.setattr(report, "write_report", lambda study: None)
+    monkeypatch.setattr(report, "write_study", lambda study: None)
 
 
 def named(study, name):
@@ -177,7 +178,7 @@ def test_names_are_escaped(finished):
     from napari_rdl.cohort.page import html_page
 
     odd = named(finished, "C").model_copy(update={"name": "<b>x</b>"})
-    page = html_page(replace(finished, patients=(odd,), failed={"<i>": "<u>"}), [], {}, {}, {})
+    page = html_page(replace(finished, patients=(odd,), failed={"<i>": "<u>"}), [], {}, {})
     assert "<b>x</b>" not in page
     assert "&lt;b&gt;x&lt;/b&gt;" in page
     assert "<i>" not in page
@@ -282,7 +283,7 @@ def with_failures(cohort, tmp_path):
 def test_patients_that_fail_are_named_and_the_others_go_on(with_failures, tiny_checkpoint, tmp_path, capsys):
     out = tmp_path / "out"
     words = ["study", str(with_failures), "--out", str(out), "--model", str(tiny_checkpoint)]
-    assert main([*words, "--no-hd95", "--device", "cpu"]) == 1
+    assert main([*words, "--no-hd95", "--device", "cpu"]) == 2
     captured = capsys.readouterr()
     assert "failed: AB_grid: " in captured.err
     assert "is not on the images' grid" in captured.err
@@ -329,8 +330,8 @@ def test_shell_says_the_tables(cohort, tiny_checkpoint, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("/nowhere",), "/nowhere is no folder"),
-        (("phantom:3",), "phantom:3 is no folder"),
+        (("/nowhere",), "no folder /nowhere"),
+        (("phantom:3",), "no folder phantom:3"),
         (("EMPTY",), "holds no patients"),
         (("EMPTY", "--reference", "best"), "best"),
     ],
@@ -347,7 +348,7 @@ def test_wrong_words_end_in_one_sentence(tmp_path, capsys, words, said):
 def test_patients_of_the_same_name_are_kept_apart(cohort, tmp_path):
     for site in ("one", "two"):
         shutil.copytree(cohort / "BraTS2021_B", tmp_path / site / "BraTS2021_B")
-    assert [patient.name for patient in find_cohort(tmp_path)] == ["one/BraTS2021_B", "two/BraTS2021_B"]
+    assert [patient.name for patient in folder_patients(tmp_path)] == ["one/BraTS2021_B", "two/BraTS2021_B"]
 
 
 def _start(cohort, checkpoint, out, **environment):

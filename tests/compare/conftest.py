@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_rdl.case import load_case
-from napari_rdl.compare import LabelStack
+from napari_rdl.compare import LabelStack, study_subsets
 from napari_rdl.models import load_model
 from napari_rdl.segment import SegmentSettings, encode
 
@@ -26,6 +26,13 @@ def representations(case, tiny_checkpoint):
 @pytest.fixture(scope="session")
 def stack(representations):
     return LabelStack.collect(representations)
+
+
+@pytest.fixture
+def study(representations):
+    study = study_subsets(representations, "truth")
+    list(study.measure_distances())
+    return study
 
 
 @pytest.fixture

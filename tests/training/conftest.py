@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -26,19 +25,6 @@ TINY = (
     "hardware.threads=1",
 )
 """Settings of a run of a second or so."""
-
-
-@pytest.fixture(scope="session")
-def patients_folder(brats_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four patients of BraTS layout; the last one has no T2."""
-    root = tmp_path_factory.mktemp("dataset")
-    for number in range(4):
-        name = f"BraTS2021_9100{number}"
-        (root / name).mkdir()
-        for file in brats_folder.iterdir():
-            if number < 3 or "_t2." not in file.name:
-                shutil.copy(file, root / name / file.name.replace(brats_folder.name, name))
-    return root
 
 
 @pytest.fixture(scope="session")

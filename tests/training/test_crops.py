@@ -9,7 +9,7 @@ from napari_rdl.training.config import AugmentConfig
 from napari_rdl.training.data.augment import Augmentation
 from napari_rdl.training.data.cache import PatientCache
 from napari_rdl.training.data.crops import CropDataset, StepSampler, choose_corner, crop_loader, read_crop
-from napari_rdl.training.patients import split_patients
+from napari_rdl.training.data.split import split_patients
 
 EVERYTHING = AugmentConfig(gamma=1, noise=1, blur=1, bias=1, affine=1, shift=0.2, scale=0.2)
 NOTHING = AugmentConfig(flip=0, shift=0, scale=0)

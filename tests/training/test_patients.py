@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_rdl.cohort.patients import folds, patients_of, read_split_file
 from napari_rdl.errors import ConfigError
 from napari_rdl.training.config import DataConfig
-from napari_rdl.training.patients import folds, patients_of, read_split_file, split_patients
+from napari_rdl.training.data.split import split_patients
 
 NAMES = [f"BraTS2021_9100{number}" for number in range(4)]
 
@@ -130,7 +131,7 @@ def test_bad_source(source, words):
 
 
 def test_folder_without_patients(tmp_path):
-    with pytest.raises(ConfigError, match="holds no patient folders"):
+    with pytest.raises(ConfigError, match="holds no patients"):
         split_patients(DataConfig(source=str(tmp_path)), 0, 4)
 
 

@@ -8,13 +8,13 @@ import torch
 
 from napari_rdl.boxes import bounding_box
 from napari_rdl.case import brain_mask, load_case, normalize
+from napari_rdl.cohort.patients import folder_patients
 from napari_rdl.errors import CaseError, OutputError
 from napari_rdl.segment.working_grid import WorkingGrid
 from napari_rdl.training.config import DataConfig
 from napari_rdl.training.data import cache as caching
 from napari_rdl.training.data.cache import PatientCache
 from napari_rdl.training.data.prepare import prepare
-from napari_rdl.training.patients import folder_patients
 
 MODALITIES = ("T1", "T1c", "T2", "FLAIR")
 
@@ -160,7 +160,7 @@ def test_cache_that_cannot_be_written(patient, tmp_path):
 
 
 def test_synthetic_patient_at_the_working_spacing(tmp_path):
-    from napari_rdl.training.patients import phantoms
+    from napari_rdl.cohort.patients import phantoms
 
     prepared = prepare(phantoms(1, 3)[0], DataConfig(spacing=(4, 4, 4)), MODALITIES)
     assert prepared.images.shape == (4, *prepared.classes.shape)
@@ -168,7 +168,7 @@ def test_synthetic_patient_at_the_working_spacing(tmp_path):
 
 
 def test_synthetic_tumours_of_the_sizes_asked(tmp_path):
-    from napari_rdl.training.patients import phantoms
+    from napari_rdl.cohort.patients import phantoms
 
     small, large = (
         DataConfig(spacing=(4, 4, 4), phantom_volume_ml=volume) for volume in ((6.0, 8.0), (90.0, 100.0))

@@ -52,7 +52,7 @@ def test_what_a_refused_patient_names_can_be_given(run):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--out", "x"], "Give --data"),
+        (["--out", "x"], "give --data"),
         (["--data", "phantom:2"], "Give --out"),
         (["--resume", "x", "--set", "optimizer.lr=1"], "--resume goes on with the run's own configuration"),
         (["--data", "phantom:2", "--out", "x", "--recipe", "nothing"], "no recipe 'nothing'"),
@@ -69,21 +69,6 @@ def test_bad_input_is_one_sentence_and_code_2(run, words, sentence, tmp_path, mo
     assert err.count("\n") == 1
     assert not out
     assert not list(tmp_path.iterdir())
-
-
-def test_evaluate(patients_folder, tiny_checkpoint, tmp_path, capsys):
-    import typer
-
-    from napari_rdl.cli.train import evaluate
-
-    app = typer.Typer()
-    app.command()(evaluate)
-    words = [str(patients_folder), "--model", str(tiny_checkpoint), "--out", str(tmp_path), "--no-hd95"]
-    app([*words, "--modalities", "t1ce,flair", "--device", "cpu"], standalone_mode=False)
-    out = capsys.readouterr().out
-    assert "| | Fl | T1c | T1c+Fl | Avg. |" in out
-    app([*words, "--modalities", "T1c", "--device", "cpu", "--json"], standalone_mode=False)
-    assert json.loads(capsys.readouterr().out)["tables"][0]["columns"] == ["T1c", "Avg."]
 
 
 def test_help_loads_no_torch():

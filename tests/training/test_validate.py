@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from napari_rdl.boxes import bounding_box
 from napari_rdl.brats import MODALITIES, REGIONS, SUBSETS, subset_name
 from napari_rdl.case import load_case
+from napari_rdl.cohort.patients import folder_patients
 from napari_rdl.metrics import region_dice, region_scores
 from napari_rdl.segment import SegmentSettings, encode, prepared_labels
 from napari_rdl.training.config import DataConfig
 from napari_rdl.training.data.cache import PatientCache
-from napari_rdl.training.patients import folder_patients
 from napari_rdl.training.step.validate import mean_scores, overall, validate
 
 

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_rdl.case import brain_mask, case_from_arrays, load_case, normalize
+from napari_rdl.cohort.patients import Patient, patients_of
 from napari_rdl.metrics import dice
 from napari_rdl.phantom import held_out_settings, make_phantom
-from napari_rdl.training.patients import Patient, patients_of
 
 SMOOTHING_MM = 1.0
 FIXED = 1.4

@@ -15,13 +15,12 @@ from typing import Annotated
 import typer
 
 from napari_rdl.brats import subset_name
+from napari_rdl.cohort.patients import patients_of
 from napari_rdl.cohort.picture import draw_patient
 from napari_rdl.compare import Reference, study_subsets
 from napari_rdl.files import write_bytes
 from napari_rdl.models import load_model
 from napari_rdl.segment import encode
-from napari_rdl.training.evaluate import EvaluationSettings, read_patient
-from napari_rdl.training.patients import patients_of
 
 
 def main(
@@ -38,7 +37,7 @@ def main(
         dice[content["patient"]] = content["scores"][full]["WT"]["dice"]
     patients = {patient.name: patient for patient in patients_of(data, "test")}
     for worst in sorted(dice, key=lambda name: dice[name]):
-        case, truth = read_patient(patients[worst], EvaluationSettings())
+        case, truth = patients[worst].read_with_truth()
         # A speck in a healthy brain scores 0 by the empty-mask rule; that is another failure.
         if truth.any():
             break

@@ -25,7 +25,7 @@ from napari_rdl.case.intensity import background_value, replace_nonfinite
 from napari_rdl.case.naming import convention_named, convention_of_names, modality_of_file
 from napari_rdl.case.nifti import read_image, stem_of
 from napari_rdl.case.patient import Case
-from napari_rdl.errors import CaseError, GridsDifferError
+from napari_rdl.errors import CaseError, GridsDifferError, Remedy
 
 logger = logging.getLogger(__name__)
 
@@ -269,9 +269,8 @@ def _one_grid(
     if not allowed:
         said = "; ".join(f"{files[key].name} has {words}" for key, words in differences.items() if words)
         raise GridsDifferError(
-            f"The modalities lie on different grids: against {files[first]}, {said}; "
-            "co-register them, or have them resampled onto one grid (--resample in the shell, Resample in "
-            "napari)."
+            f"The modalities lie on different grids: against {files[first]}, {said}",
+            Remedy.RESAMPLE,
         )
     reference = min(
         arrays,

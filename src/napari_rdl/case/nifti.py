@@ -14,10 +14,10 @@ from nibabel.nifti1 import Nifti1Header, Nifti1Pair
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from napari_rdl.brats import LabelConvention
+from napari_rdl.brats import LABEL_CONVENTIONS, LabelConvention
 from napari_rdl.case.geometry import Shape
 from napari_rdl.case.intensity import replace_nonfinite
-from napari_rdl.errors import CaseError
+from napari_rdl.errors import CaseError, Remedy
 
 NIFTI_ENDINGS: tuple[str, ...] = (".nii", ".nii.gz", ".hdr", ".hdr.gz", ".img", ".img.gz")
 """Endings of NIfTI files, in lower case."""
@@ -117,7 +117,9 @@ def read_mask(
         return convention.decode(values), affine, header
     except ValueError as error:
         raise CaseError(
-            f"{path} cannot be read as a mask: {error}; name the right convention with --labels."
+            f"{path} cannot be read as a mask ({error})",
+            Remedy.NAME_LABELS,
+            conventions=", ".join(LABEL_CONVENTIONS),
         ) from error
 
 

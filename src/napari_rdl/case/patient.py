@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from napari_rdl.brats import LABEL_CONVENTIONS, LabelConvention
 from napari_rdl.case.geometry import Grid, Native, resample_array
 from napari_rdl.case.nifti import read_mask
-from napari_rdl.errors import CaseError
+from napari_rdl.errors import CaseError, Remedy
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +86,9 @@ class Case:
             return None
         if not self.convention_known:
             raise CaseError(
-                f"The names do not say what the values of {self.mask_file} mean: "
-                f"name the convention with --labels ({', '.join(LABEL_CONVENTIONS)})."
+                f"The names do not say what the values of {self.mask_file} mean",
+                Remedy.NAME_LABELS,
+                conventions=", ".join(LABEL_CONVENTIONS),
             )
         classes, affine, header = read_mask(self.mask_file, self.convention)
         native = Native.from_header(classes.shape, affine, header)
@@ -98,6 +99,6 @@ class Case:
         if self.resampled:
             return resample_array(ras, native.grid, self.grid, order=0)
         raise CaseError(
-            f"The mask {self.mask_file} is not on the images' grid ({difference}): "
-            "give the mask that was drawn on these images, or load with --resample."
+            f"The mask {self.mask_file} is not on the images' grid ({difference})",
+            Remedy.FIT_MASK,
         )

@@ -15,10 +15,12 @@ from napari_rdl.cli.bench import bench
 from napari_rdl.cli.check import check
 from napari_rdl.cli.console import say
 from napari_rdl.cli.demo import demo
+from napari_rdl.cli.evaluate import evaluate
 from napari_rdl.cli.phantom import phantom
 from napari_rdl.cli.predict import predict
 from napari_rdl.cli.study import study
-from napari_rdl.cli.train import evaluate, train
+from napari_rdl.cli.train import train
+from napari_rdl.cli.wording import sentence_of
 from napari_rdl.errors import Cancelled, NapariRdlError
 
 EXIT_USER_ERROR = 2
@@ -79,13 +81,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0; 1 when patients of a study failed; 2 after an error that the user can mend, said in one sentence
-        on stderr; 130 when interrupted.
+        0; 2 after an error that the user can mend, said in one sentence on stderr, also where it is some of
+        many patients that failed; 130 when interrupted.
     """
     try:
         outcome = app(args=arguments, prog_name="napari-rdl", standalone_mode=False)
     except NapariRdlError as error:
-        say(str(error))
+        say(sentence_of(error))
         return EXIT_USER_ERROR
     except TyperException as error:
         say(_sentence(error.format_message()))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_rdl.cli.console import progress_bar, say, stdout_for_results, write_json
+from napari_rdl.cli.console import progress_bar, say, stdout_for_results, write, write_json
 from napari_rdl.cli.display import reason_for_no_window
 from napari_rdl.cli.options import Device, Json, Model
 
@@ -59,39 +59,37 @@ def bench(
 
 def _show(report: Report) -> None:
     shape = " x ".join(map(str, report.shape))
-    typer.echo(
-        f"{report.model} on {shape} voxels; {report.device}, {report.precision}, {report.threads} threads"
-    )
+    write(f"{report.model} on {shape} voxels; {report.device}, {report.precision}, {report.threads} threads")
     for row in report.encode:
-        typer.echo(
+        write(
             f"  encode {row.modalities} modalities   {row.seconds:8.2f} s   "
             f"ratio {row.ratio:.2f} (k of all: {row.ideal:.2f})"
         )
     every = report.all_subsets
-    typer.echo(
+    write(
         f"  all {every.subsets} subsets       {every.seconds:8.2f} s   "
         f"ratio {every.ratio:.2f} of one run of {every.one_run_seconds:.2f} s (at most {every.limit:.2f})"
     )
     study = report.study
-    typer.echo(
+    write(
         f"  study of all subsets {study.seconds:8.2f} s   "
         f"ratio {study.ratio:.2f} of the encode before it (at most {study.limit:.2f}); "
         f"HD95 {study.distances_seconds:.2f} s more; labels held in {study.megabytes:.0f} MB"
     )
     flip = report.flip
-    typer.echo(
+    write(
         f"  flip, shown slice    {flip.slice_seconds * 1e3:8.1f} ms  {flip.slice_frames:.2f} frames of 1/30 s"
     )
-    typer.echo(f"  flip, whole volume   {flip.volume_seconds * 1e3:8.1f} ms")
+    write(f"  flip, whole volume   {flip.volume_seconds * 1e3:8.1f} ms")
     if report.viewer is not None:
         window = report.viewer
-        typer.echo(
+        write(
             f"  flip, in a window    {window.redraw_seconds * 1e3:8.1f} ms  to drawn pixels, "
             f"{window.idle_seconds * 1e3:.1f} ms of it for drawing with nothing changed"
         )
     if report.watch is not None:
         watch = report.watch
-        typer.echo(
+        write(
             f"  answer, beside a run {watch.worst_seconds * 1e3:8.1f} ms  at worst in {watch.seconds:.0f} s, "
             f"median {watch.median_seconds * 1e3:.1f} ms in a second; "
             f"{watch.late} longer than {watch.limit * 1e3:.0f} ms"

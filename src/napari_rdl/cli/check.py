@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
-from napari_rdl.cli.console import refuse_failures, stdout_for_results, write_json
+from napari_rdl.cli.console import listed_failures, refuse_failures, stdout_for_results, write, write_json
 from napari_rdl.cli.options import Cases, Json, Labels, Resample
 from napari_rdl.cli.sources import Source, find_sources
+from napari_rdl.cli.wording import sentence_of
 from napari_rdl.errors import NapariRdlError
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ def check(
     """
     sources = find_sources(cases)
     reports: list[dict[str, object]] = []
-    failures: list[dict[str, str]] = []
+    failures: dict[str, str] = {}
     for source in sources:
         try:
             with stdout_for_results():
@@ -33,13 +32,15 @@ def check(
         except NapariRdlError as error:
             if len(sources) == 1:
                 raise
-            failures.append({"case": source.title, "message": str(error)})
+            failures[source.title] = sentence_of(error)
             continue
         reports.append(report)
         if not as_json:
             _show(report)
     if as_json:
-        write_json(reports[0] if len(sources) == 1 else {"cases": reports, "failures": failures})
+        write_json(
+            reports[0] if len(sources) == 1 else {"cases": reports, "failures": listed_failures(failures)}
+        )
     refuse_failures(failures, len(sources), "cannot be used as they are")
 
 
@@ -81,15 +82,13 @@ def _show(report: dict) -> None:
     native = report["native"]
     shape = " x ".join(map(str, native["shape"]))
     spacing = " x ".join(f"{size:g}" for size in report["spacing_mm"])
-    typer.echo(report["case"])
+    write(report["case"])
     for modality, path in report["modalities"].items():
-        typer.echo(f"  {modality:<6}{path or 'no file'}")
-    typer.echo(f"  mask  {report['mask'] or 'none'}")
-    typer.echo(
-        f"  grid  {shape} voxels, {native['orientation']}; {spacing} mm along right, anterior, superior"
-    )
-    typer.echo(f"  label convention {report['labels']}")
+        write(f"  {modality:<6}{path or 'no file'}")
+    write(f"  mask  {report['mask'] or 'none'}")
+    write(f"  grid  {shape} voxels, {native['orientation']}; {spacing} mm along right, anterior, superior")
+    write(f"  label convention {report['labels']}")
     for finding in report["findings"]:
-        typer.echo(f"  {finding['level']}: {finding['message']}")
+        write(f"  {finding['level']}: {finding['message']}")
     if not report["findings"]:
-        typer.echo("  nothing looks wrong")
+        write("  nothing looks wrong")

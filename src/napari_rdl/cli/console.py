@@ -3,26 +3,46 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from napari_rdl.callbacks import Progress
-from napari_rdl.errors import CaseError, OutputError
+from napari_rdl.callbacks import Progress, ignore_progress
+from napari_rdl.cli.wording import printable
+from napari_rdl.errors import CaseError, OutputError, Remedy
 
 if TYPE_CHECKING:
     from napari_rdl.case import Case, Finding
+
+logger = logging.getLogger(__name__)
 
 
 def say(message: str) -> None:
     """Write one sentence to stderr; an empty one is not written."""
     if message:
-        typer.echo(message, err=True)
+        typer.echo(printable(message), err=True)
+
+
+def write(text: object) -> None:
+    """Write a line of results to stdout."""
+    typer.echo(printable(str(text)))
+
+
+def say_log() -> None:
+    """Show on stderr what the program says of itself, a line with the time for each step."""
+    logger = logging.getLogger("napari_rdl")
+    logger.setLevel(logging.INFO)
+    if not logging.getLogger().handlers and not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+        logger.addHandler(handler)
 
 
 def say_findings(case: Case, findings: list[Finding]) -> None:
@@ -34,7 +54,7 @@ def say_findings(case: Case, findings: list[Finding]) -> None:
 
 def write_json(document: Mapping[str, object]) -> None:
     """Write one JSON object to stdout."""
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    write(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 @contextmanager
@@ -45,8 +65,15 @@ def stdout_for_results() -> Iterator[None]:
 
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[Progress]:
-    """Show a bar on stderr while the work lasts; nothing where stderr is no terminal.
+def progress_bar(title: str, *, log: bool = False) -> Iterator[Progress]:
+    """Show a bar on stderr while the work lasts.
+
+    Parameters
+    ----------
+    title : str
+        What the work is.
+    log : bool
+        Where stderr is no terminal, log a line now and then; else nothing is shown there.
 
     Yields
     ------
@@ -54,20 +81,50 @@ def progress_bar(title: str) -> Iterator[Progress]:
         To be called as ``progress(done, total, message)``.
     """
     from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.markup import escape
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
     from rich.progress import Progress as Bar
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(title, total=None)
+    if not console.is_terminal:
+        yield _lines() if log else ignore_progress
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(escape(printable(title)), total=None)
 
-        def progress(done: int, total: int, message: str) -> None:
-            bar.update(
-                task, completed=done, total=total, description=f"{title}: {message}" if message else title
-            )
+        def move(done: int, total: int, message: str) -> None:
+            words = escape(printable(f"{title}: {message}" if message else title))
+            bar.update(task, completed=done, total=total or None, description=words)
 
-        yield progress
+        yield move
+
+
+def _lines() -> Progress:
+    """Return a progress that logs: often at first, for whoever waits for the beginning, then seldom."""
+    started = time.monotonic()
+    last = started - 60
+
+    def line(done: int, total: int, message: str) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= min(30, 1 + (now - started) / 20):
+            last = now
+            logger.info("%d/%d %s", done, total, message)
+
+    return line
 
 
 def refuse_unusable_folder(folder: Path) -> None:
@@ -80,20 +137,34 @@ def refuse_unusable_folder(folder: Path) -> None:
     """
     nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not nearest.is_dir():
-        raise OutputError(f"{nearest} is a file; give another folder with --out.")
+        raise OutputError(f"{nearest} is a file", Remedy.OTHER_FOLDER)
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise OutputError(f"{nearest} may not be written to; give another folder with --out.")
+        raise OutputError(f"{nearest} may not be written to", Remedy.OTHER_FOLDER)
 
 
-def refuse_failures(failures: Sequence[Mapping[str, str]], total: int, what: str) -> None:
+def listed_failures(failures: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return patient -> reason as JSON has it."""
+    return [{"case": name, "message": reason} for name, reason in failures.items()]
+
+
+def refuse_failures(failures: Mapping[str, str], total: int, what: str) -> None:
     """List on stderr the patients of a folder that failed, and end with what became of the whole.
+
+    Parameters
+    ----------
+    failures : mapping
+        Patient -> reason.
+    total : int
+        How many patients there were.
+    what : str
+        What failed, such as ``could not be segmented``.
 
     Raises
     ------
     CaseError
         If there is any.
     """
-    for failure in failures:
-        say(f"failed: {failure['case']}: {failure['message']}")
+    for name, reason in failures.items():
+        say(f"failed: {name}: {reason}")
     if failures:
         raise CaseError(f"{len(failures)} of {total} patients {what}; the others are done.")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from napari_rdl.cli.console import progress_bar, refuse_unusable_folder, say, stdout_for_results
+from napari_rdl.cli.console import progress_bar, refuse_unusable_folder, say, stdout_for_results, write
 from napari_rdl.cli.display import reason_for_no_window
 from napari_rdl.cli.options import Device, Model
 from napari_rdl.errors import ConfigError
@@ -83,4 +83,4 @@ def _write_demo(reason: str, out: Path, model: str | None, device: str) -> None:
         volumes = write_json(out / f"{case.name}_volumes.json", document)
         picture = draw_segmentations(segmentations, out / f"{case.name}.png")
     for path in (*(record["path"] for record in records), volumes, picture):
-        typer.echo(path)
+        write(path)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from napari_rdl.cli.console import progress_bar, refuse_unusable_folder
+from napari_rdl.cli.console import progress_bar, refuse_unusable_folder, write
 from napari_rdl.cli.options import Out
 from napari_rdl.errors import ConfigError
 
@@ -47,8 +47,8 @@ def phantom(
             progress(index, count, f"{index + 1} of {count}")
             kind = TUMOUR_TYPES[index % len(TUMOUR_TYPES)] if tumour == EACH else tumour
             patient = make_phantom(seed + index, spacing=spacing, tumour=kind)
-            typer.echo(write_phantom(patient, out))
+            write(write_phantom(patient, out))
             if sheet is not None:
                 patients.append(patient)
     if sheet is not None:
-        typer.echo(save_sheet(patients, sheet, across=2 if len(patients) > 10 else 1))
+        write(save_sheet(patients, sheet, across=2 if len(patients) > 10 else 1))

@@ -12,17 +12,20 @@ import typer
 from napari_rdl.brats import all_subsets, parse_subset, subset_name
 from napari_rdl.callbacks import Progress
 from napari_rdl.cli.console import (
+    listed_failures,
     progress_bar,
     refuse_failures,
     refuse_unusable_folder,
     say,
     say_findings,
     stdout_for_results,
+    write,
     write_json,
 )
 from napari_rdl.cli.options import Cases, Device, Json, Labels, Model, Out, Resample
 from napari_rdl.cli.repeat import recorded_inputs, recorded_model, recorded_settings, say_what_differs
 from napari_rdl.cli.sources import Source, find_sources
+from napari_rdl.cli.wording import sentence_of
 from napari_rdl.errors import ConfigError, NapariRdlError
 
 if TYPE_CHECKING:
@@ -148,7 +151,7 @@ def predict(
             {key: record[key] for key in record if not (single and key == "case")} for record in records
         ]
         document = {"segmentations": listed, "seconds": seconds}
-        write_json(document if single else document | {"failures": failures})
+        write_json(document if single else document | {"failures": listed_failures(failures)})
     else:
         for record in records:
             _show(record)
@@ -189,10 +192,10 @@ def _recorded_run(path: Path, out: Path, model: str | None) -> tuple[Run, Source
     return run, Source(files, record.case, record.case)
 
 
-def _run_all(run: Run, sources: list[Source]) -> tuple[list[dict[str, object]], list[dict[str, str]]]:
+def _run_all(run: Run, sources: list[Source]) -> tuple[list[dict[str, object]], dict[str, str]]:
     """Segment every patient; with several, one that fails does not stop the others."""
     records: list[dict[str, object]] = []
-    failures: list[dict[str, str]] = []
+    failures: dict[str, str] = {}
     for number, source in enumerate(sources, 1):
         title = source.title if len(sources) == 1 else f"[{number}/{len(sources)}] {source.title}"
         try:
@@ -201,7 +204,7 @@ def _run_all(run: Run, sources: list[Source]) -> tuple[list[dict[str, object]], 
         except NapariRdlError as error:
             if len(sources) == 1:
                 raise
-            failures.append({"case": source.title, "message": str(error)})
+            failures[source.title] = sentence_of(error)
     return records, failures
 
 
@@ -216,4 +219,4 @@ def _parse_modalities(text: str | None) -> tuple[str, ...] | None:
 
 def _show(record: dict) -> None:
     volumes = ", ".join(f"{region} {ml:.1f} ml" for region, ml in record["volumes_ml"].items())
-    typer.echo(f"{record['path']}  {subset_name(record['modalities'])}: {volumes}")
+    write(f"{record['path']}  {subset_name(record['modalities'])}: {volumes}")

@@ -8,10 +8,15 @@ from typing import Annotated
 
 import typer
 
-from napari_rdl.cli.console import progress_bar, refuse_unusable_folder, say, stdout_for_results, write_json
+from napari_rdl.cli.console import (
+    progress_bar,
+    refuse_failures,
+    refuse_unusable_folder,
+    stdout_for_results,
+    write,
+    write_json,
+)
 from napari_rdl.cli.options import Device, Json, Labels, Model, Out, Resample
-
-EXIT_SOME_FAILED = 1
 
 
 class ReferenceChoice(StrEnum):
@@ -40,16 +45,16 @@ def study(
 ) -> None:
     """Study all subsets of modalities, and what each modality is worth.
 
-    Writes tables, charts and report.html. Run again with the same --out, it goes on where it was. The exit
-    code is 1 where a patient failed; the others are done.
+    Writes tables, charts and report.html. Run again with the same --out, it goes on where it was.
     """
     refuse_unusable_folder(out)
     with stdout_for_results(), progress_bar("Study") as progress:
-        from napari_rdl.cohort.study import StudySettings, find_cohort, study_cohort
+        from napari_rdl.cohort.patients import folder_patients
+        from napari_rdl.cohort.study import StudySettings, study_cohort
         from napari_rdl.models import load_model
         from napari_rdl.segment import SegmentSettings
 
-        find_cohort(data)  # before the model is loaded, which takes longer
+        folder_patients(data)  # before the model is loaded, which takes longer
         settings = StudySettings(
             reference=reference.value, distances=distances, labels=labels, resample=resample
         )
@@ -63,7 +68,7 @@ def study(
         )
     if finished is None:
         return  # another process reports
-    from napari_rdl.cohort.report import markdown
+    from napari_rdl.cohort.report import study_markdown
     from napari_rdl.cohort.summary import pooled_worth, tables_of
 
     tables = tables_of(finished)
@@ -80,10 +85,6 @@ def study(
             }
         )
     else:
-        typer.echo(markdown(finished, tables) + f"\nReport: {out / 'report.html'}")
-    for name, reason in finished.failed.items():
-        say(f"failed: {name}: {reason}")
-    if finished.failed:
-        total = len(finished.failed) + len(finished.patients)
-        say(f"{len(finished.failed)} of {total} patients could not be studied; the others are done.")
-        raise typer.Exit(EXIT_SOME_FAILED)
+        write(study_markdown(finished, tables) + f"\nReport: {out / 'report.html'}")
+    total = len(finished.failed) + len(finished.patients)
+    refuse_failures(finished.failed, total, "could not be studied")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_rdl.brats import CLASS_COLOURS, REGIONS
-from napari_rdl.cohort.pooled import PooledTable
+from napari_rdl.cohort.tables import PooledTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,47 +1,104 @@
-"""The report of a study: tables as CSV, JSON and Markdown, charts as PNG, and one HTML page."""
+"""The reports of a study and of an evaluation: tables as CSV, JSON and Markdown, charts, one HTML page."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from napari_rdl.brats import REGIONS, subset_name
 from napari_rdl.cohort import charts
 from napari_rdl.cohort.charts import Colours
-from napari_rdl.cohort.finished import FinishedStudy, pooled_scores
 from napari_rdl.cohort.page import html_page
-from napari_rdl.cohort.pooled import PooledTable, subset_title
+from napari_rdl.cohort.rendering import render
 from napari_rdl.cohort.summary import (
-    count_remark,
-    empty_remark,
-    heading_of,
+    ABOUT_TITLES,
+    header_of,
     pooled_worth,
+    shown_table,
+    shown_tables,
+    shown_worths,
     tables_of,
-    undefined_remark,
-    worth_cells,
     worth_heading,
 )
-from napari_rdl.compare.export import MEASURES
+from napari_rdl.cohort.tables import (
+    PooledTable,
+    pool,
+    scores_csv,
+    scores_of_mapping,
+    scores_of_rows,
+    subset_title,
+    tables_csv,
+)
 from napari_rdl.files import write_bytes, write_json, write_text
 
-ABOUT_TITLES = {
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from napari_rdl.cohort.evaluate import Evaluation
+    from napari_rdl.cohort.finished import FinishedStudy
+
+EVALUATION_TITLES = {
     "model": "Model",
     "weights_sha256": "Weights (SHA-256)",
     "trained_on": "Trained on",
-    "data": "Data",
-    "patients": "Patients",
-    "without_reference": "Patients without reference",
-    "failed": "Patients that failed",
-    "reference": "Reference",
     "protocol": "Protocol",
+    "data": "Data and split",
+    "patients": "Patients",
+    "failed": "Patients without scores",
+    "post_processing": "Post-processing",
     "empty_masks": "Empty masks",
-    "worth": "What a modality is worth",
 }
+"""What an evaluation's header says, with the titles that a reader sees."""
 
 
-def write_report(study: FinishedStudy) -> None:
+def write_evaluation(evaluation: Evaluation, out: Path) -> None:
+    """Write ``report.md``, ``table.csv``, ``patients.csv``, ``results.json`` and ``heatmap.png`` to `out`.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written.
+    """
+    tables = evaluation_tables(evaluation)
+    about = evaluation.about
+    content = {
+        "about": about,
+        "settings": evaluation.settings.model_dump(mode="json"),
+        "tables": [vars(table) for table in tables],
+        "patients": evaluation.scores,
+        "failed": evaluation.failed,
+    }
+    scores = scores_of_mapping(evaluation.scores)
+    title = f"Hard Dice (%), {about.get('model', '')}, {about.get('patients', 0)} patients"
+    write_text(out / "report.md", evaluation_markdown(evaluation, tables))
+    write_json(out / "results.json", content, indent=1)
+    write_text(out / "table.csv", tables_csv(tables, about))
+    write_text(out / "patients.csv", scores_csv(scores))
+    write_bytes(out / "heatmap.png", charts.png(charts.heat_map(tables[0], title)))
+
+
+def evaluation_tables(evaluation: Evaluation) -> list[PooledTable]:
+    """Return the Dice table and, if distances were measured, the HD95 table."""
+    scores = scores_of_mapping(evaluation.scores)
+    measures = ("dice", "hd95") if evaluation.settings.distances else ("dice",)
+    return [pool(scores, evaluation.modalities, measure) for measure in measures]
+
+
+def evaluation_markdown(evaluation: Evaluation, tables: Sequence[PooledTable]) -> str:
+    """Return header and tables as Markdown."""
+    return render(
+        "report.md",
+        title="Evaluation",
+        header=header_of(evaluation.about, EVALUATION_TITLES),
+        tables=[shown_table(table, table.remarks) for table in tables],
+        patients=None,
+        failed=evaluation.failed,
+        failed_title="No scores for",
+    )
+
+
+def write_study(study: FinishedStudy) -> None:
     """Write ``report.md``, ``report.html``, ``table.csv``, ``patients.csv``, ``results.json`` and the charts.
 
     Raises
@@ -51,9 +108,7 @@ def write_report(study: FinishedStudy) -> None:
     """
     out = study.folder
     tables = tables_of(study)
-    write_text(out / "report.md", markdown(study, tables))
-    write_text(out / "table.csv", table_csv(study, tables))
-    write_text(out / "patients.csv", patients_csv(study))
+    scores = scores_of_rows({patient.name: patient.rows for patient in study.patients})
     content = {
         "about": study.about,
         "settings": study.settings,
@@ -65,95 +120,51 @@ def write_report(study: FinishedStudy) -> None:
         },
         "failed": study.failed,
     }
+    write_text(out / "report.md", study_markdown(study, tables))
+    write_text(out / "table.csv", tables_csv(tables, study.about))
+    write_text(out / "patients.csv", scores_csv(scores))
     write_json(out / "results.json", content, indent=1)
-    light = chart_images(study, tables, charts.LIGHT)
-    dark = chart_images(study, tables, charts.DARK)
+    light, dark = (chart_images(study, tables, scores, one) for one in (charts.LIGHT, charts.DARK))
     for name, image in light.items():
         write_bytes(out / f"{name}.png", image)
-    write_text(out / "report.html", html_page(study, tables, ABOUT_TITLES, light, dark))
+    write_text(out / "report.html", html_page(study, tables, light, dark))
 
 
-def markdown(study: FinishedStudy, tables: Sequence[PooledTable]) -> str:
+def study_markdown(study: FinishedStudy, tables: Sequence[PooledTable]) -> str:
     """Return header, pooled tables, worth and a line for each patient as Markdown."""
-    lines = ["# Subset study", ""]
-    lines += [f"- {title}: {study.about[key]}" for key, title in ABOUT_TITLES.items() if key in study.about]
-    for table in tables:
-        lines += ["", f"## {heading_of(table)}", "", "| | " + " | ".join(table.columns) + " |"]
-        lines.append("|---" * (len(table.columns) + 1) + "|")
-        for region, row in table.values.items():
-            cells = ["–" if value is None else f"{value:.1f}" for value in row]
-            lines.append(f"| {region} | " + " | ".join(cells) + " |")
-        texts = (
-            count_remark(table),
-            undefined_remark(table),
-            table.measure == "dice" and empty_remark(study),
-        )
-        remarks = [text for text in texts if text]
-        lines += ["", " ".join(remarks)]
-    for worth in pooled_worth(study).values():
-        lines += ["", f"## {worth_heading(worth)}", "", "| | " + " | ".join(study.modalities) + " | Sum |"]
-        lines.append("|---" * (len(study.modalities) + 2) + "|")
-        lines += [f"| {region} | " + " | ".join(cells) + " |" for region, cells in worth_cells(study, worth)]
-    lines += ["", "## Patients, worst first", ""]
-    for patient in study.patients:
-        score = "no reference" if patient.score is None else f"mean Dice {100 * patient.score:.1f} %"
-        lines.append(f"- {patient.name}: {score}" + (f". {patient.remark}" if patient.remark else ""))
-    for name, reason in study.failed.items():
-        lines += ["", f"Failed: {name}: {reason}"]
-    return "\n".join(lines) + "\n"
-
-
-def table_csv(study: FinishedStudy, tables: Sequence[PooledTable]) -> str:
-    """Return the pooled tables as CSV; the header stands before them after ``#``."""
-    text = io.StringIO()
-    text.writelines(f"# {key}: {' '.join(str(value).split())}\n" for key, value in study.about.items())
-    writer = csv.writer(text, lineterminator="\n")
-    if tables:
-        writer.writerow(["measure", "region", *tables[0].columns])
-    for table in tables:
-        for region, values in table.values.items():
-            writer.writerow([table.measure, region, *("" if one is None else f"{one:.4f}" for one in values)])
-    return text.getvalue()
-
-
-def patients_csv(study: FinishedStudy) -> str:
-    """Return a line for each patient, subset and region, all digits."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        ["patient", "subset", "region", *(measure.name for measure in MEASURES), "reference_empty"]
+    return render(
+        "report.md",
+        title="Subset study",
+        header=header_of(study.about, ABOUT_TITLES),
+        tables=shown_tables(study, tables) + shown_worths(study),
+        patients=[
+            {"name": patient.name, "score": patient.score_title, "remark": patient.remark}
+            for patient in study.patients
+        ],
+        failed=study.failed,
+        failed_title="Failed:",
     )
-    for patient in study.patients:
-        for row in patient.rows:
-            for region in REGIONS:
-                values = [measure.of(row, region) for measure in MEASURES]
-                score = row.scores.get(region)
-                empty = "" if score is None else int(score.reference_empty)
-                cells = ["" if value is None else value for value in values]
-                writer.writerow([patient.name, row.name, region, *cells, empty])
-    return text.getvalue()
 
 
-def chart_images(study: FinishedStudy, tables: Sequence[PooledTable], colours: Colours) -> dict[str, bytes]:
+def chart_images(
+    study: FinishedStudy, tables: Sequence[PooledTable], scores: pd.DataFrame, colours: Colours
+) -> dict[str, bytes]:
     """Return the charts as PNG by name: ``heatmap_dice``, ``boxes_dice``, ``worth_dice`` and the like."""
     images = {}
     titles = [subset_title(subset, study.modalities) for subset in study.subsets]
-    scores = pooled_scores(study)
     for table in tables:
         if table.measure not in ("dice", "hd95", "volume_ml"):
             continue
         figure = charts.heat_map(
-            table, heading_of(table), colours=colours, dots=study.subsets, modalities=study.modalities
+            table, table.heading, colours=colours, dots=study.subsets, modalities=study.modalities
         )
         images[f"heatmap_{table.measure}"] = charts.png(figure)
         points = _points(scores, study, table.measure)
         if any(len(values) > 1 for by_column in points.values() for values in by_column.values()):
             most = 100.0 if table.measure == "dice" else None
-            images[f"boxes_{table.measure}"] = charts.png(
-                charts.boxes(
-                    points, titles, f"{heading_of(table)}, one point a patient", colours=colours, most=most
-                )
-            )
+            heading = f"{table.heading}, one point a patient"
+            figure = charts.boxes(points, titles, heading, colours=colours, most=most)
+            images[f"boxes_{table.measure}"] = charts.png(figure)
     for measure, worth in pooled_worth(study).items():
         own = _worth_points(study, measure)
         images[f"worth_{measure}"] = charts.png(
@@ -162,20 +173,20 @@ def chart_images(study: FinishedStudy, tables: Sequence[PooledTable], colours: C
     return images
 
 
-def _points(scores: dict[str, Any], study: FinishedStudy, measure: str) -> dict[str, dict[str, list[float]]]:
+def _points(scores: pd.DataFrame, study: FinishedStudy, measure: str) -> dict[str, dict[str, list[float]]]:
+    """Return region -> subset's title -> values of the patients."""
+    known = scores.dropna(subset=[measure])
     factor = 100 if measure == "dice" else 1
-    points: dict[str, dict[str, list[float]]] = {region: {} for region in REGIONS}
-    for region, by_column in points.items():
-        for subset in study.subsets:
-            found = [
-                patient[subset_name(subset)][region].get(measure)
-                for patient in scores.values()
-                if subset_name(subset) in patient
-            ]
-            by_column[subset_title(subset, study.modalities)] = [
-                factor * value for value in found if value is not None
-            ]
-    return points
+    grouped: dict[Any, list[float]] = (
+        (factor * known[measure]).groupby([known["region"], known["subset"]]).agg(list).to_dict()
+    )
+    return {
+        region: {
+            subset_title(subset, study.modalities): grouped.get((region, subset_name(subset)), [])
+            for subset in study.subsets
+        }
+        for region in REGIONS
+    }
 
 
 def _worth_points(study: FinishedStudy, measure: str) -> dict[str, dict[str, list[float]]]:

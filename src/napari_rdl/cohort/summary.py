@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
 from napari_rdl.brats import REGIONS
-from napari_rdl.cohort.finished import FinishedStudy, pooled_scores
-from napari_rdl.cohort.pooled import PooledTable, pool
+from napari_rdl.cohort.finished import FinishedStudy
+from napari_rdl.cohort.tables import PooledTable, pool, scores_of_rows
 from napari_rdl.compare.export import MEASURES
 from napari_rdl.compare.shapley import ModalityWorth
+
+ABOUT_TITLES = {
+    "model": "Model",
+    "weights_sha256": "Weights (SHA-256)",
+    "trained_on": "Trained on",
+    "data": "Data",
+    "patients": "Patients",
+    "without_reference": "Patients without reference",
+    "failed": "Patients that failed",
+    "reference": "Reference",
+    "protocol": "Protocol",
+    "empty_masks": "Empty masks",
+    "worth": "What a modality is worth",
+}
+"""What a study's header says, with the titles that a reader sees."""
 
 
 def tables_of(study: FinishedStudy) -> list[PooledTable]:
     """Return the pooled tables: Dice, HD95 and volume errors where there are references, volumes always."""
-    scores = pooled_scores(study)
+    scores = scores_of_rows({patient.name: patient.rows for patient in study.patients})
     with_reference = any(patient.reference for patient in study.patients)
     names = [
         measure.name
@@ -22,7 +38,7 @@ def tables_of(study: FinishedStudy) -> list[PooledTable]:
         if measure.name == "volume_ml"
         or (with_reference and (measure.name != "hd95" or study.settings.get("distances", True)))
     ]
-    return [pool(_having(scores, name), study.modalities, name) for name in names]
+    return [pool(scores, study.modalities, name) for name in names]
 
 
 def pooled_worth(study: FinishedStudy) -> dict[str, ModalityWorth]:
@@ -56,29 +72,10 @@ def pooled_worth(study: FinishedStudy) -> dict[str, ModalityWorth]:
     return pooled
 
 
-def heading_of(table: PooledTable) -> str:
-    """Return a table's heading, such as ``HD95 (mm)``."""
-    return next(measure.heading for measure in MEASURES if measure.name == table.measure)
-
-
-def undefined_remark(table: PooledTable) -> str | None:
-    """Return how many values were left out, in words."""
-    if not table.undefined:
-        return None
-    if table.undefined == 1:
-        return "One value is undefined because a mask is empty; it is left out."
-    if table.undefined == 1:
-        return "One value is undefined because a mask is empty; it is left out."
-    return f"{table.undefined} values are undefined because a mask is empty; they are left out."
-
-
-def count_remark(table: PooledTable) -> str:
-    """Return how many patients stand behind the means, in words."""
-    counts = sorted({count for row in table.counts.values() for count in row})
-    if len(counts) == 1:
-        return f"Each mean is over {counts[0]} patient{'' if counts[0] == 1 else 's'}."
-    few, most = counts[0], counts[-1]
-    return f"Means are over {few} to {most} patients: not everyone has every subset or a value there."
+def remarks_of(study: FinishedStudy, table: PooledTable) -> list[str]:
+    """Return what a reader of a table must know, as sentences."""
+    empty = empty_remark(study) if table.measure == "dice" else None
+    return table.remarks + ([empty] if empty else [])
 
 
 def empty_remark(study: FinishedStudy) -> str | None:
@@ -99,9 +96,8 @@ def empty_remark(study: FinishedStudy) -> str | None:
 
 def worth_heading(worth: ModalityWorth) -> str:
     """Return the heading of a table of Shapley values."""
-    return "What a modality is worth " + (
-        "(Shapley, Dice points)" if worth.measure == "dice" else "(Shapley, ml)"
-    )
+    unit = "Dice points" if worth.measure == "dice" else "ml"
+    return f"What a modality is worth (Shapley, {unit})"
 
 
 def worth_cells(study: FinishedStudy, worth: ModalityWorth) -> list[tuple[str, list[str]]]:
@@ -117,10 +113,35 @@ def worth_cells(study: FinishedStudy, worth: ModalityWorth) -> list[tuple[str, l
     return rows
 
 
-def _having(scores: dict[str, Any], measure: str) -> dict[str, Any]:
-    """Return the patients that have a measure: no Dice for want of a reference is not an undefined one."""
-    return {
-        name: subsets
-        for name, subsets in scores.items()
-        if any(measure in regions["WT"] for regions in subsets.values())
-    }
+def header_of(about: Mapping[str, Any], titles: Mapping[str, str]) -> list[tuple[str, Any]]:
+    """Return what is known of a result, with the titles that a reader sees, in their order."""
+    return [(title, about[key]) for key, title in titles.items() if key in about]
+
+
+def shown_table(table: PooledTable, remarks: Sequence[str]) -> dict[str, Any]:
+    """Return a pooled table as a template shows it."""
+    rows = [
+        (region, ["–" if value is None else f"{value:.1f}" for value in values])
+        for region, values in table.values.items()
+    ]
+    heads = {"heading": table.heading, "measure": table.measure, "columns": table.columns}
+    return {**heads, "rows": rows, "remarks": remarks}
+
+
+def shown_tables(study: FinishedStudy, tables: Sequence[PooledTable]) -> list[dict[str, Any]]:
+    """Return a study's pooled tables as templates show them."""
+    return [shown_table(table, remarks_of(study, table)) for table in tables]
+
+
+def shown_worths(study: FinishedStudy) -> list[dict[str, Any]]:
+    """Return a study's Shapley values as templates show them."""
+    return [
+        {
+            "heading": worth_heading(worth),
+            "measure": worth.measure,
+            "columns": (*study.modalities, "Sum"),
+            "rows": worth_cells(study, worth),
+            "remarks": (),
+        }
+        for worth in pooled_worth(study).values()
+    ]

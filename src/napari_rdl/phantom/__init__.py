@@ -1,5 +1,6 @@
 """Synthetic patients with truth: anatomy, tumour, distractors, contrast, scanner."""
 
+from napari_rdl.phantom.digest import generator_digest
 from napari_rdl.phantom.patient import Phantom, make_phantom
 from napari_rdl.phantom.planning import TUMOUR_TYPES
 from napari_rdl.phantom.settings import PhantomSettings, TumourSettings, held_out_settings
@@ -11,6 +12,7 @@ __all__ = [
     "Phantom",
     "PhantomSettings",
     "TumourSettings",
+    "generator_digest",
     "held_out_settings",
     "make_phantom",
     "sample_patient_folder",

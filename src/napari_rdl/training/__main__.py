@@ -6,7 +6,9 @@ import sys
 
 import typer
 
+from napari_rdl.cli.console import say
 from napari_rdl.cli.train import train
+from napari_rdl.cli.wording import sentence_of
 from napari_rdl.errors import NapariRdlError
 
 
@@ -17,10 +19,10 @@ def main() -> int:
     try:
         app(prog_name="python -m napari_rdl.training", standalone_mode=False)
     except NapariRdlError as error:
-        typer.echo(str(error), err=True)
+        say(sentence_of(error))
         return 2
     except typer.exceptions.TyperException as error:
-        typer.echo(" ".join(error.format_message().split()), err=True)
+        say(" ".join(error.format_message().split()))
         return 2
     return 0
 

@@ -42,8 +42,8 @@ def choose(compare, kind: str) -> ReferenceChoice:
 
 
 def test_the_rows_are_those_of_evaluate_to_the_last_digit(compare, studied, encoded, tiny_model):
+    from napari_rdl.cohort.evaluate import EvaluationSettings, score_case
     from napari_rdl.segment import SegmentSettings
-    from napari_rdl.training.evaluate import EvaluationSettings, score_case
 
     case = encoded.session.case
     settings = EvaluationSettings(segment=SegmentSettings(device="cpu"))

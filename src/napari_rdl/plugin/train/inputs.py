@@ -17,9 +17,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_rdl.cohort.patients import is_synthetic
 from napari_rdl.plugin.parts.inputs import leave_the_wheel_alone, narrow_combo
 from napari_rdl.plugin.parts.section import SPACING, WrappedLabel
-from napari_rdl.training.patients import is_synthetic
 
 Row = tuple[str, QWidget, QWidget]
 KINDS = (

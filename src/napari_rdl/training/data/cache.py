@@ -24,11 +24,12 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from napari_rdl.cohort.patients import Patient
 from napari_rdl.errors import NapariRdlError
 from napari_rdl.files import write_bytes
+from napari_rdl.phantom import generator_digest
 from napari_rdl.training.config import DataConfig
 from napari_rdl.training.data.prepare import Prepared, prepare
-from napari_rdl.training.patients import Patient
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +145,7 @@ class PatientCache:
             depends["labels"] = self.data.labels
             depends["resample"] = self.data.resample
         digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:20]
-        return f"{patient.name.replace('/', '-')}-{digest}.safetensors"
+        return f"{patient.file_stem}-{digest}.safetensors"
 
     def _write(self, path: Path, prepared: Prepared) -> None:
         # One entry: the order of several would differ from file to file.
@@ -191,13 +192,9 @@ def code_digest() -> str:
     """Return a hash of the code that makes prepared patients, so that no change of it goes unseen."""
     digest = hashlib.sha256()
     package = files("napari_rdl")
-    sources = [package / "training" / "data" / "prepare.py", package / "case" / "intensity.py"]
-    sources += sorted(
-        (item for item in (package / "phantom").iterdir() if item.name.endswith(".py")),
-        key=lambda item: item.name,
-    )
-    for source in sources:
+    for source in (package / "training" / "data" / "prepare.py", package / "case" / "intensity.py"):
         digest.update(source.read_bytes())
+    digest.update(generator_digest().encode())
     return digest.hexdigest()
 
 

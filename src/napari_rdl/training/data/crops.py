@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from napari_rdl.cohort.patients import Patient
 from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.data.augment import Augmentation
 from napari_rdl.training.data.cache import CachedPatient, PatientCache
-from napari_rdl.training.patients import Patient
 
 ORDER, CROP, SUBSETS = 1, 2, 3
 """Streams of random numbers: order of patients, crops and their changes, subsets of a step."""

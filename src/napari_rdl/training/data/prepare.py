@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_rdl.boxes import bounding_box
+from napari_rdl.cohort.patients import Patient
 from napari_rdl.errors import CaseError
 from napari_rdl.training.config import DataConfig
-from napari_rdl.training.patients import Patient
 
 Triple = tuple[float, float, float]
 

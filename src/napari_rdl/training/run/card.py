@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from napari_rdl.cohort.patients import is_synthetic
 from napari_rdl.models import ModelCard
 from napari_rdl.training.config import TrainingConfig
-from napari_rdl.training.patients import is_synthetic
 from napari_rdl.training.step.validate import Scores
 
 

@@ -6,11 +6,12 @@ import logging
 from pathlib import Path
 
 from napari_rdl.callbacks import IsCancelled, Progress
+from napari_rdl.cohort.patients import Patient, Split, is_synthetic
 from napari_rdl.errors import Cancelled, ConfigError
 from napari_rdl.models import Model, load_model
 from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.data.cache import PatientCache, prepare_all
-from napari_rdl.training.patients import Patient, Split, is_synthetic, split_patients
+from napari_rdl.training.data.split import split_patients
 
 logger = logging.getLogger(__name__)
 

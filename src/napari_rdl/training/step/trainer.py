@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from lightning.fabric import Fabric
 
+from napari_rdl.cohort.patients import Split
 from napari_rdl.errors import NapariRdlError, OutputError
 from napari_rdl.models import Model, save_model
 from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.data.cache import PatientCache
 from napari_rdl.training.data.crops import Batch, CropDataset, StepSampler, crop_loader
 from napari_rdl.training.losses.total import TERMS
-from napari_rdl.training.patients import Split
 from napari_rdl.training.run.card import run_card
 from napari_rdl.training.run.folder import MetricsLog, RunFolder
 from napari_rdl.training.run.tensorboard import EventLog

@@ -1,0 +1,85 @@
+"""`napari-rdl evaluate`: the paper's table of a model."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from napari_rdl.cli.console import (
+    progress_bar,
+    refuse_failures,
+    refuse_unusable_folder,
+    say_log,
+    stdout_for_results,
+    write,
+    write_json,
+)
+from napari_rdl.cli.options import Device, Json, Labels, Model, Out, Resample
+from napari_rdl.errors import ConfigError
+
+
+def evaluate(
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="Folder of patients, split file, or phantom:N.")
+    ],
+    out: Out,
+    model: Model = None,
+    modalities: Annotated[
+        str | None, typer.Option(metavar="T1c,FLAIR", help="Use these alone, and their subsets.")
+    ] = None,
+    part: Annotated[str, typer.Option(help="List of a split file: train, validation or test.")] = "test",
+    smallest_et: Annotated[
+        int,
+        typer.Option(metavar="VOXELS", help="Take smaller enhancing tumour away first; the field uses 500."),
+    ] = 0,
+    distances: Annotated[bool, typer.Option("--hd95/--no-hd95", help="Measure HD95 too; slower.")] = True,
+    device: Device = "auto",
+    labels: Labels = None,
+    resample: Resample = False,
+    as_json: Json = False,
+) -> None:
+    """Score a model on every subset of every patient: the paper's table.
+
+    Run again with the same --out, it goes on where it was.
+    """
+    refuse_unusable_folder(out)
+    say_log()
+    with stdout_for_results(), progress_bar("Evaluation", log=True) as progress:
+        from pydantic import ValidationError
+
+        from napari_rdl.brats import parse_subset
+        from napari_rdl.cohort import evaluate as evaluation
+        from napari_rdl.models import load_model
+        from napari_rdl.segment import SegmentSettings
+
+        loaded = load_model(model)
+        known = loaded.card.network.modalities
+        try:
+            settings = evaluation.EvaluationSettings(
+                modalities=None if modalities is None else parse_subset(modalities, known),
+                distances=distances,
+                smallest_et=smallest_et,
+                part=part,
+                labels=labels,
+                resample=resample,
+                segment=SegmentSettings(device=device),
+            )
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise ConfigError(f"{where}: {first['msg']} (given: {first['input']!r}).") from None
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+        result = evaluation.evaluate(data, loaded, out, settings=settings, progress=progress)
+    if result is None:
+        return  # another process reports
+    from napari_rdl.cohort.report import evaluation_markdown, evaluation_tables
+
+    tables = evaluation_tables(result)
+    if as_json:
+        content = {"about": result.about, "tables": [vars(table) for table in tables]}
+        write_json(content | {"failed": result.failed, "folder": str(out)})
+    else:
+        write(evaluation_markdown(result, tables))
+    refuse_failures(result.failed, len(result.failed) + len(result.scores), "could not be evaluated")

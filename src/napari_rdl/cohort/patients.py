@@ -1,0 +1,302 @@
+"""Many patients, not read yet: from a folder, from a split file, or synthetic."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from napari_rdl.errors import CaseError, ConfigError, Remedy
+
+if TYPE_CHECKING:
+    from napari_rdl.case import Case
+
+VALIDATION_SEED = 10_000_000
+"""Validation phantoms start here, far from every training seed."""
+
+_PHANTOMS = re.compile(r"phantom:([0-9]+)(:held-out)?(?::([0-9]+))?")
+
+
+@dataclass(frozen=True)
+class Patient:
+    """One patient, not read yet.
+
+    Attributes
+    ----------
+    name : str
+        Unique within its list.
+    folder : Path or None
+        Where the files lie; None for a synthetic patient.
+    seed : int or None
+        Seed of a synthetic patient.
+    held_out : bool
+        Whether a synthetic patient is drawn from the ranges that are kept aside for benchmarks.
+    volume_ml : tuple of float, optional
+        Smallest and largest whole tumour of a synthetic patient; None for what its settings have.
+    """
+
+    name: str
+    folder: Path | None = None
+    seed: int | None = None
+    held_out: bool = False
+    volume_ml: tuple[float, float] | None = None
+
+    @property
+    def file_stem(self) -> str:
+        """What the names of its own files begin with."""
+        return file_stem(self.name)
+
+    def read(self, *, labels: str | None = None, resample: bool = False) -> Case:
+        """Return the images, read or made.
+
+        Parameters
+        ----------
+        labels : str, optional
+            Label convention, where names do not say it.
+        resample : bool
+            Bring modalities to one grid where theirs differ.
+
+        Raises
+        ------
+        CaseError
+            If the files cannot be used.
+        """
+        from napari_rdl.case import case_from_arrays, load_case
+
+        if self.folder is not None:
+            return load_case(self.folder, labels=labels, resample=resample)
+        images, affine, _ = self._phantom()
+        return case_from_arrays(images, affine, name=self.name)
+
+    def read_with_truth(
+        self, *, labels: str | None = None, resample: bool = False
+    ) -> tuple[Case, NDArray[np.uint8]]:
+        """Return the images and the true class indices (X, Y, Z).
+
+        Raises
+        ------
+        CaseError
+            If the files cannot be used, or there is no mask.
+        """
+        from napari_rdl.case import case_from_arrays
+
+        if self.folder is None:
+            images, affine, classes = self._phantom()
+            return case_from_arrays(images, affine, name=self.name), classes
+        case = self.read(labels=labels, resample=resample)
+        truth = case.truth()
+        if truth is None:
+            raise CaseError(f"{self.folder} has no mask to compare with (such as {case.name}_seg.nii.gz).")
+        return case, truth
+
+    def _phantom(self) -> tuple[dict[str, NDArray], NDArray[np.float64], NDArray[np.uint8]]:
+        from napari_rdl.phantom import PhantomSettings, held_out_settings, make_phantom
+
+        assert self.seed is not None
+        settings = held_out_settings() if self.held_out else PhantomSettings()
+        if self.volume_ml is not None:
+            tumour = settings.tumour.model_copy(update={"volume_ml": self.volume_ml})
+            settings = settings.model_copy(update={"tumour": tumour})
+        phantom = make_phantom(self.seed, settings=settings)
+        return phantom.images, phantom.affine, phantom.classes
+
+
+def file_stem(name: str) -> str:
+    """Return what the names of a patient's own files begin with, whatever its own name holds."""
+    return re.sub(r"[/\\\0]", "-", name)
+
+
+def is_synthetic(source: str) -> bool:
+    """Return whether a source names synthetic patients, as ``phantom:N`` or ``phantom:N:held-out:FIRST``."""
+    return _PHANTOMS.fullmatch(source) is not None
+
+
+def patients_of(source: str, part: str = "test") -> tuple[Patient, ...]:
+    """Return all patients of a source; of a split file, those of `part`.
+
+    Parameters
+    ----------
+    source : str
+        A folder of patients, a split file (``.json``), or synthetic patients (``phantom:N``).
+    part : str
+        ``train``, ``validation`` or ``test``.
+
+    Raises
+    ------
+    ConfigError
+        If the source is not there.
+    """
+    if is_synthetic(source):
+        return synthetic_patients(source, VALIDATION_SEED)
+    if source.endswith(".json"):
+        split = read_split_file(Path(source))
+        return {"train": split.train, "validation": split.validation, "test": split.test}[part]
+    return folder_patients(Path(source))
+
+
+def folder_patients(folder: str | Path) -> tuple[Patient, ...]:
+    """Return the patients below a folder; a folder that is one patient gives that one.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such folder, or no patient in it.
+    """
+    from napari_rdl.case import find_patients, is_patient_folder
+
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ConfigError(f"There is no folder {folder}", Remedy.GIVE_FOLDER)
+    found = [folder] if is_patient_folder(folder) else find_patients(folder)
+    if not found:
+        raise ConfigError(
+            f"{folder} holds no patients (such as BraTS20_Training_001 with its .nii.gz files)",
+            Remedy.GIVE_FOLDER,
+        )
+    names = [Path(os.path.abspath(path)).name for path in found]
+    if len(set(names)) < len(names):
+        names = [path.relative_to(folder).as_posix() for path in found]
+    return tuple(Patient(name, folder=path) for name, path in zip(names, found, strict=True))
+
+
+def synthetic_patients(
+    source: str, first: int, volume_ml: tuple[float, float] | None = None
+) -> tuple[Patient, ...]:
+    """Return the synthetic patients that a source names, such as ``phantom:24:held-out:9000``.
+
+    Parameters
+    ----------
+    source : str
+        ``phantom:N``, ``phantom:N:held-out``, or either with ``:FIRST``, the first one's seed.
+    first : int
+        Seed of the first one where the source does not name it.
+    volume_ml : tuple of float, optional
+        Smallest and largest whole tumour.
+
+    Raises
+    ------
+    ConfigError
+        If the source names none.
+    """
+    match = _PHANTOMS.fullmatch(source)
+    if match is None:
+        raise ConfigError(f"{source!r} names no synthetic patients as phantom:N does.")
+    first = first if match[3] is None else int(match[3])
+    return phantoms(int(match[1]), first, held_out=match[2] is not None, volume_ml=volume_ml)
+
+
+def phantoms(
+    count: int, first: int, *, held_out: bool = False, volume_ml: tuple[float, float] | None = None
+) -> tuple[Patient, ...]:
+    """Return `count` synthetic patients with consecutive seeds."""
+    if count < 1:
+        raise ConfigError("phantom:N needs at least one patient.")
+    prefix = "heldout" if held_out else "phantom"
+    return tuple(
+        Patient(f"{prefix}_{seed:08d}", seed=seed, held_out=held_out, volume_ml=volume_ml)
+        for seed in range(first, first + count)
+    )
+
+
+@dataclass(frozen=True)
+class Split:
+    """The patients of a run, and those left out with the reason; `broken` of them cannot be used."""
+
+    train: tuple[Patient, ...]
+    validation: tuple[Patient, ...]
+    test: tuple[Patient, ...] = ()
+    left_out: dict[str, str] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+
+    def record(self) -> dict[str, object]:
+        """Return what a run folder keeps of it."""
+        return {
+            "train": [patient.name for patient in self.train],
+            "validation": [patient.name for patient in self.validation],
+            "test": [patient.name for patient in self.test],
+            "left_out": self.left_out,
+        }
+
+
+class _SplitFile(BaseModel):
+    """What a split file holds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    root: str
+    train: list[str] = []
+    validation: list[str] = []
+    test: list[str] = []
+
+
+def read_split_file(path: Path) -> Split:
+    """Read ``{"root": FOLDER, "train": [...], "validation": [...], "test": [...]}``.
+
+    Names are patient folders, anywhere below the root; the root is relative to the file.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, or names a patient that is not there, or one twice.
+    """
+    content = _read_split_content(path)
+    if "\0" in content.root:
+        raise ConfigError(f'The "root" of the split file {path} is no folder.')
+    root = (path.parent / content.root).resolve()
+    if root == Path(root.anchor):
+        raise ConfigError(
+            f'The "root" of the split file {path} is {root}, all of the disk: name the patients\' folder.'
+        )
+    known = {patient.name: patient for patient in folder_patients(root)}
+    by_folder = {patient.folder.name: patient for patient in known.values() if patient.folder}
+    chosen: dict[str, tuple[Patient, ...]] = {}
+    seen: set[str] = set()
+    for part in ("train", "validation", "test"):
+        rows = []
+        for name in getattr(content, part):
+            patient = known.get(name) or by_folder.get(name)
+            if patient is None:
+                raise ConfigError(f"The split file {path} names {name!r}, which is not below {root}.")
+            if patient.name in seen:
+                raise ConfigError(f"The split file {path} names {name!r} twice.")
+            seen.add(patient.name)
+            rows.append(patient)
+        chosen[part] = tuple(rows)
+    unused = {name: "not named in the split file" for name in known if name not in seen}
+    return Split(chosen["train"], chosen["validation"], chosen["test"], unused)
+
+
+def folds(count: int, parts: int, seed: int) -> list[list[int]]:
+    """Cut the numbers 0 ... count - 1 into `parts` seeded, disjoint, nearly equal folds."""
+    order = np.random.default_rng([seed, 0]).permutation(count)
+    return [sorted(int(index) for index in order[part::parts]) for part in range(parts)]
+
+
+def shared_names(one: Sequence[Patient], other: Sequence[Patient]) -> list[str]:
+    """Return the names that stand in both lists."""
+    return sorted({patient.name for patient in one} & {patient.name for patient in other})
+
+
+def _read_split_content(path: Path) -> _SplitFile:
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"The split file {path} cannot be read ({error.strerror}).") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"The split file {path} is no JSON ({error}).") from None
+    try:
+        return _SplitFile.model_validate(content)
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"])) or "the whole file"
+        raise ConfigError(
+            f'The split file {path} must hold "root" and lists of names "train", "validation", "test" '
+            f"({where}: {error.errors()[0]['msg']})."
+        ) from None
