@@ -112,11 +112,6 @@ class Native:
         return cls((x, y, z), np.array(affine, float), header, nib.orientations.io_orientation(affine))
 
     @property
-    def axis_codes(self) -> str:
-        """The directions in which the file's axes grow, such as ``LPS``."""
-        return "".join(nib.orientations.ornt2axcodes(self.orientation))
-
-    @property
     def grid(self) -> Grid:
         """The RAS+ grid: the same voxels in the same places, axes permuted and flipped."""
         to_native = nib.orientations.inv_ornt_aff(self.orientation, self.shape)
