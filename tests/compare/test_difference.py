@@ -36,6 +36,8 @@ def test_the_map_parts_the_two(one, other, part):
     volumes = difference_volumes(found, 0.5)
     assert volumes.only_a + volumes.both == here.sum() * 0.5
     assert volumes.only_b + volumes.both == there.sum() * 0.5
+    total = here.sum() + there.sum()
+    assert volumes.dice == (2 * (here & there).sum() / total if total else None)
 
 
 def test_parts_are_the_regions_and_the_other_classes():

@@ -181,6 +181,15 @@ def test_a_resume_that_was_refused_is_not_taken_for_the_end_before(folder):
     assert glance.log == ("The train patients are no longer those.",)
 
 
+def test_a_resume_that_was_refused_after_a_kill_says_why(folder):
+    gone = mark_of(os.getpid()).model_copy(update={"process_started": 1.0})
+    folder.running.write_text(gone.model_dump_json())
+    folder.request.write_text(Request(**gone.model_dump(), command=()).model_dump_json())
+    folder.status.write_text(Status(kind="refused", message="Other patients.").model_dump_json())
+    glance = RunReader(folder.path).look(exit_code=2)
+    assert (glance.state, glance.began, glance.status.message) == (State.FAILED, False, "Other patients.")
+
+
 def test_a_folder_that_is_gone_is_said_and_may_come_back(folder, tmp_path):
     reader = RunReader(folder.path)
     reader.look()

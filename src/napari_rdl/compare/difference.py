@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_rdl.brats import CLASSES, REGIONS
+from napari_rdl.metrics import Overlap
 
 NEITHER, ONLY_A, ONLY_B, BOTH = range(4)
 """Values of a difference map."""
@@ -18,11 +19,19 @@ PARTS: tuple[str, ...] = (*REGIONS, *CLASSES[1:-1])
 
 @dataclass(frozen=True)
 class DifferenceVolumes:
-    """Volumes in ml of the three parts of a difference map."""
+    """Volumes in ml of the three parts of a difference map, and how well A and B agree.
+
+    Attributes
+    ----------
+    only_a, only_b, both : float
+    dice : float or None
+        None where neither A nor B has anything.
+    """
 
     only_a: float
     only_b: float
     both: float
+    dice: float | None
 
 
 def difference(first: NDArray[np.uint8], second: NDArray[np.uint8], part: str = "WT") -> NDArray[np.uint8]:
@@ -49,9 +58,10 @@ def difference(first: NDArray[np.uint8], second: NDArray[np.uint8], part: str = 
 
 
 def difference_volumes(map_: NDArray[np.uint8], voxel_ml: float) -> DifferenceVolumes:
-    """Return the volumes of a difference map in ml."""
-    counts = np.bincount(map_.reshape(-1), minlength=4)
-    return DifferenceVolumes(*(float(counts[value] * voxel_ml) for value in (ONLY_A, ONLY_B, BOTH)))
+    """Return the volumes of a difference map in ml, and the Dice of A and B."""
+    _, only_a, only_b, both = (int(count) for count in np.bincount(map_.ravel(), minlength=4))
+    dice = Overlap(only_a + both, only_b + both, both).dice if only_a + only_b + both else None
+    return DifferenceVolumes(only_a * voxel_ml, only_b * voxel_ml, both * voxel_ml, dice)
 
 
 def members_of(part: str) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -46,7 +47,9 @@ def arrive(qtbot):
     def wait(compare, name: str) -> None:
         def there() -> bool:
             studied, segment = compare.comparison.studied, compare.comparison.segment
-            busy = segment.tasks.busy or compare.comparison.runner.busy or compare.cohort.worker.busy
+            cohort = compare.cohort
+            busy = segment.tasks.busy or compare.comparison.runner.busy or cohort.worker.busy
+            busy = busy or cohort.reading.busy
             return not busy and studied is not None and studied.case.name == name
 
         qtbot.waitUntil(there, timeout=WAIT_MS)
@@ -98,8 +101,24 @@ def test_a_study_is_stepped_through_worst_first_without_a_model(
     assert stepping.matrix_box.reference_box.current.kind == "none"
 
 
-def test_a_folder_without_a_study_is_refused_in_a_sentence(stepping, tmp_path):
+def test_a_study_is_read_off_the_windows_thread(stepping, finished, arrive, qtbot, monkeypatch):
+    threads = []
+
+    def read(folder):
+        threads.append(threading.current_thread())
+        return finished
+
+    monkeypatch.setattr("napari_rdl.cohort.finished.load_study", read)
+    stepping.cohort.open(finished.folder)
+    assert "Reading" in stepping.cohort.box.summary.text()
+    arrive(stepping, finished.patients[0].name)
+    assert threads[0] is not threading.main_thread()
+
+
+def test_a_folder_without_a_study_is_refused_in_a_sentence(stepping, tmp_path, qtbot):
     stepping.cohort.open(tmp_path)
+    qtbot.waitUntil(lambda: not stepping.cohort.reading.busy)
+    assert stepping.cohort.box.summary.text() == ""
     assert "holds no finished study" in stepping.messages.messages[0][1]
 
 
@@ -112,6 +131,6 @@ def test_a_patient_that_has_gone_is_said(stepping, widget, finished, qtbot, monk
         ),
     )
     stepping.cohort.open(finished.folder)
-    qtbot.waitUntil(lambda: not widget.tasks.busy, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: bool(stepping.messages.messages) and not widget.tasks.busy, timeout=WAIT_MS)
     assert "-gone" in stepping.messages.messages[0][1]
     assert stepping.comparison.studied is None

@@ -9,7 +9,7 @@ from qtpy.QtCore import QObject, QSignalBlocker, Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QWidget
 
 from napari_rdl import brats
-from napari_rdl.errors import CaseError, NapariRdlError
+from napari_rdl.errors import CaseError
 from napari_rdl.plugin.compare.comparison import Comparison
 from napari_rdl.plugin.compare.layers import CompareLayers
 from napari_rdl.plugin.compare.study_runner import Studied
@@ -75,8 +75,15 @@ class CohortBox(Section):
         self.better_button.clicked.connect(lambda: self.patient_chosen.emit(self.patients.currentIndex() + 1))
         self._steps.setVisible(False)
 
-    def show_study(self, study: FinishedStudy) -> None:
-        """List a study's patients."""
+    def show_reading(self, folder: Path) -> None:
+        """Say that a study is being read."""
+        self.summary.setText(f"Reading {folder.name}…")
+
+    def show_study(self, study: FinishedStudy | None) -> None:
+        """List a study's patients, or none."""
+        if study is None:
+            self.summary.setText("")
+            return
         with QSignalBlocker(self.patients):
             self.patients.clear()
             for patient in study.patients:
@@ -127,8 +134,10 @@ class CompareCohort(QObject):
         self._study: FinishedStudy | None = None
         self._awaited: StudiedPatient | None = None
         self._shown: StudiedPatient | None = None
+        self.reading = LatestTask(self)
         self.worker = LatestTask(self)
         self.box = CohortBox()
+        self.reading.failed.connect(self._on_not_read)
         self.box.open_asked.connect(self._ask)
         self.box.patient_chosen.connect(self.go_to)
         comparison.segment_changed.connect(self._on_segment)
@@ -139,18 +148,15 @@ class CompareCohort(QObject):
 
     def open(self, folder: Path) -> None:
         """Open a finished study and its worst patient."""
-        from napari_rdl.cohort.finished import load_study
 
-        try:
-            study = load_study(folder)
-        except NapariRdlError as error:
-            self.failed.emit(error)
-            return
-        self._study = study
-        self._memory.remember(study_folder=folder)
-        self.box.show_study(study)
-        if study.patients:
-            self.go_to(0)
+        def read(_progress: Progress, _cancelled: IsCancelled) -> FinishedStudy:
+            from napari_rdl.cohort.finished import load_study
+
+            return load_study(folder)
+
+        # A file for each of perhaps a thousand patients.
+        self.box.show_reading(folder)
+        self.reading.ask(read, self._on_read)
 
     def go_to(self, place: int) -> None:
         """Open a patient of the study; 0 is the worst."""
@@ -172,6 +178,7 @@ class CompareCohort(QObject):
 
     def shut_down(self) -> None:
         """Stop for good."""
+        self.reading.shut_down()
         self.worker.shut_down()
 
     def _ask(self) -> None:
@@ -179,6 +186,19 @@ class CompareCohort(QObject):
         chosen = QFileDialog.getExistingDirectory(self._widget, "Open a finished study", start)
         if chosen:
             self.open(Path(chosen))
+
+    def _on_read(self, study: FinishedStudy) -> None:
+        self._study = study
+        self._memory.remember(study_folder=study.folder)
+        self.box.show_study(study)
+        if study.patients:
+            self.go_to(0)
+
+    def _on_not_read(self, error: Exception) -> None:
+        place = self.box.patients.currentIndex()
+        self.box.show_study(self._study)
+        self.box.show_place(place)
+        self.failed.emit(error)
 
     def _on_segment(self) -> None:
         if self._comparison.segment is not None:

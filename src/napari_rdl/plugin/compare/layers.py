@@ -56,10 +56,12 @@ class CompareLayers:
         """
         layer = self._layers.get(subject)
         if layer is None:
+            seen: dict[int | None, str] = {None: "transparent", 0: "transparent"}
+            seen.update((value, colour) for value, colour in colours.items())
             layer = Labels(
                 np.array(values),
                 name=f"{case.name} {subject}",
-                colormap=DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", **colours}),
+                colormap=DirectLabelColormap(color_dict=seen),
                 opacity=0.7,
                 metadata=role_metadata(role, case, subject=subject),
                 **placement(case.grid),

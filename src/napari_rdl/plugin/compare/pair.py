@@ -151,8 +151,7 @@ class PairBox(Section):
         self._legend.setVisible(volumes is not None)
         if volumes is None:
             return
-        total = 2 * volumes.both + volumes.only_a + volumes.only_b
-        dice = f"Dice {200 * volumes.both / total:.1f} %" if total else f"no {part} in either"
+        dice = f"no {part} in either" if volumes.dice is None else f"Dice {100 * volumes.dice:.1f} %"
         self.lines[0].setText(f"Only A, {first}: {volumes.only_a:.1f} ml")
         self.lines[1].setText(f"Only B, {second}: {volumes.only_b:.1f} ml")
         self.lines[2].setText(f"Both: {volumes.both:.1f} ml; {dice}")

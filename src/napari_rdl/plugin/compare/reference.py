@@ -98,7 +98,7 @@ def maker_of(choice: ReferenceChoice, case: Case) -> MakeReference:
             return expert_reference(case)
         if choice.kind == FULL:
             return study.full_reference()
-        if choice.kind == "layer":
+        if data is not None:
             return Reference(data, case.grid, choice.title)
         if choice.kind == "file":
             return Reference(read_labels(choice.what, case), case.grid, choice.title)

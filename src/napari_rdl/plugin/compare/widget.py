@@ -90,7 +90,7 @@ class CompareWidget(DockWidget):
             return
         if studied is not None:
             self.comparison.runner.compare_with(make)
-        else:
+        elif representations is not None:
             self.comparison.runner.study(representations, make)
 
     def open_segment(self) -> None:

@@ -179,10 +179,10 @@ class WorthBox(Section):
             bar.setAccessibleName(story)
         if worth is None:
             self.caption.setText("")
-        elif known is None:
+        elif known is None or (whole := worth.full[region]) is None:
             self.caption.setText(f"{region} is empty in the {self._against}: no modality has a value there.")
         else:
-            full = f"{factor * worth.full[region]:.1f} {unit}"
+            full = f"{factor * whole:.1f} {unit}"
             what = f"Dice against the {self._against}" if percent else "volume"
             self.caption.setText(f"Shapley values; they sum to the full set's {what}, {full}.")
 

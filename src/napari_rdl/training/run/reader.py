@@ -165,9 +165,9 @@ class RunReader:
             if is_alive(request):
                 return Glance(files.path, State.PREPARING, status=status)
             if exit_code != 0 or mark is not None:
-                return Glance(
-                    files.path, State.FAILED, began=mark is not None, exit_code=exit_code, status=status
-                )
+                # The mark may be that of a process which was killed before this one refused to go on.
+                began = mark is not None and (status is None or status.kind != "refused")
+                return Glance(files.path, State.FAILED, began=began, exit_code=exit_code, status=status)
         if ended is not None:
             if ended.problem:
                 return Glance(files.path, State.FAILED, began=True, problem=ended.problem)
