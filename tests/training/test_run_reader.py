@@ -149,6 +149,16 @@ def test_a_process_that_died_says_its_code_where_it_is_known(folder):
     assert (glance.state, glance.began, glance.problem, glance.exit_code) == (State.FAILED, True, None, -9)
 
 
+def test_a_process_that_was_ended_on_purpose_has_not_died(folder):
+    run_on(folder, process_started=1.0)
+    folder.killed.touch()
+    reader = RunReader(folder.path)
+    glance = reader.look(exit_code=-9)
+    assert (glance.state, glance.killed) == (State.STOPPED, True)
+    run_on(folder)
+    assert reader.look().state is State.RUNNING
+
+
 def test_a_run_without_any_mark_is_judged_by_its_steps(folder):
     folder.metrics.write_text(line(300))
     assert RunReader(folder.path).look().state is State.STOPPED

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from napari.layers import Image
 
@@ -29,5 +31,9 @@ def test_agreement_entropy_and_places(compare, studied, encoded, rest):
     box.table.selectRow(len(studied.places) - 1)
     scale, translate = shown.scale, shown.translate
     np.testing.assert_allclose(viewer.dims.point, translate + scale * np.array(place.voxel), atol=0.01)
+    # Of a bent place the centre lies outside: what is listed is where one gets to.
+    box.show_places([replace(place, centroid_mm=(900, 900, 900))], studied.case.grid)
+    listed = [float(box.places.index(0, column).data()) for column in (2, 3, 4)]
+    np.testing.assert_allclose(listed, viewer.dims.point, atol=0.51)
     box.agreement_box.setChecked(False)
     assert not shown.visible

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import threading
 
+import pytest
 from qtpy.QtGui import QImage
 from qtpy.QtWidgets import QApplication
 
 from napari_rdl.brats import REGIONS, SUBSETS
+from tests.plugin.conftest import WAIT_MS
 
 
 def test_exports(compare, studied, tmp_path, monkeypatch):
@@ -33,3 +36,45 @@ def test_exports(compare, studied, tmp_path, monkeypatch):
     compare.export.save(tmp_path / "nowhere" / "deep.csv" / "x.csv")
     compare.export.save(table / "below-a-file.csv")
     assert problems
+
+
+@pytest.fixture
+def measure_now(monkeypatch):
+    """Lets HD95 be measured; until then it waits."""
+    from napari_rdl.compare import Reference
+
+    now, measure = threading.Event(), Reference.with_distances
+
+    def wait(reference, *arguments):
+        now.wait(60)
+        return measure(reference, *arguments)
+
+    monkeypatch.setattr(Reference, "with_distances", wait)
+    yield now
+    now.set()
+
+
+def test_a_csv_waits_until_hd95_is_measured(measure_now, encoded, compare_beside, qtbot, tmp_path):
+    compare, table = compare_beside(encoded), tmp_path / "table.csv"
+    qtbot.waitUntil(lambda: compare.comparison.runner.measuring, timeout=WAIT_MS)
+    compare.export.save(table)
+    assert not table.exists()
+    assert "as soon as HD95 has been measured" in compare.messages.messages[0][1]
+    measure_now.set()
+    qtbot.waitUntil(table.exists, timeout=WAIT_MS)
+    lines = [line for line in table.read_text().splitlines() if not line.startswith("#")]
+    scores = compare.comparison.studied.study.rows[0].scores
+    assert float(next(csv.DictReader(lines))["hd95"]) == scores["WT"].hd95
+    assert compare.messages.messages == ()
+
+
+def test_a_csv_that_waits_for_a_comparison_that_goes_is_said_to_be_missing(
+    measure_now, encoded, compare_beside, qtbot, tmp_path
+):
+    compare = compare_beside(encoded)
+    qtbot.waitUntil(lambda: compare.comparison.runner.measuring, timeout=WAIT_MS)
+    compare.export.save(tmp_path / "table.csv")
+    problems = []
+    compare.problem.connect(problems.append)
+    encoded.session.set_case(encoded.session.case)
+    assert "table.csv was not written" in problems[0]

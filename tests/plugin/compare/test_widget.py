@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -162,6 +165,48 @@ def test_a_label_file_gives_what_the_expert_mask_gives(compare, studied, brats_f
     compare.set_reference(file_choice("file", brats_folder / f"{brats_folder.name}_seg.nii.gz"))
     studied_in(compare)
     assert values(compare, "hd95") == before
+
+
+def coloured(table) -> int:
+    """How many pixels of the table have a colour."""
+    table.clearSelection()
+    image = table.viewport().grab().toImage()
+    places = ((x, y) for x in range(0, image.width(), 3) for y in range(0, image.height(), 3))
+    return sum(image.pixelColor(x, y).saturation() > 80 for x, y in places)
+
+
+def test_numbers_are_grey_until_the_reference_that_is_named_gave_them(
+    compare, studied, studied_in, tiny_checkpoint, monkeypatch
+):
+    table, reference, encoded_now = (
+        compare.matrix_box.table,
+        compare.matrix_box.reference_box,
+        threading.Event(),
+    )
+
+    def encode(case, checkpoint, modalities, *, progress, cancelled):
+        encoded_now.wait(60)
+        return case.truth()
+
+    monkeypatch.setattr("napari_rdl.compare.labels_of_checkpoint", encode)
+    before = coloured(table)
+    assert before > 100
+    compare.set_reference(file_choice("checkpoint", tiny_checkpoint))
+    assert reference.current.title == tiny_checkpoint.name
+    assert coloured(table) == 0
+    assert not compare.worth.box.caption.isEnabled()
+    encoded_now.set()
+    studied_in(compare)
+    assert coloured(table) == before
+    assert compare.worth.box.caption.isEnabled()
+
+
+def test_a_file_is_listed_under_its_own_name(compare, studied, studied_in, brats_folder, tmp_path):
+    labels = tmp_path / "ref_canonical.nii.gz"
+    shutil.copy(brats_folder / f"{brats_folder.name}_seg.nii.gz", labels)
+    compare.set_reference(file_choice("file", labels))
+    studied_in(compare)
+    assert compare.matrix_box.reference_box.box.currentText() == "ref_canonical.nii.gz"
 
 
 def test_nothing_encoded_is_said_with_a_way_on(make_napari_viewer):

@@ -31,6 +31,7 @@ def test_figures():
         (Glance(RUN, State.PREPARING, status=PREPARING), "Preparing a/b (1 of 3)"),
         (Glance(RUN, State.STOPPED), ""),
         (Glance(RUN, State.STOPPED, resumable=True), "Resume goes on"),
+        (Glance(RUN, State.STOPPED, killed=True), "Ended by hand"),
         (Glance(RUN, State.FAILED, began=True, problem="The loss is no number."), "The loss is no number."),
         (Glance(RUN, State.FAILED, began=True), "process died. Resume"),
         (Glance(RUN, State.FAILED, began=True, exit_code=-9), "signal 9). Often the system does so"),

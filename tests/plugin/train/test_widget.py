@@ -209,8 +209,10 @@ def test_a_run_is_paused_goes_on_and_is_killed_and_resumed(
     assert widget.messages.messages == ()
 
     monkeypatch.setattr(runs_page, "ask_to_kill", lambda *_: True)
+    told.clear()
     widget.runs.run_view.kill_button.click()
-    wait_for(widget, State.FAILED)
+    assert "Ended by hand" in sentence_of(wait_for(widget, State.STOPPED))
+    assert told == []
 
 
 # --- Bad input

@@ -18,6 +18,7 @@ from napari_rdl.plugin.viewer.placement import scale_translate
 
 if TYPE_CHECKING:
     from napari_rdl.callbacks import IsCancelled, Progress
+    from napari_rdl.case import Grid
     from napari_rdl.compare import Place
     from napari_rdl.plugin.compare.study_runner import Studied
 
@@ -37,11 +38,13 @@ class PlacesModel(QAbstractTableModel):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.places: list[Place] = []
+        self.positions: list[tuple[float, ...]] = []
 
-    def set_places(self, places: list[Place]) -> None:
-        """Take other places."""
+    def set_places(self, places: list[Place], grid: Grid | None) -> None:
+        """Take other places, which lie on this grid."""
         self.beginResetModel()
         self.places = list(places)
+        self.positions = [world_of(place, grid) for place in self.places] if grid is not None else []
         self.endResetModel()
 
     def rowCount(self, parent: QModelIndex = _NONE) -> int:  # noqa: N802 - Qt's name
@@ -49,7 +52,7 @@ class PlacesModel(QAbstractTableModel):
         return 0 if parent.isValid() else len(self.places)
 
     def columnCount(self, parent: QModelIndex = _NONE) -> int:  # noqa: N802 - Qt's name
-        """Return five: volume, agreement, centroid."""
+        """Return five: volume, agreement, position."""
         return 0 if parent.isValid() else len(COLUMNS)
 
     def headerData(  # noqa: N802 - Qt's name
@@ -66,7 +69,7 @@ class PlacesModel(QAbstractTableModel):
             if section == 1:
                 return "Mean share of the subsets that say the same there"
             way = ("right", "anterior", "superior")[section - 2]
-            return f"Centroid in mm towards {way}"
+            return f"Where a click goes: mm towards {way}, as on the viewer's sliders"
         return None
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -77,7 +80,7 @@ class PlacesModel(QAbstractTableModel):
                 return f"{place.volume_ml:.2f}"
             if index.column() == 1:
                 return f"{100 * place.agreement:.0f} %"
-            return f"{place.centroid_mm[index.column() - 2]:.0f}"
+            return f"{self.positions[index.row()][index.column() - 2]:.0f}"
         if role == Qt.ItemDataRole.ToolTipRole:
             return "Click to go there"
         if role == Qt.ItemDataRole.TextAlignmentRole:
@@ -133,11 +136,11 @@ class AgreementBox(Section):
         self.body.addWidget(self.entropy_box)
         self.body.addWidget(self.hint)
         self.body.addWidget(self.table)
-        self.show_places([])
+        self.show_places([], None)
 
-    def show_places(self, places: list[Place]) -> None:
-        """List these places."""
-        self.places.set_places(places)
+    def show_places(self, places: list[Place], grid: Grid | None) -> None:
+        """List these places of a grid."""
+        self.places.set_places(places, grid)
         self.hint.setText(
             "They agree least in these places; click one to go there:"
             if places
@@ -177,8 +180,7 @@ class CompareAgreement(QObject):
         studied, viewer = self._comparison.studied, self._comparison.viewer
         if studied is None or viewer.dims.ndim < 3:
             return
-        scale, translate = scale_translate(studied.case.grid)
-        world = [translate[axis] + scale[axis] * place.voxel[axis] for axis in range(3)]
+        world = world_of(place, studied.case.grid)
         front = viewer.dims.ndim - 3
         viewer.dims.set_point(range(front, front + 3), world)
         shown = [world[axis - front] if axis >= front else 0.0 for axis in viewer.dims.displayed]
@@ -200,7 +202,7 @@ class CompareAgreement(QObject):
     def _on_studied(self, studied: Studied | None) -> None:
         places = studied.places if studied is not None else []
         if places != self.box.places.places:
-            self.box.show_places(places)
+            self.box.show_places(places, studied.case.grid if studied is not None else None)
         can = studied is not None and self._comparison.representations is not None
         self.box.entropy_box.setEnabled(can)
         self._show_agreement()
@@ -246,3 +248,9 @@ class CompareAgreement(QObject):
                     layer.name = f"{studied.case.name} entropy of {subset_name(subset)}"
 
         worker.ask(compute, show)
+
+
+def world_of(place: Place, grid: Grid) -> tuple[float, ...]:
+    """Return where a place's voxel lies in the viewer's world, in mm (x, y, z)."""
+    scale, translate = scale_translate(grid)
+    return tuple(translate[axis] + scale[axis] * place.voxel[axis] for axis in range(3))

@@ -182,7 +182,7 @@ class CompareCohort(QObject):
         self.worker.shut_down()
 
     def _ask(self) -> None:
-        start = str(self._memory.choices.study_folder or "")
+        start = str(self._memory.choices.study_folder or Path.home())
         chosen = QFileDialog.getExistingDirectory(self._widget, "Open a finished study", start)
         if chosen:
             self.open(Path(chosen))

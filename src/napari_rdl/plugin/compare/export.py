@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from qtpy.QtCore import QObject, QPoint, Qt, Signal
 from qtpy.QtGui import QColor, QPainter, QPixmap, QRegion
 from qtpy.QtWidgets import QApplication, QFileDialog, QHBoxLayout, QPushButton, QWidget
 
+from napari_rdl.errors import NapariRdlError, OutputError
 from napari_rdl.plugin.compare.colours import theme_colours
 from napari_rdl.plugin.compare.matrix import MatrixModel, MatrixOrder
 from napari_rdl.plugin.parts.section import SPACING
@@ -50,10 +52,13 @@ class CompareExport(QObject):
     -------
     done : str
         What was written, in a sentence.
+    held : str
+        What is written later and why, in a sentence; empty when that has been done.
     failed : Exception
     """
 
     done = Signal(str)
+    held = Signal(str)
     failed = Signal(object)
 
     def __init__(
@@ -70,39 +75,75 @@ class CompareExport(QObject):
         self._table = table
         self._worth = worth
         self._memory = memory
+        self._held: tuple[Path, Studied] | None = None
+        comparison.runner.measured.connect(lambda _done, _total: self._on_measured())
+        comparison.studied_changed.connect(self._on_studied)
         self.bar = ExportBar()
         self.bar.csv_button.clicked.connect(lambda: self._ask("CSV (*.csv)", ".csv"))
         self.bar.png_button.clicked.connect(lambda: self._ask("PNG (*.png)", ".png"))
         self.bar.copy_button.clicked.connect(self.copy_markdown)
 
     def save(self, path: Path) -> None:
-        """Write the table as CSV, or table and bars as PNG, whichever the name asks for."""
-        from napari_rdl.compare.export import rows_to_csv
-        from napari_rdl.errors import NapariRdlError
-        from napari_rdl.files import write_file
+        """Write the table as CSV, or table and bars as PNG, whichever the name asks for.
 
+        A CSV holds every number: while distances are being measured it waits for them.
+        """
         studied = self._comparison.studied
         if studied is None:
             return
         if path.suffix.lower() == ".png":
-            picture = self.picture()
-
-            def write(temporary: Path) -> None:
-                if not picture.save(str(temporary), "PNG"):
-                    raise OSError("the picture cannot be written")
+            self._write(path, self._png())
+        elif is_measured(studied):
+            self._write(path, self._csv(studied))
         else:
-            text = rows_to_csv(studied.study.rows, notes_of(studied))
+            self._held = (path, studied)
+            self.held.emit(f"{path.name} is written as soon as HD95 has been measured.")
 
-            def write(temporary: Path) -> None:
-                temporary.write_bytes(text.encode())
+    def _png(self) -> Callable[[Path], None]:
+        picture = self.picture()
+
+        def write(temporary: Path) -> None:
+            if not picture.save(str(temporary), "PNG"):
+                raise OSError("the picture cannot be written")
+
+        return write
+
+    def _csv(self, studied: Studied) -> Callable[[Path], None]:
+        from napari_rdl.compare.export import rows_to_csv
+
+        text = rows_to_csv(studied.study.rows, notes_of(studied))
+
+        def write(temporary: Path) -> None:
+            temporary.write_bytes(text.encode())
+
+        return write
+
+    def _write(self, path: Path, write: Callable[[Path], None]) -> None:
+        from napari_rdl.files import write_file
 
         try:
             write_file(path, write)
-        except (NapariRdlError, OSError) as error:
+        except NapariRdlError as error:
             self.failed.emit(error)
             return
         self._memory.remember(output_folder=path.parent)
         self.done.emit(f"Saved {path.name} in {path.parent}.")
+
+    def _on_measured(self) -> None:
+        if self._held is not None and is_measured(self._held[1]):
+            (path, studied), self._held = self._held, None
+            self.held.emit("")
+            self._write(path, self._csv(studied))
+
+    def _on_studied(self, studied: Studied | None) -> None:
+        if self._held is not None and studied is not self._held[1]:
+            (path, _), self._held = self._held, None
+            self.failed.emit(
+                OutputError(
+                    f"{path.name} was not written: another comparison took the place of the one "
+                    "whose HD95 was being measured. Export it again."
+                )
+            )
 
     def copy_markdown(self) -> None:
         """Copy the rows in the order shown, with the measure shown."""
@@ -154,13 +195,18 @@ class CompareExport(QObject):
         studied = self._comparison.studied
         if studied is None:
             return
-        folder = self._memory.choices.output_folder or Path()
+        folder = self._memory.choices.output_folder or Path.home()
         start = folder / f"{studied.case.name}_subsets{ending}"
         # The dialog asks itself before it returns a file that exists.
         name, _ = QFileDialog.getSaveFileName(self._widget, "Save the comparison", str(start), kind)
         if name:
             path = Path(name)
             self.save(path if path.suffix.lower() == ending else path.with_name(path.name + ending))
+
+
+def is_measured(studied: Studied) -> bool:
+    """Return whether a study has all of its distances, or needs none."""
+    return all(score.hd95_measured for row in studied.study.rows for score in row.scores.values())
 
 
 def heading_of(studied: Studied, matrix: MatrixModel) -> str:
@@ -179,4 +225,6 @@ def notes_of(studied: Studied) -> list[str]:
         notes = [f"{study.case_name}: volumes of every subset."]
     else:
         notes = [f"{study.case_name} against the {study.reference.title}.", EMPTY_MASK_RULE]
+    if not is_measured(studied):
+        notes.append("HD95 was still being measured: rows without it have an empty place there.")
     return notes + ([study.remark] if study.remark else [])

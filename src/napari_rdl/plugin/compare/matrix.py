@@ -184,17 +184,24 @@ class MatrixOrder(QSortFilterProxyModel):
 
 
 class MatrixDelegate(QStyledItemDelegate):
-    """Paints dots, coloured cells and the row that is shown."""
+    """Paints dots, coloured cells and the row that is shown.
+
+    Attributes
+    ----------
+    waiting : bool
+        Whether other numbers are on their way: those that stand there are grey then.
+    """
 
     def __init__(self, colours: ThemeColours, parent: QWidget) -> None:
         super().__init__(parent)
         self.colours = colours
+        self.waiting = False
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
         """Paint one cell."""
         box = QRectF(option.rect)
         selected = bool(option.state & QStyle.StateFlag.State_Selected)
-        ground = index.data(Qt.ItemDataRole.BackgroundRole)
+        ground = None if self.waiting else index.data(Qt.ItemDataRole.BackgroundRole)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if ground is not None:
@@ -203,7 +210,8 @@ class MatrixDelegate(QStyledItemDelegate):
             painter.fillRect(box, self.colours.mark)
         present = index.data(PRESENT)
         if present is None:
-            painter.setPen(index.data(Qt.ItemDataRole.ForegroundRole) or self.colours.text)
+            of_cell = index.data(Qt.ItemDataRole.ForegroundRole) or self.colours.text
+            painter.setPen(self.colours.line if self.waiting else of_cell)
             font = option.font
             font.setBold(index.column() == PIN_COLUMN or selected)
             painter.setFont(font)

@@ -146,6 +146,10 @@ class PairBox(Section):
         box.setCurrentIndex(0 if box.currentData() == wanted else sides.index(wanted))
         self.sides_changed.emit()
 
+    def set_waiting(self, waiting: bool) -> None:
+        """Show the volumes grey while others are awaited."""
+        self._legend.setEnabled(not waiting)
+
     def show_volumes(self, volumes: DifferenceVolumes | None, first: str, second: str, part: str) -> None:
         """Say how much there is of each, and how well A and B agree; nothing without volumes."""
         self._legend.setVisible(volumes is not None)

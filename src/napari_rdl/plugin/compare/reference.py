@@ -47,6 +47,11 @@ class ReferenceChoice:
     title: str
     what: Any = None
 
+    @property
+    def entry(self) -> str:
+        """The title as it begins a line; a file's name stays as it is."""
+        return self.title if isinstance(self.what, Path) else self.title[:1].upper() + self.title[1:]
+
     def same_as(self, other: ReferenceChoice) -> bool:
         """Whether both name the same thing."""
         return self.kind == other.kind and (self.what is other.what or self.what == other.what)
@@ -211,7 +216,7 @@ class ReferenceBox(QWidget):
         with QSignalBlocker(self.box):
             self.box.clear()
             for choice in self._choices:
-                self.box.addItem(choice.title[:1].upper() + choice.title[1:], choice)
+                self.box.addItem(choice.entry, choice)
             self.box.insertSeparator(self.box.count())
             self.box.addItem("NIfTI file…", _ASK_FILE)
             self.box.addItem("Another checkpoint…", _ASK_CHECKPOINT)
@@ -248,6 +253,7 @@ class ReferenceBox(QWidget):
                 "Compare with another checkpoint",
                 "Checkpoints (*.safetensors)",
             )
-        start = str(self.start_folders.get(kind) or "")
+        # Not where napari happened to be started from.
+        start = str(self.start_folders.get(kind) or Path.home())
         name, _ = QFileDialog.getOpenFileName(self, title, start, filters)
         return file_choice(kind, Path(name)) if name else None

@@ -93,6 +93,11 @@ class MatrixTable(QTableView):
         self._delegate.colours = colours
         self.viewport().update()
 
+    def set_waiting(self, waiting: bool) -> None:
+        """Paint the numbers grey while others are awaited."""
+        self._delegate.waiting = waiting
+        self.viewport().update()
+
     def show_subset(self, subset: tuple[str, ...]) -> None:
         """Mark a subset's row without saying that it was chosen."""
         row = self.matrix.row_of(tuple(subset))
@@ -280,6 +285,7 @@ class MatrixBox(Section):
         """Show progress and Cancel while a study is made."""
         self.progress_bar.setVisible(busy)
         self.cancel_button.setVisible(busy)
+        self.table.set_waiting(busy)
         self.progress_bar.setRange(0, 0)
         self.progress_bar.setFormat("")
         if not busy:

@@ -115,7 +115,8 @@ class CompareWidget(DockWidget):
         comparison.studied_changed.connect(self._on_studied)
         comparison.subset_changed.connect(box.table.show_subset)
         comparison.segment_changed.connect(self._say_what_to_do)
-        runner.busy_changed.connect(box.set_busy)
+        for part in (box.set_busy, self.pair.box.set_waiting, self.worth.box.set_waiting):
+            runner.busy_changed.connect(part)
         runner.progressed.connect(box.show_progress)
         runner.measured.connect(self._on_measured)
         runner.failed.connect(self._on_error)
@@ -126,6 +127,7 @@ class CompareWidget(DockWidget):
         box.table.pin_asked.connect(self.pair.box.pin)
         self.pair.pins_changed.connect(box.table.matrix.set_pins)
         self.export.done.connect(box.status.setText)
+        self.export.held.connect(self._on_held)
         self.export.failed.connect(self.say_error)
         self.cohort.failed.connect(self.say_error)
         self.cohort.reference_known.connect(self._on_reference_known)
@@ -209,6 +211,9 @@ class CompareWidget(DockWidget):
         box = self.matrix_box.reference_box
         box.set_case(self.comparison.case, kind)
         self._tried = self._stands = box.current
+
+    def _on_held(self, sentence: str) -> None:
+        self.messages.show_messages([("note", sentence)] if sentence else [])
 
     def _on_theme(self) -> None:
         self.matrix_box.set_theme(self._viewer)

@@ -37,6 +37,7 @@ class WorthBar(QWidget):
         self.colours = colours
         self.tint = QColor(REGION_COLOURS["WT"])
         self.value: float | None = None
+        self.waiting = False
         self.ends = (0.0, 1.0)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
@@ -54,7 +55,8 @@ class WorthBar(QWidget):
         if self.value is not None:
             width = box.width() * self.value / (high - low)
             painter.fillRect(
-                QRectF(min(zero, zero + width), box.top() + 1, abs(width), box.height() - 2), self.tint
+                QRectF(min(zero, zero + width), box.top() + 1, abs(width), box.height() - 2),
+                self.colours.line if self.waiting else self.tint,
             )
         painter.setPen(QPen(self.colours.text, 1))
         painter.drawLine(int(zero), int(box.top()), int(zero), int(box.bottom()))
@@ -152,6 +154,15 @@ class WorthBox(Section):
             for widget in self.row_of(modality):
                 widget.setVisible(modality in modalities)
         self._draw()
+
+    def set_waiting(self, waiting: bool) -> None:
+        """Show the values grey while others are awaited."""
+        for modality, bar in self.bars.items():
+            bar.waiting = waiting
+            bar.update()
+            self.values[modality].setEnabled(not waiting)
+        self.caption.setEnabled(not waiting)
+        self.where.setEnabled(not waiting)
 
     def uncheck(self) -> None:
         """Show no modality's *where*, without saying so."""

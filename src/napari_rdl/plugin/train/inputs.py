@@ -121,7 +121,8 @@ class DataInputs(QObject):
         self.edited.emit()
 
     def _ask(self) -> None:
-        before, parent = self.source_edit.text(), self._source_row
+        # Not where napari happened to be started from.
+        before, parent = self.source_edit.text() or str(Path.home()), self._source_row
         if self.kind == "split":
             chosen, _ = QFileDialog.getOpenFileName(parent, "Choose a split file", before, "Splits (*.json)")
         else:

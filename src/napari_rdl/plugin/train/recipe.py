@@ -330,4 +330,5 @@ def _add(box: QComboBox, title: str, value: Path | str | None, tip: str) -> None
 
 def _beside_first(files: Sequence[Path | str]) -> str:
     """Return the folder of the file that was chosen last, where a dialog begins."""
-    return str(Path(files[0]).parent) if files else ""
+    # Not where napari happened to be started from.
+    return str(Path(files[0]).parent if files else Path.home())

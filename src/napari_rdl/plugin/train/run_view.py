@@ -197,6 +197,8 @@ def sentence_of(glance: Glance) -> str:
         return "Holds after its step, with a checkpoint. Memory stays in use."
     if state is State.RUNNING and glance.host:
         return f"Runs on {glance.host}, as far as one can tell from here."
+    if glance.killed:
+        return "Ended by hand; what came after its last checkpoint is lost. Resume goes on from there."
     if state is State.STOPPED and glance.resumable:
         return "Stopped with a checkpoint; Resume goes on from there."
     if state is State.FAILED:

@@ -40,6 +40,7 @@ class UseBox(Section):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Use", parent)
         self._listed: tuple[tuple[Path, int], ...] = ()
+        self._picked: Path | None = None
         self.checkpoint_box = narrow_combo("Which of the run's checkpoints to use")
         self.checkpoint_box.setAccessibleName("Checkpoint")
         self.card_label = WrappedLabel()
@@ -63,7 +64,7 @@ class UseBox(Section):
         self.body.addWidget(self.checkpoint_box)
         self.body.addWidget(self.card_label)
         self.body.addLayout(grid)
-        self.checkpoint_box.activated.connect(self._show_card)
+        self.checkpoint_box.activated.connect(self._on_picked)
         self.setVisible(False)
 
     @property
@@ -72,25 +73,28 @@ class UseBox(Section):
         return self.checkpoint_box.currentData()
 
     def show_checkpoints(self, folder: Path, names: Sequence[str]) -> None:
-        """List the checkpoints of a run; the one chosen stays chosen."""
+        """List the checkpoints of a run, the best first; one that the user chose stays chosen."""
         listed = tuple((folder / name, _stamp(folder / name)) for name in names)
         if listed == self._listed:
             return
         paths = [path for path, _ in listed]
         if paths != [path for path, _ in self._listed]:
-            before = self.checkpoint
             with QSignalBlocker(self.checkpoint_box):
                 self.checkpoint_box.clear()
                 for path in paths:
                     self.checkpoint_box.addItem(TITLES.get(path.name, path.name), path)
                     last = self.checkpoint_box.count() - 1
                     self.checkpoint_box.setItemData(last, str(path), Qt.ItemDataRole.ToolTipRole)
-                self.checkpoint_box.setCurrentIndex(paths.index(before) if before in paths else 0)
+                self.checkpoint_box.setCurrentIndex(paths.index(self._picked) if self._picked in paths else 0)
         self._listed = listed
         self.setVisible(bool(paths))
         self._show_card()
 
-    def _show_card(self, _index: int = 0) -> None:
+    def _on_picked(self, _index: int) -> None:
+        self._picked = self.checkpoint
+        self._show_card()
+
+    def _show_card(self) -> None:
         if self.checkpoint is not None:
             self.card_label.setText(card_summary(self.checkpoint))
 

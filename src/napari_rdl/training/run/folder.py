@@ -29,7 +29,8 @@ class RunFolder:
     ``last.safetensors`` and ``best.safetensors`` models · ``preview.png`` an example with its
     prediction · ``running.json`` who trains here now · ``ended.json`` how the last one ended.
 
-    Others may write: ``STOP`` ends the run, ``PAUSE`` holds it for as long as it lies there;
+    Others may write: ``STOP`` ends the run, ``PAUSE`` holds it for as long as it lies there,
+    ``KILLED`` says that its process was ended on purpose;
     ``request.json``, ``output.log`` and ``status.json`` belong to the program that started the run.
     """
 
@@ -49,6 +50,7 @@ class RunFolder:
         self.ended = self.path / "ended.json"
         self.stop = self.path / "STOP"
         self.pause = self.path / "PAUSE"
+        self.killed = self.path / "KILLED"
         self.request = self.path / "request.json"
         self.output = self.path / "output.log"
         self.status = self.path / "status.json"
@@ -87,7 +89,7 @@ class RunFolder:
 
     def tidy(self) -> None:
         """Take away what an end by force left behind, word of the last end, and wishes obeyed."""
-        for path in (self.ended, self.stop, self.pause):
+        for path in (self.ended, self.stop, self.pause, self.killed):
             path.unlink(missing_ok=True)
         for leftover in self.path.glob(f"{SCRATCH}*"):
             leftover.unlink(missing_ok=True)

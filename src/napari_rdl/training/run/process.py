@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -131,6 +132,7 @@ class RunProcesses:
         try:
             run.path.mkdir(parents=True, exist_ok=True)
             run.status.unlink(missing_ok=True)
+            run.killed.unlink(missing_ok=True)
             with run.output.open("ab") as output:
                 process = subprocess.Popen(
                     command,
@@ -187,6 +189,9 @@ def kill(folder: Path) -> None:
     for mark in (read_record(run.running, ProcessMark), read_record(run.request, Request)):
         if mark is None or mark.pid == os.getpid() or not is_alive(mark):
             continue
+        # Before it dies: whoever watches shall not take it for an accident.
+        with contextlib.suppress(OSError):
+            run.killed.touch()
         try:
             process = psutil.Process(mark.pid)
             for one in [*process.children(recursive=True), process]:

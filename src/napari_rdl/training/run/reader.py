@@ -53,6 +53,8 @@ class Glance:
         The other machine that it runs on, as far as one can tell; empty for this one.
     resumable : bool
         Whether it left word that it stopped with a checkpoint.
+    killed : bool
+        Whether its process was ended on purpose, with no word of its own.
     step, steps : int
         Optimiser steps taken and planned; 0 where unknown.
     seconds_left : float or None
@@ -80,6 +82,7 @@ class Glance:
     status: Status | None = None
     host: str = ""
     resumable: bool = False
+    killed: bool = False
     step: int = 0
     steps: int = 0
     seconds_left: float | None = None
@@ -127,6 +130,8 @@ class RunReader:
         self._log.read(files.output if files.output.exists() else files.log)
         ended = read_record(files.ended, Ended)
         glance = self._judge(ended, exit_code)
+        if glance.state is State.FAILED and glance.problem is None and files.killed.exists():
+            glance = replace(glance, state=State.STOPPED, killed=True)
         steps = ended.steps if ended is not None else self._planned_steps()
         step = int(metrics.last.get("step", 0))
         if ended is not None and not glance.state.alive:
