@@ -14,6 +14,7 @@ TINY = (
     "data.spacing=[2, 2, 2]",
     "data.crop=[8, 8, 8]",
     "data.workers=0",
+    "data.makers=1",
     "data.folds=2",
     "optimizer.batch=2",
     "optimizer.max_steps=5",

@@ -9,7 +9,7 @@ from napari_rdl.training.config import AugmentConfig
 from napari_rdl.training.data.augment import Augmentation
 from napari_rdl.training.data.cache import PatientCache
 from napari_rdl.training.data.crops import CropDataset, StepSampler, choose_corner, crop_loader, read_crop
-from napari_rdl.training.data.split import split_patients
+from napari_rdl.training.data.sources import choose_patients
 
 EVERYTHING = AugmentConfig(gamma=1, noise=1, blur=1, bias=1, affine=1, shift=0.2, scale=0.2)
 NOTHING = AugmentConfig(flip=0, shift=0, scale=0)
@@ -43,14 +43,14 @@ def test_tumour_crops_hold_every_class_about_as_often():
 def dataset(tiny_training):
     def make(*changes):
         config = tiny_training(*changes)
-        split = split_patients(config.data, config.seed, 4)
-        return CropDataset(config, split.train, PatientCache(config.data, config.network.modalities))
+        split = choose_patients(config.data, config.seed, 4)
+        return CropDataset(config, split.sources, PatientCache(config.data, config.network.modalities))
 
     return make
 
 
 def test_reading_beyond_the_volume_gives_zeros(dataset):
-    cached = dataset().cache.get(dataset().patients[0])
+    cached = dataset().cache.get(dataset().visit_of(0).patient)
     shape = cached.classes.shape
     size = tuple(length + 4 for length in shape)
     images, labels = read_crop(cached, (-2, -2, -2), size)
@@ -73,15 +73,15 @@ def test_a_crop_depends_on_seed_and_number_alone(dataset):
 
 def test_every_patient_comes_once_an_epoch(dataset):
     crops = dataset()
-    count = len(crops.patients)
+    count = len(crops.visits.sources[0].patients)
     for epoch in range(3):
-        visited = {crops.patient_of(epoch * count + place).name for place in range(count)}
+        visited = {crops.visit_of(epoch * count + place).patient.name for place in range(count)}
         assert len(visited) == count
 
 
 def test_visits_of_several_crops(dataset):
     crops = dataset("data.crops_per_visit=3")
-    assert len({crops.patient_of(index).name for index in range(3)}) == 1
+    assert len({crops.visit_of(index).patient.name for index in range(3)}) == 1
 
 
 def test_processes_share_the_batch_of_one(tiny_training):

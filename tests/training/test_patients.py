@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_rdl.cohort.patients import folds, patients_of, read_split_file
+from napari_rdl.cohort.patients import patients_of, read_split_file
 from napari_rdl.errors import ConfigError
 from napari_rdl.training.config import DataConfig
-from napari_rdl.training.data.split import split_patients
+from napari_rdl.training.data.sources import choose_patients, folds
 
 NAMES = [f"BraTS2021_9100{number}" for number in range(4)]
 
@@ -32,7 +32,7 @@ def test_folds_differ_between_seeds():
 
 
 def test_phantoms_validate_on_other_phantoms():
-    split = split_patients(DataConfig(source="phantom:3", phantom_seed=5), 0, 2)
+    split = choose_patients(DataConfig(source="phantom:3", phantom_seed=5), 0, 2)
     assert [patient.seed for patient in split.train] == [5, 6, 7]
     assert len(split.validation) == 2
     assert min(patient.seed for patient in split.validation) > 1_000_000
@@ -51,7 +51,7 @@ def test_phantoms_kept_aside_may_begin_elsewhere():
 def test_a_folder_is_split_into_folds(patients_folder):
     validating = []
     for fold in range(2):
-        split = split_patients(DataConfig(source=str(patients_folder), folds=2, fold=fold), 0, 16)
+        split = choose_patients(DataConfig(source=str(patients_folder), folds=2, fold=fold), 0, 16)
         assert sorted(names(split.train) + names(split.validation)) == NAMES
         validating += names(split.validation)
     assert sorted(validating) == NAMES
@@ -59,7 +59,7 @@ def test_a_folder_is_split_into_folds(patients_folder):
 
 def test_a_folder_with_a_validation_folder_is_not_split(patients_folder, brats_folder):
     data = DataConfig(source=str(patients_folder), validation=str(brats_folder))
-    split = split_patients(data, 0, 16)
+    split = choose_patients(data, 0, 16)
     assert names(split.train) == NAMES
     assert names(split.validation) == [brats_folder.name]
 
@@ -76,7 +76,7 @@ def split_file(patients_folder, tmp_path):
 
 def test_split_file(split_file):
     path = split_file(train=NAMES[:2], validation=NAMES[2:3])
-    split = split_patients(DataConfig(source=str(path)), 0, 16)
+    split = choose_patients(DataConfig(source=str(path)), 0, 16)
     assert (names(split.train), names(split.validation), split.test) == (NAMES[:2], NAMES[2:3], ())
     assert split.left_out == {NAMES[3]: "not named in the split file"}
     assert split.record()["train"] == NAMES[:2]
@@ -84,7 +84,7 @@ def test_split_file(split_file):
 
 def test_split_file_with_validation_data_of_its_own_says_who_is_left_out(split_file, brats_folder):
     data = DataConfig(source=str(split_file(train=NAMES[:2])), validation=str(brats_folder))
-    split = split_patients(data, 0, 16)
+    split = choose_patients(data, 0, 16)
     assert names(split.validation) == [brats_folder.name]
     assert set(split.left_out) == set(NAMES[2:])
 
@@ -127,20 +127,20 @@ def test_split_file_that_is_no_json(tmp_path):
 )
 def test_bad_source(source, words):
     with pytest.raises(ConfigError, match=words):
-        split_patients(DataConfig(source=source), 0, 4)
+        choose_patients(DataConfig(source=source), 0, 4)
 
 
 def test_folder_without_patients(tmp_path):
     with pytest.raises(ConfigError, match="holds no patients"):
-        split_patients(DataConfig(source=str(tmp_path)), 0, 4)
+        choose_patients(DataConfig(source=str(tmp_path)), 0, 4)
 
 
 def test_fewer_patients_than_folds(patients_folder):
     with pytest.raises(ConfigError, match=r"fewer than data\.folds"):
-        split_patients(DataConfig(source=str(patients_folder), folds=5), 0, 4)
+        choose_patients(DataConfig(source=str(patients_folder), folds=5), 0, 4)
 
 
 def test_nobody_validates_on_whom_they_trained(patients_folder):
     data = DataConfig(source=str(patients_folder), validation=str(patients_folder))
     with pytest.raises(ConfigError, match="among the training and the validation"):
-        split_patients(data, 0, 4)
+        choose_patients(data, 0, 4)

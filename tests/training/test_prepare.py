@@ -14,6 +14,7 @@ from napari_rdl.segment.working_grid import WorkingGrid
 from napari_rdl.training.config import DataConfig
 from napari_rdl.training.data import cache as caching
 from napari_rdl.training.data.cache import PatientCache
+from napari_rdl.training.data.making import make_all
 from napari_rdl.training.data.prepare import prepare
 
 MODALITIES = ("T1", "T1c", "T2", "FLAIR")
@@ -141,15 +142,16 @@ def test_damaged_file_is_made_again(patient, tmp_path):
     assert cache.get(patient).path.read_bytes() == whole
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_all_at_once(patients_folder, tmp_path, workers):
+@pytest.mark.parametrize("processes", [1, 2])
+def test_all_at_once(patients_folder, tmp_path, processes):
     patients = folder_patients(patients_folder)
     lacking = dataclasses.replace(patients[0], name="empty", folder=tmp_path)
     cache = PatientCache(DataConfig(spacing=(4, 4, 4)), MODALITIES, tmp_path / "cache")
-    found = list(caching.prepare_all(cache, [*patients, lacking], workers))
-    assert [patient for patient, _, _ in found] == [*patients, lacking]
-    assert [whole for _, whole, reason in found if reason is None] == [True, True, True, False]
-    assert [reason is None for _, _, reason in found] == [True] * 4 + [False]
+    found = {made.patient: made for made in make_all(cache, [*patients, lacking], processes)}
+    assert found.keys() == {*patients, lacking}
+    assert [found[patient].whole for patient in patients] == [True, True, True, False]
+    assert all(found[patient].path == cache.get(patient).path for patient in patients)
+    assert "No NIfTI file" in (found[lacking].reason or "")
     assert all(cache.has(patient) for patient in patients)
 
 

@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from napari_rdl.errors import CaseError, ConfigError, DeviceError, OutputError
+from napari_rdl.training.run import record
 from napari_rdl.training.run.folder import RunFolder
 from napari_rdl.training.run.running import Ended, ProcessMark, is_alive, mark_of, read_record
 from napari_rdl.training.run.session import resume_training, run_training
-from napari_rdl.training.step import trainer as loop
 from napari_rdl.training.step.preview import Example, preview_pixels
 from tests.training.test_run import assert_same, at_step, metrics, stop_after
 
@@ -129,14 +129,14 @@ def test_a_run_whose_folder_is_moved_ends_and_goes_on_from_there(tiny_training, 
 def test_no_second_folder_is_made_where_a_run_was_moved_from(tiny_training, tmp_path, monkeypatch, written):
     """The folder goes at the worst moment: between the look at it and a file that is written there."""
     old, new = tmp_path / "run", tmp_path / "moved"
-    write = getattr(loop, written)
+    write = getattr(record, written)
 
     def move_first(*args, **options):
         if old.exists():
             old.rename(new)
         return write(*args, **options)
 
-    monkeypatch.setattr(loop, written, move_first)
+    monkeypatch.setattr(record, written, move_first)
     with pytest.raises(OutputError, match="moved or deleted"):
         run_training(tiny_training(), old)
     assert not old.exists()

@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,7 +25,15 @@ def train(
         typer.Option(help="Recipe: a name (laptop, shipped, brats2018, brats2020) or a TOML file."),
     ] = None,
     data: Annotated[
-        str | None, typer.Option(help="Folder of patients, split file (.json), or phantom:N.")
+        list[str] | None,
+        typer.Option(
+            help="Folder of patients, split file (.json), or phantom:N. Several are mixed; a share of the "
+            "visits and other settings follow a comma, as in DIR,share=0.35."
+        ),
+    ] = None,
+    validation: Annotated[
+        list[str] | None,
+        typer.Option(help="Validation patients, as --data; also phantom:N:held-out:FIRST_SEED."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; new or empty.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Run folder to go on with.")] = None,
@@ -43,12 +51,12 @@ def train(
 ) -> None:
     """Train a model on patients of your own, or on synthetic ones."""
     if resume is not None:
-        if recipe or data or out or changes or labels or resample or dry_run:
+        if recipe or data or validation or out or changes or labels or resample or dry_run:
             raise ConfigError(
-                "--resume goes on with the run's own configuration: "
-                "leave out --recipe, --data, --out, --set, --labels, --resample and --dry-run."
+                "--resume goes on with the run's own configuration: leave out --recipe, --data, "
+                "--validation, --out, --set, --labels, --resample and --dry-run."
             )
-    elif data is None and recipe is None and not changes:
+    elif not data and recipe is None and not changes:
         raise ConfigError("There are no training data", Remedy.GIVE_DATA)
     elif out is None and not dry_run:
         raise ConfigError("Give --out a new folder for the run (or --dry-run).")
@@ -65,11 +73,11 @@ def train(
             config = load_recipe(
                 recipe,
                 changes or (),
-                data__source=data,
+                **named_data(data or [], validation or []),
                 data__labels=labels,
                 data__resample=resample or None,
             )
-            if not config.data.source:
+            if not config.data.every_source:
                 raise ConfigError("There are no training data", Remedy.GIVE_DATA)
             if dry_run:
                 _report_dry_run(session.dry_run(config, progress=progress), as_json)
@@ -78,6 +86,23 @@ def train(
             outcome = session.run_training(config, out, progress=progress)
     if session.is_first_process():
         _report(outcome, as_json)
+
+
+def named_data(data: list[str], validation: list[str]) -> dict[str, Any]:
+    """Return the settings of what --data and --validation name; one plain source stays a plain setting."""
+    from napari_rdl.training.config import read_source
+
+    settings: dict[str, Any] = {}
+    sources = [read_source(text) for text in data]
+    if len(sources) == 1 and sources[0].keys() == {"source"}:
+        settings["data__source"] = data[0]
+    elif sources:
+        settings["data__sources"] = sources
+    if len(validation) == 1:
+        settings["data__validation"] = validation[0]
+    elif validation:
+        settings["data__validation_sources"] = validation
+    return settings
 
 
 def _session() -> ModuleType:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -208,22 +207,12 @@ def phantoms(
 
 @dataclass(frozen=True)
 class Split:
-    """The patients of a run, and those left out with the reason; `broken` of them cannot be used."""
+    """The patients that a split file names, and those below its root that it does not."""
 
     train: tuple[Patient, ...]
     validation: tuple[Patient, ...]
     test: tuple[Patient, ...] = ()
     left_out: dict[str, str] = field(default_factory=dict)
-    broken: dict[str, str] = field(default_factory=dict)
-
-    def record(self) -> dict[str, object]:
-        """Return what a run folder keeps of it."""
-        return {
-            "train": [patient.name for patient in self.train],
-            "validation": [patient.name for patient in self.validation],
-            "test": [patient.name for patient in self.test],
-            "left_out": self.left_out,
-        }
 
 
 class _SplitFile(BaseModel):
@@ -272,17 +261,6 @@ def read_split_file(path: Path) -> Split:
         chosen[part] = tuple(rows)
     unused = {name: "not named in the split file" for name in known if name not in seen}
     return Split(chosen["train"], chosen["validation"], chosen["test"], unused)
-
-
-def folds(count: int, parts: int, seed: int) -> list[list[int]]:
-    """Cut the numbers 0 ... count - 1 into `parts` seeded, disjoint, nearly equal folds."""
-    order = np.random.default_rng([seed, 0]).permutation(count)
-    return [sorted(int(index) for index in order[part::parts]) for part in range(parts)]
-
-
-def shared_names(one: Sequence[Patient], other: Sequence[Patient]) -> list[str]:
-    """Return the names that stand in both lists."""
-    return sorted({patient.name for patient in one} & {patient.name for patient in other})
 
 
 def _read_split_content(path: Path) -> _SplitFile:

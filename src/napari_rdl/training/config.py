@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from napari_rdl.models import NetworkConfig
 
@@ -24,6 +26,79 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+def _unfit(setting: str, sentence: str) -> PydanticCustomError:
+    """Return the error of settings that do not fit together; `setting` is the one to look at first."""
+    return PydanticCustomError("unfit", "{sentence}", {"setting": setting, "sentence": sentence})
+
+
+class SourceConfig(_Part):
+    """One of several places that patients come from."""
+
+    source: str = Field(
+        min_length=1,
+        title="Source",
+        description="A folder of patients, a split file (.json), or phantom:N for N synthetic patients.",
+    )
+    share: float = Field(
+        1.0,
+        gt=0,
+        title="Share",
+        description="How many visits go to these patients, in proportion to the other sources' shares.",
+    )
+    first_seed: int | None = Field(
+        None,
+        ge=0,
+        title="First seed",
+        description="Seed of the first synthetic patient; without it, data.phantom_seed.",
+    )
+    volume_ml: tuple[float, float] | None = Field(
+        None,
+        title="Tumours",
+        description="Smallest and largest whole tumour of synthetic patients in ml; without it, "
+        "data.phantom_volume_ml.",
+    )
+    healthy_halves: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        title="Healthy halves",
+        description="Share of the visits that see only the half of the brain that has no tumour, where one "
+        "half has none.",
+    )
+    validates: bool = Field(
+        True,
+        title="Validates",
+        description="Whether a fold of this folder is kept aside for validation where no validation data "
+        "are named; off, all of it is trained on.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return read_source(value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _fits(self) -> SourceConfig:
+        if self.volume_ml is not None and not 0 < self.volume_ml[0] <= self.volume_ml[1]:
+            raise _unfit("volume_ml", "volume_ml must be positive, the smaller volume first.")
+        return self
+
+
+def read_source(text: str) -> dict[str, Any]:
+    """Return the settings of a source written in a line, such as ``DIR,share=0.35,healthy_halves=0.2``.
+
+    A comma that is not followed by a setting's name belongs to the folder.
+    """
+    names = "|".join(name for name in SourceConfig.model_fields if name != "source")
+    source, *settings = re.split(rf",(?=(?:{names})=)", text)
+    values: dict[str, Any] = {"source": source}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        # Two volumes are written as 4..200, since a comma parts settings.
+        values[name] = value.split("..") if name == "volume_ml" else value
+    return values
+
+
 class DataConfig(_Part):
     """Where patients come from and how they are prepared and cropped."""
 
@@ -32,10 +107,20 @@ class DataConfig(_Part):
         title="Training data",
         description="A folder of patients, a split file (.json), or phantom:N for N synthetic patients.",
     )
+    sources: tuple[SourceConfig, ...] = Field(
+        (),
+        title="Training data, mixed",
+        description="Several sources in the place of one, each with its share of the visits.",
+    )
     validation: str | None = Field(
         None,
         title="Validation data",
         description="As training data. By default the split's list, a fold of a folder, or other phantoms.",
+    )
+    validation_sources: tuple[str, ...] = Field(
+        (),
+        title="Validation data, mixed",
+        description="Several sources of validation patients in the place of one.",
     )
     fold: int = Field(
         0, ge=0, title="Fold", description="Fold held out for validation when a folder is split."
@@ -75,6 +160,18 @@ class DataConfig(_Part):
     workers: int = Field(
         1, ge=0, title="Workers", description="Processes that prepare crops while the network computes."
     )
+    makers: int | None = Field(
+        None,
+        ge=1,
+        title="Makers",
+        description="Processes that read or make patients before their first visit; by default one a core.",
+    )
+    make_while_training: bool = Field(
+        False,
+        title="Make while training",
+        description="Begin with the first synthetic patients and make the others while training goes on: the "
+        "network never waits, but who is visited when depends on the clock.",
+    )
     cache: str | None = Field(
         None,
         title="Cache folder",
@@ -84,12 +181,29 @@ class DataConfig(_Part):
     @model_validator(mode="after")
     def _positive(self) -> DataConfig:
         if min(self.spacing) <= 0 or min(self.crop) < 1:
-            raise ValueError("spacing and crop must be positive.")
+            raise _unfit("spacing", "spacing and crop must be positive.")
         if not 0 < self.phantom_volume_ml[0] <= self.phantom_volume_ml[1]:
-            raise ValueError("phantom_volume_ml must be positive, the smaller volume first.")
+            raise _unfit("phantom_volume_ml", "phantom_volume_ml must be positive, the smaller volume first.")
         if self.fold >= self.folds:
-            raise ValueError(f"fold must be below folds ({self.folds}); it counts from 0.")
+            raise _unfit("fold", f"fold must be below folds ({self.folds}); it counts from 0.")
+        if self.source and self.sources:
+            raise _unfit("sources", "sources stand in the place of source: leave one of them out.")
+        if self.validation is not None and self.validation_sources:
+            raise _unfit(
+                "validation_sources",
+                "validation_sources stand in the place of validation: leave one of them out.",
+            )
         return self
+
+    @property
+    def every_source(self) -> tuple[SourceConfig, ...]:
+        """All sources of training patients, be it one or several; none where none is named."""
+        return self.sources or ((SourceConfig(source=self.source),) if self.source else ())
+
+    @property
+    def every_validation(self) -> tuple[str, ...]:
+        """All sources of validation patients; none where the training data tell."""
+        return self.validation_sources or ((self.validation,) if self.validation is not None else ())
 
 
 class AugmentConfig(_Part):
@@ -271,8 +385,8 @@ class TrainingConfig(_Part):
     start_from: str | None = Field(
         None,
         title="Start from",
-        description="A checkpoint whose weights the run begins with, or 'shipped' for the bundled ones; "
-        "else random weights.",
+        description="A checkpoint whose weights the run begins with, or the name of bundled ones, such as "
+        "'shipped'; else random weights.",
     )
     data: DataConfig = Field(DataConfig(), title="Data", description="Patients and crops.")
     augment: AugmentConfig = Field(AugmentConfig(), title="Augmentation", description="Random changes.")
@@ -288,22 +402,25 @@ class TrainingConfig(_Part):
         stride = self.network.stride
         for name, size in (("data.crop", self.data.crop), ("validation.tile", (self.tile,))):
             if any(length % stride for length in size):
-                raise ValueError(
+                raise _unfit(
+                    name,
                     f"{name} ({', '.join(map(str, size))}) must be divisible by {stride}, "
-                    f"the stride of a network with {len(self.network.channels)} levels."
+                    f"the stride of a network with {len(self.network.channels)} levels.",
                 )
         if self.optimizer.batch % self.processes:
-            raise ValueError(
+            raise _unfit(
+                "optimizer.batch",
                 f"optimizer.batch ({self.optimizer.batch}) must be divisible by the {self.processes} "
-                "processes."
+                "processes.",
             )
         if self.optimizer.micro_batch and self.local_batch % self.optimizer.micro_batch:
-            raise ValueError(
+            raise _unfit(
+                "optimizer.micro_batch",
                 f"optimizer.micro_batch ({self.optimizer.micro_batch}) must divide the {self.local_batch} "
-                "crops of each process."
+                "crops of each process.",
             )
         if self.loss.dice + self.loss.divergence + self.loss.region_dice == 0:
-            raise ValueError("loss: one of dice, divergence and region_dice must have a weight above 0.")
+            raise _unfit("", "loss: one of dice, divergence and region_dice must have a weight above 0.")
         return self
 
     @property

@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from napari_rdl.errors import ConfigError
 from napari_rdl.training.config import TrainingConfig
+
+_INSTEAD = (("data.source", "data.sources"), ("data.validation", "data.validation_sources"))
+"""Settings that stand in each other's place."""
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -37,6 +41,7 @@ def load_recipe(
         is no TOML value is taken as text.
     **settings
         Further settings by dotted key, with underscores doubled for dots: ``data__source="phantom:8"``.
+        Data that are named stand in the place of the recipe's, be those one source or several.
 
     Raises
     ------
@@ -44,14 +49,19 @@ def load_recipe(
         If the recipe is missing or unreadable, or if a key or value does not fit.
     """
     values, where = _read(recipe)
+    changed: dict[str, Any] = {}
     for change in changes:
         key, sign, text = change.partition("=")
         if not sign:
-            raise ConfigError(f"--set {change!r} has no '=': write it as optimizer.lr=1e-3.")
-        _put(values, key.strip(), _parse(text.strip()))
-    for key, value in settings.items():
-        if value is not None:
-            _put(values, key.replace("__", "."), value)
+            raise ConfigError(f"{change!r} has no '=': write it as optimizer.lr=1e-3.")
+        changed[key.strip()] = _parse(text.strip())
+    changed |= {key.replace("__", "."): value for key, value in settings.items() if value is not None}
+    for one, other in (*_INSTEAD, *((other, one) for one, other in _INSTEAD)):
+        part = values.get("data")
+        if changed.get(one) and other not in changed and isinstance(part, dict):
+            part.pop(other.partition(".")[2], None)
+    for key, value in changed.items():
+        _put(values, key, value)
     return validate_config(values, where)
 
 
@@ -87,21 +97,23 @@ def config_problems(values: Mapping[str, Any]) -> dict[str, str]:
     try:
         TrainingConfig.model_validate(values)
     except ValidationError as error:
-        keys = setting_keys()
         problems: dict[str, str] = {}
         for found in error.errors():
-            key = ".".join(map(str, found["loc"]))
             message = found["msg"].removeprefix("Value error, ").rstrip(".")
-            # A place within a tuple belongs to its setting.
-            while key and key not in keys and key.rpartition(".")[0] in keys:
-                key = key.rpartition(".")[0]
-            if key not in keys:
-                # Several settings at once: the sentence begins with the one to look at first.
-                word = message.partition(" ")[0].rstrip(":,")
-                key = next((name for name in (word, f"{key}.{word}") if name in keys), key)
-            problems.setdefault(key, f"{message[:1].upper()}{message[1:]}.")
+            problems.setdefault(_setting_of(found), f"{message[:1].upper()}{message[1:]}.")
         return problems
     return {}
+
+
+def _setting_of(error: ErrorDetails) -> str:
+    """Return the dotted key of what an error is about: a setting, or a part where several do not fit."""
+    place = [str(part) for part in error["loc"]]
+    context = error.get("ctx", {})
+    if "setting" in context:
+        place.append(context["setting"])
+    key = ".".join(place)
+    # A place within a tuple belongs to its setting.
+    return next((name for name in setting_keys() if f"{key}.".startswith(f"{name}.")), key)
 
 
 def setting_keys(model: type[BaseModel] = TrainingConfig, prefix: str = "") -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from napari_rdl.models.architecture import Architecture
 
@@ -67,9 +68,8 @@ class NetworkConfig(Architecture):
     def _groups_divide_channels(self) -> NetworkConfig:
         odd = [count for count in self.channels if count % self.groups]
         if odd:
-            raise ValueError(
-                f"groups ({self.groups}) must divide every channel count; {odd[0]} is not divisible."
-            )
+            sentence = f"groups ({self.groups}) must divide every channel count; {odd[0]} is not divisible."
+            raise PydanticCustomError("unfit", "{sentence}", {"setting": "groups", "sentence": sentence})
         return self
 
     @property

@@ -192,7 +192,11 @@ class RecipeInputs(QObject):
         self.recipe_box = RecipeBox(remembered.recipe_files)
         self.start_box = StartBox(remembered.checkpoints)
         self.start_box.show_start(None)
-        self.form = ConfigForm(TrainingConfig, leave_out=("name", "data.source", "start_from"), titles=TITLES)
+        self.form = ConfigForm(
+            TrainingConfig,
+            leave_out=("name", "data.source", "data.sources", "data.validation_sources", "start_from"),
+            titles=TITLES,
+        )
         self.rows: list[Row] = [
             ("Recipe", self.recipe_box, self.recipe_box),
             ("Start from", self.start_box, self.start_box),

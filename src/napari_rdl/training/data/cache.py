@@ -9,12 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from importlib.resources import files
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from napari_rdl.cohort.patients import Patient
-from napari_rdl.errors import NapariRdlError
 from napari_rdl.files import write_bytes
 from napari_rdl.phantom import generator_digest
 from napari_rdl.training.config import DataConfig
@@ -33,7 +30,7 @@ from napari_rdl.training.data.prepare import Prepared, prepare
 
 logger = logging.getLogger(__name__)
 
-LAYOUT = 2
+LAYOUT = 3
 """Raised whenever what is written changes."""
 
 ABOUT = "about"
@@ -78,6 +75,11 @@ class CachedPatient:
         """Voxel size in mm."""
         x, y, z = self._about["spacing"]
         return x, y, z
+
+    @property
+    def midline(self) -> float:
+        """Where along x, in voxels, the plane between the halves of the brain lies."""
+        return float(self._about["midline"])
 
     def images(self, box: tuple[slice, slice, slice] | None = None) -> NDArray[np.float32]:
         """Return (M, *box) normalised intensities; everything without a box."""
@@ -149,42 +151,15 @@ class PatientCache:
 
     def _write(self, path: Path, prepared: Prepared) -> None:
         # One entry: the order of several would differ from file to file.
-        about = json.dumps({"present": prepared.present.tolist(), "spacing": prepared.spacing})
+        about = json.dumps(
+            {
+                "present": prepared.present.tolist(),
+                "spacing": prepared.spacing,
+                "midline": prepared.midline,
+            }
+        )
         content = save({"images": prepared.images, "classes": prepared.classes}, metadata={ABOUT: about})
         write_bytes(path, content)
-
-
-def prepare_all(
-    cache: PatientCache, patients: Sequence[Patient], workers: int
-) -> Iterator[tuple[Patient, bool, str | None]]:
-    """Prepare patients, several at once where there are several workers.
-
-    Yields
-    ------
-    patient : Patient
-        In the given order.
-    whole : bool
-        Whether it has every modality.
-    reason : str or None
-        Why it cannot be used.
-    """
-    attempt = partial(_attempt, cache)
-    missing = sum(not cache.has(patient) for patient in patients)
-    if workers < 2 or missing < 2 * workers:
-        results: Iterable[tuple[bool, str | None]] = map(attempt, patients)
-        yield from ((patient, *result) for patient, result in zip(patients, results, strict=True))
-        return
-    # Fresh processes: a copy of one in which torch has started threads can lock up.
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        for patient, result in zip(patients, pool.map(attempt, patients), strict=True):
-            yield patient, *result
-
-
-def _attempt(cache: PatientCache, patient: Patient) -> tuple[bool, str | None]:
-    try:
-        return bool(cache.get(patient).present.all()), None
-    except NapariRdlError as error:
-        return True, str(error)
 
 
 @lru_cache(maxsize=1)

@@ -1,13 +1,15 @@
-"""Crops of prepared patients: where they lie, and in which order patients come.
+"""Crops of prepared patients: where they lie, and what becomes of them.
 
 Everything random is a function of the run's seed and the crop's number, never of what was drawn
 before. A run can therefore start again at any step, with any number of workers or processes, and
-see the same crops.
+see the same crops. Only where patients are made while training goes on, one that is not there yet
+is stood in for by one that is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any, TypedDict
 
@@ -17,13 +19,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from napari_rdl.cohort.patients import Patient
+from napari_rdl.errors import NapariRdlError
 from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.data.augment import Augmentation
 from napari_rdl.training.data.cache import CachedPatient, PatientCache
+from napari_rdl.training.data.halves import HealthyHalf, healthy_half
+from napari_rdl.training.data.making import ReadyPatients
+from napari_rdl.training.data.sources import Source
+from napari_rdl.training.data.visits import Visit, Visits
 
-ORDER, CROP, SUBSETS = 1, 2, 3
-"""Streams of random numbers: order of patients, crops and their changes, subsets of a step."""
+CROP, SUBSETS, STAND_IN = 2, 3, 6
+"""Streams of random numbers: crops and their changes, subsets of a step, who stands in for whom.
+Visits have streams 1, 4 and 5."""
 
 Triple = tuple[int, int, int]
 
@@ -35,34 +42,62 @@ class Batch(TypedDict):
     labels: Tensor  # (B, D, H, W) int64
     present: Tensor  # (B, M) bool
     names: list[str]
+    halves: list[bool]
     indices: list[int]
 
 
 class CropDataset(Dataset[Any]):
-    """Crop number i of a run, for any i."""
+    """Crop number i of a run, for any i.
 
-    def __init__(self, config: TrainingConfig, patients: Sequence[Patient], cache: PatientCache) -> None:
+    Parameters
+    ----------
+    config : TrainingConfig
+        Resolved.
+    sources : sequence of Source
+        Who is visited.
+    cache : PatientCache
+        Where they are prepared.
+    """
+
+    def __init__(self, config: TrainingConfig, sources: Sequence[Source], cache: PatientCache) -> None:
         self.config = config
-        self.patients = tuple(patients)
+        self.visits = Visits(sources, config.seed)
         self.cache = cache
         self.augmentation = Augmentation(config.augment)
-        self._epoch = -1
-        self._order: NDArray[np.int64] = np.empty(0, np.int64)
+        self._growing = {
+            number: ReadyPatients(cache, source.patients)
+            for number, source in enumerate(self.visits.sources)
+            if config.data.make_while_training and source.synthetic
+        }
 
-    def patient_of(self, index: int) -> Patient:
-        """Return whom crop `index` comes from."""
-        visit = index // self.config.data.crops_per_visit
-        epoch, place = divmod(visit, len(self.patients))
-        if epoch != self._epoch:
-            self._order = np.random.default_rng([self.config.seed, ORDER, epoch]).permutation(
-                len(self.patients)
-            )
-            self._epoch = epoch
-        return self.patients[self._order[place]]
+    def visit_of(self, index: int) -> Visit:
+        """Return the visit at which crop `index` is taken."""
+        visit = self.visits[index // self.config.data.crops_per_visit]
+        ready = self._growing.get(visit.source)
+        if ready is None or visit.patient in ready or not ready.count:
+            return visit
+        rng = np.random.default_rng([self.config.seed, STAND_IN, visit.number])
+        return replace(visit, patient=ready.patients[int(rng.integers(ready.count))])
 
-    def __getitem__(self, index: int) -> dict[str, object]:
-        patient = self.patient_of(index)
-        cached = self.cache.get(patient)
+    def __getitem__(self, index: int) -> dict[str, object] | NapariRdlError:
+        """Return a crop, or why there is none: an error that a worker raised would lose its words."""
+        try:
+            return self.crop(index)
+        except NapariRdlError as error:
+            return error
+
+    def crop(self, index: int) -> dict[str, object]:
+        """Return crop `index`: what `collate` stacks.
+
+        Raises
+        ------
+        NapariRdlError
+            If the patient can no longer be read.
+        """
+        visit = self.visit_of(index)
+        whole = self.cache.get(visit.patient)
+        half = healthy_half(whole) if visit.half else None
+        cached = whole if half is None else half
         rng = np.random.default_rng([self.config.seed, CROP, index])
         data = self.config.data
         size = self.augmentation.size_to_read(data.crop)
@@ -73,7 +108,8 @@ class CropDataset(Dataset[Any]):
             "images": images,
             "labels": labels.astype(np.int64),
             "present": cached.present,
-            "name": patient.name,
+            "name": visit.patient.name,
+            "half": half is not None,
             "index": index,
         }
 
@@ -96,10 +132,16 @@ class StepSampler(Sampler[list[int]]):
                 yield list(range(first, first + micro))
 
 
-def crop_loader(dataset: CropDataset, sampler: StepSampler) -> DataLoader[Any]:
-    """Return the loader of a run's batches; workers run ahead of the network."""
+def crop_loader(dataset: CropDataset, sampler: StepSampler) -> Iterator[Batch]:
+    """Yield a run's batches; workers run ahead of the network.
+
+    Raises
+    ------
+    NapariRdlError
+        If a patient can no longer be read, be it in a worker.
+    """
     workers = dataset.config.data.workers
-    return DataLoader(
+    loader: DataLoader[Any] = DataLoader(
         dataset,
         batch_sampler=sampler,
         num_workers=workers,
@@ -109,9 +151,21 @@ def crop_loader(dataset: CropDataset, sampler: StepSampler) -> DataLoader[Any]:
         generator=torch.Generator(),
         worker_init_fn=_start_worker if workers else None,
     )
+    for batch in loader:
+        if isinstance(batch, NapariRdlError):
+            raise batch
+        yield batch
 
 
-def collate(crops: Sequence[dict[str, object]]) -> Batch:
+def collate(crops: Sequence[dict[str, object] | NapariRdlError]) -> Batch | NapariRdlError:
+    """Stack crops into a batch; return the first error where one of them is none."""
+    for crop in crops:
+        if isinstance(crop, NapariRdlError):
+            return crop
+    return stack_crops([crop for crop in crops if not isinstance(crop, NapariRdlError)])
+
+
+def stack_crops(crops: Sequence[dict[str, object]]) -> Batch:
     """Stack crops into a batch."""
 
     def stack(key: str) -> Tensor:
@@ -122,6 +176,7 @@ def collate(crops: Sequence[dict[str, object]]) -> Batch:
         "labels": stack("labels"),
         "present": stack("present"),
         "names": [str(crop["name"]) for crop in crops],
+        "halves": [bool(crop["half"]) for crop in crops],
         "indices": [int(str(crop["index"])) for crop in crops],
     }
 
@@ -151,7 +206,7 @@ def choose_corner(
 
 
 def read_crop(
-    cached: CachedPatient, corner: Triple, size: Triple
+    cached: CachedPatient | HealthyHalf, corner: Triple, size: Triple
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Read (M, *size) images and (*size) labels; zeros beyond the volume."""
     shape = cached.classes.shape

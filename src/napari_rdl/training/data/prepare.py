@@ -13,6 +13,7 @@ from napari_rdl.boxes import bounding_box
 from napari_rdl.cohort.patients import Patient
 from napari_rdl.errors import CaseError
 from napari_rdl.training.config import DataConfig
+from napari_rdl.training.data.halves import midline
 
 Triple = tuple[float, float, float]
 
@@ -31,12 +32,15 @@ class Prepared:
         (M,) bool.
     spacing : tuple of float
         Voxel size in mm.
+    midline : float
+        Where along x, in voxels, the plane between the halves of the brain lies.
     """
 
     images: NDArray[np.float16]
     classes: NDArray[np.uint8]
     present: NDArray[np.bool_]
     spacing: Triple
+    midline: float
 
 
 def prepare(patient: Patient, data: DataConfig, modalities: Sequence[str]) -> Prepared:
@@ -63,7 +67,8 @@ def prepare(patient: Patient, data: DataConfig, modalities: Sequence[str]) -> Pr
     ]
     labels = _labels_to_working(classes, spacing, data.spacing)
     stack = np.stack([np.zeros(labels.shape, np.float16) if image is None else image for image in prepared])
-    box = bounding_box(stack.any(0) | (labels > 0))
+    brain = (stack != 0).any(0)
+    box = bounding_box(brain | (labels > 0))
     assert box is not None
     present = np.array([name in images for name in modalities])
     return Prepared(
@@ -71,6 +76,7 @@ def prepare(patient: Patient, data: DataConfig, modalities: Sequence[str]) -> Pr
         np.ascontiguousarray(labels[box]),
         present,
         data.spacing,
+        midline(brain[box]),
     )
 
 

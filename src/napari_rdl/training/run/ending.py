@@ -12,56 +12,50 @@ from types import FrameType
 
 from napari_rdl.errors import DeviceError, NapariRdlError
 from napari_rdl.segment.ladder import is_out_of_memory
+from napari_rdl.training.config import TrainingConfig
+from napari_rdl.training.run.folder import RunFolder
 from napari_rdl.training.run.running import Ended, write_ended
+from napari_rdl.training.step.state import Position
 from napari_rdl.training.step.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def recorded_problems(trainer: Trainer) -> Iterator[None]:
+def recorded_problems(trainer: Trainer, folder: RunFolder) -> Iterator[None]:
     """Leave in the run folder why a run broke off, for whoever watches it from elsewhere."""
+    position = trainer.position
     try:
-        with said_plainly(trainer):
+        with said_plainly(trainer.config, position):
             yield
     except Exception as error:
         expected = isinstance(error, NapariRdlError)
         sentence = str(error) if expected else f"{type(error).__name__}: {error}"
-        logger.error("Broke off at step %d: %s", trainer.position.step, sentence)
-        if trainer.fabric.is_global_zero and trainer.folder is not None:
-            position = trainer.position
-            write_ended(
-                trainer.folder,
-                Ended(step=position.step, steps=trainer.steps, best=position.best, problem=sentence),
-            )
+        logger.error("Broke off at step %d: %s", position.step, sentence)
+        if trainer.is_first:
+            ended = Ended(step=position.step, steps=trainer.steps, best=position.best, problem=sentence)
+            write_ended(folder, ended)
         raise
 
 
 @contextmanager
-def said_plainly(trainer: Trainer) -> Iterator[None]:
-    """Turn an end of memory into a sentence that says what to lower, and a worker's error into its own.
+def said_plainly(config: TrainingConfig, position: Position | None = None) -> Iterator[None]:
+    """Turn an end of memory into a sentence that says what to lower.
 
     Raises
     ------
     DeviceError
         If memory ran out.
-    NapariRdlError
-        As it was raised, where it was; a loader's worker sends the whole way that it came.
     """
     try:
         yield
-    except NapariRdlError as error:
-        *way, sentence = str(error).strip().splitlines()
-        if not way:
-            raise
-        raise type(error)(sentence.partition(": ")[2] or sentence) from error
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        config = trainer.config
         crop = " × ".join(map(str, config.data.crop))
+        step = 1 if position is None else position.step + 1
         raise DeviceError(
-            f"Memory ran out on {trainer.fabric.device.type} at step {trainer.position.step + 1}: lower "
+            f"Memory ran out on {config.hardware.device} at step {step}: lower "
             f"optimizer.micro_batch (now {config.micro_batch}), data.crop (now {crop}) or network.channels "
             f"(now {', '.join(map(str, config.network.channels))})."
         ) from error

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from napari_rdl.errors import ConfigError, OutputError
+from napari_rdl.errors import ConfigError, OutputError, Remedy
 from napari_rdl.files import SCRATCH, is_scratch, write_json
 from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.recipe import validate_config
@@ -27,7 +27,8 @@ class RunFolder:
     ``config.json`` resolved configuration · ``split.json`` patients · ``environment.json`` versions ·
     ``train.log`` · ``metrics.jsonl`` · ``tensorboard/`` · ``state.safetensors`` to resume from ·
     ``last.safetensors`` and ``best.safetensors`` models · ``preview.png`` an example with its
-    prediction · ``running.json`` who trains here now · ``ended.json`` how the last one ended.
+    prediction · ``visits.json`` who was trained on how often ·
+    ``running.json`` who trains here now · ``ended.json`` how the last one ended.
 
     Others may write: ``STOP`` ends the run, ``PAUSE`` holds it for as long as it lies there,
     ``KILLED`` says that its process was ended on purpose;
@@ -46,6 +47,7 @@ class RunFolder:
         self.last = self.path / "last.safetensors"
         self.best = self.path / "best.safetensors"
         self.preview = self.path / "preview.png"
+        self.visits = self.path / "visits.json"
         self.running = self.path / "running.json"
         self.ended = self.path / "ended.json"
         self.stop = self.path / "STOP"
@@ -70,9 +72,7 @@ class RunFolder:
                 item.name not in started_with and not is_scratch(item.name) for item in self.path.iterdir()
             )
         ):
-            raise OutputError(
-                f"{self.path} is not empty: give --out a new folder, or go on with --resume {self.path}."
-            )
+            raise OutputError(f"{self.path} is not empty", Remedy.NEW_OR_RESUME, folder=self.path)
 
     def create(self, config: TrainingConfig, split: dict[str, object]) -> None:
         """Write what is known at the start.
@@ -106,8 +106,7 @@ class RunFolder:
             self.config.stat()
         except FileNotFoundError:
             raise OutputError(
-                f"The run folder {self.path} was moved or deleted while the run went on: go on with "
-                "--resume and the folder's new place, from its last checkpoint."
+                f"The run folder {self.path} was moved or deleted while the run went on", Remedy.RESUME_MOVED
             ) from None
         except OSError as error:
             logger.warning("%s cannot be looked at now (%s).", self.path, error.strerror)

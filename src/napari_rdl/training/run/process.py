@@ -17,7 +17,8 @@ import psutil
 from pydantic import ConfigDict, Field
 
 from napari_rdl.errors import ConfigError, OutputError
-from napari_rdl.training.run.folder import RunFolder, write_json
+from napari_rdl.files import write_json
+from napari_rdl.training.run.folder import RunFolder
 from napari_rdl.training.run.running import Ended, ProcessMark, is_alive, mark_of, read_record
 from napari_rdl.training.run.status import STATUS_VARIABLE
 

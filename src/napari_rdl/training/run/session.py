@@ -11,13 +11,14 @@ import torch.distributed
 
 from napari_rdl.callbacks import IsCancelled, Progress, ignore_progress, never_cancelled
 from napari_rdl.training.config import TrainingConfig
-from napari_rdl.training.data.cache import PatientCache
+from napari_rdl.training.data.sources import Patients
 from napari_rdl.training.run.ending import log_file, recorded_problems, said_plainly, terminations
 from napari_rdl.training.run.folder import RunFolder
-from napari_rdl.training.run.preflight import check_patients, starting_model, with_absolute_paths
+from napari_rdl.training.run.record import RunRecord
 from napari_rdl.training.run.running import Ended, occupied, write_ended
-from napari_rdl.training.step.hardware import make_fabric, peak_memory_mb, resolve_hardware
-from napari_rdl.training.step.trainer import Trainer
+from napari_rdl.training.run.setup import Setup, set_up, starting_model, with_absolute_paths
+from napari_rdl.training.step.hardware import peak_memory_mb, resolve_hardware
+from napari_rdl.training.step.state import load_state
 
 logger = logging.getLogger(__name__)
 
@@ -74,15 +75,10 @@ def run_training(
     config = resolve_hardware(with_absolute_paths(config))
     # Every setting is set, as it is when the run folder's configuration is read again.
     config = TrainingConfig.model_validate(config.model_dump())
-    cache = PatientCache(config.data, config.network.modalities)
-    start = starting_model(config)
-    split, some_missing = check_patients(config, cache, progress, cancelled)
-    fabric = make_fabric(config, some_missing=some_missing)
-    if fabric.is_global_zero:
-        folder.create(config, split.record())
-    with occupied(folder, wanted=fabric.is_global_zero):
-        fabric.barrier()
-        return _train(Trainer(config, fabric, split, cache, folder, start), progress, cancelled)
+    setup = set_up(config, starting_model(config), progress, cancelled)
+    if setup.fabric.is_global_zero:
+        folder.create(config, setup.patients.record())
+    return _train(setup, folder, progress, cancelled)
 
 
 def resume_training(
@@ -99,20 +95,14 @@ def resume_training(
     """
     folder = RunFolder(out)
     config = resolve_hardware(folder.read_config())
-    cache = PatientCache(config.data, config.network.modalities)
     begun = folder.state.exists()
+
+    def require_same(patients: Patients) -> None:
+        folder.require_same_patients(patients.record())
+
     start = None if begun else starting_model(config)
-    split, some_missing = check_patients(config, cache, progress, cancelled)
-    folder.require_same_patients(split.record())
-    fabric = make_fabric(config, some_missing=some_missing)
-    with occupied(folder, wanted=fabric.is_global_zero):
-        trainer = Trainer(config, fabric, split, cache, folder, start)
-        if begun:
-            trainer.resume()
-        if fabric.is_global_zero:
-            folder.tidy()
-        fabric.barrier()
-        return _train(trainer, progress, cancelled)
+    setup = set_up(config, start, progress, cancelled, recorded=require_same)
+    return _train(setup, folder, progress, cancelled, resume=True)
 
 
 @dataclass(frozen=True)
@@ -157,27 +147,24 @@ def dry_run(
 ) -> DryRun:
     """Check data, memory and time by taking two steps; nothing is written but prepared patients."""
     config = resolve_hardware(config)
-    cache = PatientCache(config.data, config.network.modalities)
-    start = starting_model(config)
-    split, some_missing = check_patients(config, cache, progress, cancelled)
-    fabric = make_fabric(config, some_missing=some_missing)
-    trainer = Trainer(config, fabric, split, cache, None, start)
-    with said_plainly(trainer):
-        batches = iter(trainer.batches(2))
-        trainer.stepper.take_step(batches, 0, config.optimizer.lr)
+    setup = set_up(config, starting_model(config), progress, cancelled, steps=2)
+    stepper = setup.stepper()
+    with said_plainly(config):
+        batches = iter(setup.batches()(0, 2))
+        stepper.take_step(batches, 0, config.optimizer.lr)
         waiting = next(batches)
         started = time.perf_counter()
-        trainer.stepper.take_step(iter([waiting, *batches]), 1, config.optimizer.lr)
+        stepper.take_step(iter([waiting, *batches]), 1, config.optimizer.lr)
         seconds_per_step = time.perf_counter() - started
     return DryRun(
-        train=len(split.train),
-        validation=len(split.validation),
-        left_out=split.left_out,
-        refused=split.broken,
-        steps=trainer.length.planned(1, seconds_per_step),
+        train=len(setup.patients.train),
+        validation=len(setup.patients.validation),
+        left_out=setup.patients.left_out,
+        refused=setup.patients.broken,
+        steps=setup.length.planned(1, seconds_per_step),
         seconds_per_step=seconds_per_step,
-        memory_mb=peak_memory_mb(fabric.device),
-        parameters=sum(parameter.numel() for parameter in trainer.stepper.objective.parameters()),
+        memory_mb=peak_memory_mb(setup.fabric.device),
+        parameters=sum(parameter.numel() for parameter in stepper.objective.parameters()),
     )
 
 
@@ -186,22 +173,33 @@ def is_first_process() -> bool:
     return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
 
 
-def _train(trainer: Trainer, progress: Progress, cancelled: IsCancelled) -> Outcome:
-    folder = trainer.folder
-    assert folder is not None
-    with log_file(folder.log, trainer.fabric.is_global_zero), terminations() as terminated:
-        logger.info(
-            "Step %d of %d; %d training patients.",
-            trainer.position.step,
-            trainer.steps,
-            len(trainer.split.train),
-        )
-        with recorded_problems(trainer):
-            finished = trainer.run(progress, lambda: terminated() or cancelled() or folder.stop.exists())
-        logger.info("%s at step %d.", "Finished" if finished else "Stopped", trainer.position.step)
-        outcome = Outcome(folder.path, finished, trainer.position.step, trainer.steps, trainer.position.best)
-        if trainer.fabric.is_global_zero:
-            write_ended(
-                folder, Ended(finished=finished, step=outcome.step, steps=outcome.steps, best=outcome.best)
+def _train(
+    setup: Setup, folder: RunFolder, progress: Progress, cancelled: IsCancelled, *, resume: bool = False
+) -> Outcome:
+    """Train in a run folder from its state, if it has one, to the end or until someone says stop."""
+    first = bool(setup.fabric.is_global_zero)
+    with occupied(folder, wanted=first):
+        trainer = setup.trainer(RunRecord(folder, setup.config, setup.patients, writes=first))
+        if folder.state.exists():
+            trainer.position = load_state(folder.state, setup.config, trainer.stepper)
+        if resume and first:
+            folder.tidy()
+        setup.fabric.barrier()
+        with log_file(folder.log, first), terminations() as terminated:
+            position = trainer.position
+            logger.info(
+                "Step %d of %d; %d training patients.",
+                position.step,
+                trainer.steps,
+                len(setup.patients.train),
             )
+            with recorded_problems(trainer, folder), setup.making():
+                finished = trainer.run(progress, lambda: terminated() or cancelled() or folder.stop.exists())
+            logger.info("%s at step %d.", "Finished" if finished else "Stopped", position.step)
+            outcome = Outcome(folder.path, finished, position.step, trainer.steps, position.best)
+            if first:
+                write_ended(
+                    folder,
+                    Ended(finished=finished, step=outcome.step, steps=outcome.steps, best=outcome.best),
+                )
     return outcome

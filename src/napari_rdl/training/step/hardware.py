@@ -11,7 +11,7 @@ import torch.distributed as dist
 from lightning.fabric import Fabric
 from lightning.fabric.strategies import DDPStrategy
 
-from napari_rdl.errors import DeviceError
+from napari_rdl.errors import DeviceError, Remedy
 from napari_rdl.training.config import TrainingConfig
 
 
@@ -31,13 +31,11 @@ def resolve_hardware(config: TrainingConfig) -> TrainingConfig:
         found = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if found < hardware.devices:
             raise DeviceError(
-                f"hardware.device is cuda and {hardware.devices} GPU(s) were asked for; {found} are there: "
-                "use --set hardware.device=cpu or fewer devices."
+                f"hardware.device is cuda and {hardware.devices} GPU(s) were asked for; {found} are there",
+                Remedy.FEWER_DEVICES,
             )
     if device == "mps" and not torch.backends.mps.is_available():
-        raise DeviceError(
-            "hardware.device is mps, which this machine does not have: use --set hardware.device=cpu."
-        )
+        raise DeviceError("hardware.device is mps, which this machine does not have", Remedy.USE_CPU)
     if hardware.precision == "16-mixed" and device == "cpu":
         raise DeviceError("hardware.precision 16-mixed needs a GPU: use bf16-mixed or 32-true on the CPU.")
     threads = hardware.threads or max(

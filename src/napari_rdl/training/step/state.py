@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from napari_rdl.errors import CheckpointError, ConfigError
 from napari_rdl.files import write_bytes
 from napari_rdl.training.config import TrainingConfig
+from napari_rdl.training.step.stepper import Stepper
 
 STATE_KEY = "napari-rdl-training-state"
 
@@ -38,6 +40,8 @@ class Position:
         Losses since the last line of metrics, and of how many steps.
     seconds : float
         Time spent training, validation and checkpoints included, pauses not.
+    crops, half_crops : Counter
+        Name of a patient -> how many crops were trained on, and how many of those of a healthy half.
     """
 
     step: int = 0
@@ -46,6 +50,15 @@ class Position:
     sums: list[float] = field(default_factory=list)
     counted: int = 0
     seconds: float = 0.0
+    crops: Counter[str] = field(default_factory=Counter)
+    half_crops: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Position:
+        """Return what was saved; a state of an older version knows less."""
+        position = cls(**record)
+        position.crops, position.half_crops = Counter(position.crops), Counter(position.half_crops)
+        return position
 
 
 def config_digest(config: TrainingConfig) -> str:
@@ -56,34 +69,19 @@ def config_digest(config: TrainingConfig) -> str:
     return hashlib.sha256(config.model_dump_json(exclude_unset=True).encode()).hexdigest()
 
 
-def save_state(
-    path: Path,
-    config: TrainingConfig,
-    position: Position,
-    objective: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    average: dict[str, Tensor],
-    scaler: dict[str, Any],
-) -> None:
+def save_state(path: Path, config: TrainingConfig, position: Position, stepper: Stepper) -> None:
     """Write the state atomically; on failure the one before stays.
-
-    Parameters
-    ----------
-    objective : Module
-        Network and what is trained beside it, unwrapped.
-    average : dict
-        Moving average of the weights; empty if off.
-    scaler : dict
-        State of the gradient scaler; empty if there is none.
 
     Raises
     ------
     OutputError
         If it cannot be written, for instance on a full disk.
     """
+    objective, average = stepper.objective, stepper.average
     tensors = {f"model/{name}": value for name, value in objective.state_dict().items()}
-    tensors |= {f"average/{name}": value for name, value in average.items()}
-    state = optimizer.state_dict()
+    if average is not None:
+        tensors |= {f"average/{name}": value for name, value in average.state_dict().items()}
+    state = stepper.optimizer.optimizer.state_dict()
     scalars: dict[str, dict[str, Any]] = {}
     for index, entries in state["state"].items():
         for key, value in entries.items():
@@ -101,7 +99,7 @@ def save_state(
         "position": vars(position),
         "param_groups": state["param_groups"],
         "optimizer_scalars": scalars,
-        "scaler": scaler,
+        "scaler": {} if stepper.scaler is None else stepper.scaler.state_dict(),
         "random": {
             "python": [version, list(words), gauss],
             "numpy": [str(name), np.asarray(keys).tolist(), int(place), int(has_gauss), float(cached)],
@@ -116,22 +114,8 @@ def save_state(
     write_bytes(path, content, make_folder=False)
 
 
-def load_state(
-    path: Path,
-    config: TrainingConfig,
-    objective: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    device: torch.device,
-) -> tuple[Position, dict[str, Tensor], dict[str, Any]]:
-    """Put a saved state back, random number generators included.
-
-    Returns
-    -------
-    position : Position
-    average : dict
-        Moving average of the weights; empty if off.
-    scaler : dict
-        State of the gradient scaler.
+def load_state(path: Path, config: TrainingConfig, stepper: Stepper) -> Position:
+    """Put a saved state back, random number generators included, and return where the run stands.
 
     Raises
     ------
@@ -153,14 +137,14 @@ def load_state(
             f"{path.parent / 'config.json'} is not the configuration that this run was started with: "
             "restore it, or start a new run."
         )
-    objective.load_state_dict(_under(tensors, "model/"))
+    stepper.objective.load_state_dict(_under(tensors, "model/"))
     states: dict[int, dict[str, Any]] = {}
     for name, value in _under(tensors, "optimizer/").items():
         index, key = name.split("/")
         states.setdefault(int(index), {})[key] = value
     for index, entries in about["optimizer_scalars"].items():
         states.setdefault(int(index), {}).update(entries)
-    optimizer.load_state_dict({"state": states, "param_groups": about["param_groups"]})
+    stepper.optimizer.optimizer.load_state_dict({"state": states, "param_groups": about["param_groups"]})
     torch.set_rng_state(tensors["random/torch"])
     for index, value in _under(tensors, "random/cuda/").items():
         if int(index) < torch.cuda.device_count():
@@ -169,8 +153,11 @@ def load_state(
     random.setstate((version, tuple(words), gauss))
     name, keys, place, has_gauss, cached = about["random"]["numpy"]
     np.random.set_state((name, np.array(keys, np.uint32), place, has_gauss, cached))  # noqa: NPY002
-    average = {name: value.to(device) for name, value in _under(tensors, "average/").items()}
-    return Position(**about["position"]), average, about["scaler"]
+    if stepper.average is not None:
+        stepper.average.load_state_dict(_under(tensors, "average/"))
+    if about["scaler"] and stepper.scaler is not None:
+        stepper.scaler.load_state_dict(about["scaler"])
+    return Position.from_record(about["position"])
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

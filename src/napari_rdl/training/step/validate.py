@@ -9,12 +9,18 @@ import torch
 from numpy.typing import NDArray
 
 from napari_rdl.brats import REGIONS, all_subsets, subset_name
+from napari_rdl.cohort.patients import Patient
 from napari_rdl.metrics import region_dice
 from napari_rdl.models import RobustNet
 from napari_rdl.segment import prepared_labels
-from napari_rdl.training.data.cache import CachedPatient
+from napari_rdl.training.config import TrainingConfig
+from napari_rdl.training.data.cache import CachedPatient, PatientCache
 from napari_rdl.training.data.subsets import subset_matrix
 from napari_rdl.training.step.preview import Example
+from napari_rdl.training.step.stepper import Stepper
+
+PRECISIONS = {"32-true": "float32", "bf16-mixed": "bf16", "16-mixed": "fp16"}
+"""What inference calls the precisions of training."""
 
 Scores = dict[str, dict[str, float]]
 """Subset's name -> region -> Dice."""
@@ -59,6 +65,43 @@ def validate(
             see(Example(images.cpu().numpy(), patient.classes, labels))
     network.train(was_training)
     return sums, counts
+
+
+class Validator:
+    """Scores a run's network on its validation patients, each process a share of them.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        Tile, overlap, precision.
+    patients : sequence of Patient
+        Those of all processes.
+    cache : PatientCache
+        Where they are prepared.
+    """
+
+    def __init__(self, config: TrainingConfig, patients: Sequence[Patient], cache: PatientCache) -> None:
+        self.config = config
+        self.patients = tuple(patients)
+        self.cache = cache
+
+    def scores(self, stepper: Stepper) -> tuple[Scores, Example | None]:
+        """Return each subset's mean Dice over all processes, and on the first process an example."""
+        fabric, config = stepper.fabric, self.config
+        examples: list[Example] = []
+        sums, counts = validate(
+            stepper.network,
+            [self.cache.get(patient) for patient in self.patients[fabric.global_rank :: fabric.world_size]],
+            tile=config.tile,
+            overlap=config.validation.overlap,
+            precision=PRECISIONS[config.hardware.precision],
+            device=fabric.device,
+            see=examples.append if fabric.is_global_zero else None,
+        )
+        both = torch.from_numpy(np.concatenate((sums, counts), 1)).float().to(fabric.device)
+        table = stepper.over_processes(both, "sum").cpu().numpy().astype(np.float64)
+        means = mean_scores(table[:, :3], table[:, 3:], config.network.modalities)
+        return means, examples[0] if examples else None
 
 
 def mean_scores(sums: NDArray[np.float64], counts: NDArray[np.float64], modalities: Sequence[str]) -> Scores:
