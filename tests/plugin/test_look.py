@@ -25,7 +25,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_rdl.plugin.parts.collapsible import Collapsible, plain_collapsible
+from napari_rdl.plugin.parts.section import Collapsible, plain_collapsible
 
 DOCK = 300
 BESIDE = 4

@@ -16,14 +16,13 @@ from napari.utils.notifications import show_warning
 
 from napari_rdl.errors import CaseError
 from napari_rdl.plugin.parts.remedies import in_words
-from napari_rdl.plugin.viewer.label_layers import class_colormap
+from napari_rdl.plugin.viewer.appearance import class_colormap, placement
 from napari_rdl.plugin.viewer.patient_layers import (
     LayerData,
     contrast_limits,
     expert_layer_data,
     image_layer_data,
 )
-from napari_rdl.plugin.viewer.placement import placement
 from napari_rdl.plugin.viewer.planes import show_new_patient
 from napari_rdl.plugin.viewer.roles import LAYER_KEY, Role
 

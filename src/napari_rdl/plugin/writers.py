@@ -14,8 +14,8 @@ from napari.utils.notifications import show_info, show_warning
 from napari_rdl.errors import NapariRdlError, OutputError
 from napari_rdl.files import write_bytes
 from napari_rdl.plugin.parts.remedies import in_words
+from napari_rdl.plugin.viewer.appearance import world_affine
 from napari_rdl.plugin.viewer.corrected import checked_classes
-from napari_rdl.plugin.viewer.placement import world_affine
 from napari_rdl.plugin.viewer.roles import LAYER_KEY, Saving, role_in
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_rdl.plugin.viewer.placement import placement
+from napari_rdl.plugin.viewer.appearance import placement
 from napari_rdl.plugin.viewer.roles import LAYER_KEY
 
 

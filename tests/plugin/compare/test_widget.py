@@ -15,7 +15,7 @@ from napari_rdl.brats import MODALITIES, REGIONS, SUBSETS, subset_name
 from napari_rdl.compare.export import MEASURES
 from napari_rdl.plugin.compare.matrix import PRESENT, SORT, VALUE
 from napari_rdl.plugin.compare.reference import ReferenceChoice, file_choice
-from napari_rdl.plugin.viewer.placement import placement
+from napari_rdl.plugin.viewer.appearance import placement
 from napari_rdl.plugin.viewer.roles import LAYER_KEY
 
 MEASURE = {measure.name: measure for measure in MEASURES}

@@ -7,7 +7,7 @@ import numpy as np
 from napari_rdl.brats import MODALITIES, REGIONS
 from napari_rdl.compare import changed_without
 from napari_rdl.compare.export import BY_RULE
-from napari_rdl.plugin.viewer.placement import placement
+from napari_rdl.plugin.viewer.appearance import placement
 from tests.plugin.compare.seen import assert_placed, layer_of
 
 

@@ -13,12 +13,11 @@ from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeySequence
 from qtpy.QtWidgets import QFileDialog
 
-from napari_rdl.plugin.segment.drop_target import DropTarget
 from napari_rdl.plugin.segment.key_bindings import DEFAULT_KEYS, KeyEditor, ModalityKeys, why_not
-from napari_rdl.plugin.segment.modality_switches import ModalitySwitches
+from napari_rdl.plugin.segment.modality_box import ModalitySwitches, VolumesModel, VolumesTable, change
+from napari_rdl.plugin.segment.patient_box import DropTarget
 from napari_rdl.plugin.segment.run_box import RunBox
 from napari_rdl.plugin.segment.session import RunChoice
-from napari_rdl.plugin.segment.volumes_table import VolumesModel, VolumesTable, change
 
 # --- drop target
 

@@ -9,7 +9,7 @@ from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_rdl.case import Grid, case_from_arrays, load_case
-from napari_rdl.plugin.viewer.label_layers import class_colormap
+from napari_rdl.plugin.viewer.appearance import class_colormap, scale_translate, world_affine
 from napari_rdl.plugin.viewer.patient_layers import (
     add_case,
     expert_layer_data,
@@ -17,7 +17,6 @@ from napari_rdl.plugin.viewer.patient_layers import (
     guess_modality,
     image_layer_data,
 )
-from napari_rdl.plugin.viewer.placement import scale_translate, world_affine
 from napari_rdl.plugin.viewer.roles import LAYER_KEY, case_of
 
 

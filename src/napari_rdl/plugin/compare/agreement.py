@@ -14,7 +14,7 @@ from napari_rdl.plugin.compare.comparison import Comparison
 from napari_rdl.plugin.compare.layers import CompareLayers
 from napari_rdl.plugin.parts.section import Section, WrappedLabel
 from napari_rdl.plugin.parts.tasks import LatestTask
-from napari_rdl.plugin.viewer.placement import scale_translate
+from napari_rdl.plugin.viewer.appearance import scale_translate
 
 if TYPE_CHECKING:
     from napari_rdl.callbacks import IsCancelled, Progress

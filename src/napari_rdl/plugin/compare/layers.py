@@ -8,9 +8,8 @@ import numpy as np
 from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import Colormap, DirectLabelColormap
 
-from napari_rdl.plugin.viewer.label_layers import keep_read_only, redraw
+from napari_rdl.plugin.viewer.appearance import keep_read_only, placement, redraw
 from napari_rdl.plugin.viewer.layer_list import selection_kept
-from napari_rdl.plugin.viewer.placement import placement
 from napari_rdl.plugin.viewer.roles import Role, role_metadata
 
 if TYPE_CHECKING:

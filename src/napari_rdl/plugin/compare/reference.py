@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QWidget
 from napari_rdl.errors import CaseError
 from napari_rdl.plugin.parts.inputs import narrow_combo, small_button
 from napari_rdl.plugin.parts.section import SPACING
-from napari_rdl.plugin.viewer.placement import scale_translate, world_affine
+from napari_rdl.plugin.viewer.appearance import scale_translate, world_affine
 from napari_rdl.plugin.viewer.roles import Role, role_of
 
 if TYPE_CHECKING:

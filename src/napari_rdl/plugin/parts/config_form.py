@@ -14,9 +14,8 @@ from pydantic.fields import FieldInfo
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_rdl.plugin.parts.collapsible import Collapsible, plain_collapsible
 from napari_rdl.plugin.parts.config_field import CHANGED_MARK, FieldRow
-from napari_rdl.plugin.parts.section import SPACING, WrappedLabel
+from napari_rdl.plugin.parts.section import SPACING, Collapsible, WrappedLabel, plain_collapsible
 
 
 class ConfigForm(QWidget):

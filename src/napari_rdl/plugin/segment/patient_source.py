@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_rdl import brats
 from napari_rdl.errors import CaseError
-from napari_rdl.plugin.viewer.placement import world_affine
+from napari_rdl.plugin.viewer.appearance import world_affine
 from napari_rdl.plugin.viewer.roles import case_of, plugin_metadata
 
 if TYPE_CHECKING:

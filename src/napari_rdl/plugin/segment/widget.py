@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 
 from napari_rdl.errors import GridsDifferError
-from napari_rdl.plugin.parts.collapsible import plain_collapsible
 from napari_rdl.plugin.parts.dock import DockWidget
+from napari_rdl.plugin.parts.section import plain_collapsible
 from napari_rdl.plugin.parts.tasks import TaskRunner
 from napari_rdl.plugin.segment.choices import Choices
 from napari_rdl.plugin.segment.key_bindings import KeyEditor, ModalityKeys
-from napari_rdl.plugin.segment.modality_switches import ModalitySwitches
+from napari_rdl.plugin.segment.modality_box import ModalitySwitches, VolumesTable
 from napari_rdl.plugin.segment.open_widgets import open_segment_widgets
 from napari_rdl.plugin.segment.patient_box import PatientBox
 from napari_rdl.plugin.segment.patient_source import (
@@ -30,7 +30,6 @@ from napari_rdl.plugin.segment.run_box import RECENT_MODELS, RunBox
 from napari_rdl.plugin.segment.saving import Saving
 from napari_rdl.plugin.segment.session import Session
 from napari_rdl.plugin.segment.view_box import Viewing
-from napari_rdl.plugin.segment.volumes_table import VolumesTable
 from napari_rdl.plugin.settings import follow_settings
 
 if TYPE_CHECKING:

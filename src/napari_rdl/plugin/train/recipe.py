@@ -13,13 +13,12 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QPushButton, QVBoxLayout, QWi
 
 from napari_rdl.errors import NapariRdlError
 from napari_rdl.models import bundled_model_path, read_card
-from napari_rdl.plugin.parts.collapsible import plain_collapsible
 from napari_rdl.plugin.parts.config_form import ConfigForm, nested
 from napari_rdl.plugin.parts.devices import DEVICE_TITLES
 from napari_rdl.plugin.parts.inputs import make_narrow
 from napari_rdl.plugin.parts.model_card import card_name
 from napari_rdl.plugin.parts.remedies import in_words
-from napari_rdl.plugin.parts.section import SPACING, WrappedLabel
+from napari_rdl.plugin.parts.section import SPACING, WrappedLabel, plain_collapsible
 from napari_rdl.plugin.train.inputs import Row
 from napari_rdl.plugin.train.memory import RECENT, RememberedTraining
 from napari_rdl.training.config import TrainingConfig

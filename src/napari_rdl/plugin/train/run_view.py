@@ -17,9 +17,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_rdl.plugin.parts.collapsible import plain_collapsible
 from napari_rdl.plugin.parts.message_bar import MessageBar
-from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel
+from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel, plain_collapsible
 from napari_rdl.plugin.parts.times import duration
 from napari_rdl.plugin.train.curves import RunCurves
 from napari_rdl.training.run.reader import Glance, State

@@ -10,8 +10,7 @@ import numpy as np
 from napari_rdl import brats
 from napari_rdl.errors import CaseError, OutputError
 from napari_rdl.plugin.parts.waiting import while_the_window_lives
-from napari_rdl.plugin.viewer.label_layers import class_appearance
-from napari_rdl.plugin.viewer.placement import placement
+from napari_rdl.plugin.viewer.appearance import class_appearance, placement
 from napari_rdl.plugin.viewer.roles import Role, case_of, plugin_metadata, role_metadata
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import QTimer
 
-from napari_rdl.plugin.viewer.label_layers import keep_read_only, redraw
+from napari_rdl.plugin.viewer.appearance import keep_read_only, redraw
 from napari_rdl.plugin.viewer.layer_list import order_back, reorder
 from napari_rdl.plugin.viewer.roles import LAYER_KEY, Role, case_of, plugin_metadata, role_of
 

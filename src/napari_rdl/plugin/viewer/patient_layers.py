@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Layer
 
-from napari_rdl.plugin.viewer.label_layers import class_appearance
-from napari_rdl.plugin.viewer.placement import placement
+from napari_rdl.plugin.viewer.appearance import class_appearance, placement
 from napari_rdl.plugin.viewer.roles import LAYER_KEY, Role, plugin_metadata, role_metadata
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import numpy as np
 from napari.components.overlays import TextOverlay
 
 from napari_rdl.plugin.settings import plugin_settings
-from napari_rdl.plugin.viewer.placement import scale_translate
+from napari_rdl.plugin.viewer.appearance import scale_translate
 from napari_rdl.plugin.viewer.roles import plugin_metadata
 
 if TYPE_CHECKING:

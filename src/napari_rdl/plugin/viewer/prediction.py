@@ -10,8 +10,7 @@ from napari.utils.colormaps import DirectLabelColormap
 
 from napari_rdl import brats
 from napari_rdl.boxes import extent
-from napari_rdl.plugin.viewer.label_layers import class_appearance, keep_read_only, redraw
-from napari_rdl.plugin.viewer.placement import placement
+from napari_rdl.plugin.viewer.appearance import class_appearance, keep_read_only, placement, redraw
 from napari_rdl.plugin.viewer.roles import Role, role_metadata
 
 if TYPE_CHECKING:

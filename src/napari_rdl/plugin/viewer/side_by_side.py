@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Image, Labels, Layer
 
-from napari_rdl.plugin.viewer.label_layers import class_appearance, keep_read_only, redraw
+from napari_rdl.plugin.viewer.appearance import class_appearance, keep_read_only, placement, redraw
 from napari_rdl.plugin.viewer.layer_list import order_back, reorder, selection_kept
 from napari_rdl.plugin.viewer.patient_layers import find_images
-from napari_rdl.plugin.viewer.placement import placement
 from napari_rdl.plugin.viewer.roles import LAYER_KEY, Role, case_of, role_metadata
 
 if TYPE_CHECKING:
