@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from napari_rdl.cohort.patients import patients_of, read_split_file
 from napari_rdl.errors import ConfigError
 from napari_rdl.training.config import DataConfig
-from napari_rdl.training.data.sources import choose_patients, folds
+from napari_rdl.training.data.folds import enhancing_share, folds, stratified_folds
+from napari_rdl.training.data.sources import choose_patients
 
 NAMES = [f"BraTS2021_9100{number}" for number in range(4)]
 
@@ -25,6 +26,37 @@ def test_folds_share_out_everyone_once(count, parts, seed):
     assert sorted(index for fold in found for index in fold) == list(range(count))
     assert max(map(len, found)) - min(map(len, found)) <= 1
     assert found == folds(count, parts, seed)
+
+
+@given(st.lists(st.sampled_from([0.0, 0.1, 0.3, 0.7]), min_size=4, max_size=40), st.integers(2, 4))
+def test_stratified_folds_are_alike(values, parts):
+    found = stratified_folds(values, parts, 3)
+    assert sorted(index for fold in found for index in fold) == list(range(len(values)))
+    assert max(map(len, found)) - min(map(len, found)) <= 1
+    none = [sum(values[index] == 0 for index in fold) for fold in found]
+    assert max(none) - min(none) <= 1
+    assert found == stratified_folds(values, parts, 3)
+
+
+def test_stratified_folds_differ_between_seeds():
+    values = [index % 5 / 5 for index in range(30)]
+    assert stratified_folds(values, 5, 0) != stratified_folds(values, 5, 1)
+
+
+def test_share_of_enhancing_tumour(patients_folder):
+    patient = patients_of(str(patients_folder))[0]
+    _, truth = patient.read_with_truth()
+    assert enhancing_share(patient) == (truth == 3).sum() / (truth > 0).sum()
+
+
+def test_a_folder_is_split_into_folds_that_are_alike(patients_folder):
+    validating = []
+    for fold in range(2):
+        data = DataConfig(source=str(patients_folder), folds=2, fold=fold, stratify="enhancement")
+        chosen = choose_patients(data, 0, 16)
+        validating += names(chosen.validation)
+        assert sorted(chosen.record()["enhancement"]) == NAMES
+    assert sorted(validating) == NAMES
 
 
 def test_folds_differ_between_seeds():

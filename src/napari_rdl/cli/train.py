@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def train(
     recipe: Annotated[
         str | None,
-        typer.Option(help="Recipe: a name (laptop, shipped, brats2018, brats2020) or a TOML file."),
+        typer.Option(help="A recipe (laptop, shipped, synthetic, brats2018, brats2020) or a TOML file."),
     ] = None,
     data: Annotated[
         list[str] | None,

@@ -126,6 +126,11 @@ class DataConfig(_Part):
         0, ge=0, title="Fold", description="Fold held out for validation when a folder is split."
     )
     folds: int = Field(5, ge=2, title="Folds", description="Number of folds of a folder's seeded split.")
+    stratify: Literal["none", "enhancement"] = Field(
+        "none",
+        title="Alike folds",
+        description="Make folds alike in the share of enhancing tumour, those without any among them.",
+    )
     phantom_seed: int = Field(
         0, ge=0, title="First phantom", description="Seed of the first synthetic patient of phantom:N."
     )

@@ -38,6 +38,7 @@ TITLES = {
         "jensen_shannon": "Jensen-Shan.",
     },
     "loss.target": {"label": "Label", "full": "Full set"},
+    "data.stratify": {"none": "At random", "enhancement": "Enhancement"},
     "network.norm": {"shared": "Shared", "per_modality": "Per modality"},
     "network.fusion": {"mean": "Mean", "gated": "Gated"},
     "hardware.precision": {"32-true": "32 bits", "bf16-mixed": "bfloat16", "16-mixed": "16 bits"},
@@ -47,6 +48,7 @@ TITLES = {
 RECIPE_TITLES = {
     "laptop": ("Laptop", "A small network at 3 mm, for a laptop's CPU"),
     "shipped": ("As shipped", "What the shipped weights were trained with: 2 mm, a day on two CPU cores"),
+    "synthetic": ("Synthetic", "What the weights of synthetic patients alone were trained with: 2 mm"),
     "brats2018": ("BraTS 2018, paper", "The paper's settings at 1 mm, for a GPU"),
     "brats2020": ("BraTS 2020, paper", "The paper's settings at 1 mm, for a GPU"),
 }

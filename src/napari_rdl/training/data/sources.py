@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from napari_rdl.cohort.patients import (
     VALIDATION_SEED,
     Patient,
@@ -22,6 +20,7 @@ from napari_rdl.cohort.patients import (
 )
 from napari_rdl.errors import ConfigError, Remedy
 from napari_rdl.training.config import DataConfig, SourceConfig
+from napari_rdl.training.data.folds import enhancing_share, folds, stratified_folds
 
 
 @dataclass(frozen=True)
@@ -53,13 +52,17 @@ class Source:
 
 @dataclass(frozen=True)
 class Patients:
-    """The patients of a run, and those left out with the reason; `broken` of them cannot be used."""
+    """The patients of a run, and those left out with the reason; `broken` of them cannot be used.
+
+    `enhancement` has the share of enhancing tumour of those whose folds are alike in it.
+    """
 
     sources: tuple[Source, ...]
     validation: tuple[Patient, ...]
     test: tuple[Patient, ...] = ()
     left_out: dict[str, str] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
+    enhancement: dict[str, float] = field(default_factory=dict)
 
     @property
     def train(self) -> tuple[Patient, ...]:
@@ -79,6 +82,7 @@ class Patients:
             self.test,
             {**self.left_out, **broken},
             {**self.broken, **broken},
+            self.enhancement,
         )
 
     def record(self) -> dict[str, object]:
@@ -88,6 +92,7 @@ class Patients:
             "validation": [patient.name for patient in self.validation],
             "test": [patient.name for patient in self.test],
             "left_out": self.left_out,
+            **({"enhancement": self.enhancement} if self.enhancement else {}),
         }
 
 
@@ -117,9 +122,10 @@ def choose_patients(data: DataConfig, seed: int, validation_count: int) -> Patie
     validation: list[Patient] = []
     test: list[Patient] = []
     left_out: dict[str, str] = {}
+    enhancement: dict[str, float] = {}
     named = data.every_validation
     for settings in data.every_source:
-        split = _split_source(settings, data, seed, keep_all=bool(named))
+        split = _split_source(settings, data, seed, enhancement, keep_all=bool(named))
         if not split.train:
             raise ConfigError(f"{settings.source} leaves no patient to train on.")
         sources.append(Source(settings.source, split.train, settings.share, settings.healthy_halves))
@@ -132,19 +138,18 @@ def choose_patients(data: DataConfig, seed: int, validation_count: int) -> Patie
         validation = list(phantoms(validation_count, VALIDATION_SEED))
     used = {patient.name for patient in validation}
     left_out = {name: reason for name, reason in left_out.items() if name not in used}
-    chosen = Patients(tuple(sources), tuple(validation), tuple(test), left_out)
+    chosen = Patients(tuple(sources), tuple(validation), tuple(test), left_out, enhancement=enhancement)
     _refuse_repeats(chosen)
     return chosen
 
 
-def folds(count: int, parts: int, seed: int) -> list[list[int]]:
-    """Cut the numbers 0 ... count - 1 into `parts` seeded, disjoint, nearly equal folds."""
-    order = np.random.default_rng([seed, 0]).permutation(count)
-    return [sorted(int(index) for index in order[part::parts]) for part in range(parts)]
+def _split_source(
+    settings: SourceConfig, data: DataConfig, seed: int, enhancement: dict[str, float], *, keep_all: bool
+) -> Split:
+    """Return a source's own training and validation patients; `keep_all` keeps no fold aside.
 
-
-def _split_source(settings: SourceConfig, data: DataConfig, seed: int, *, keep_all: bool) -> Split:
-    """Return a source's own training and validation patients; `keep_all` keeps no fold aside."""
+    Shares of enhancing tumour that were measured for it are noted in `enhancement`.
+    """
     source = settings.source
     if is_synthetic(source):
         first = data.phantom_seed if settings.first_seed is None else settings.first_seed
@@ -159,11 +164,21 @@ def _split_source(settings: SourceConfig, data: DataConfig, seed: int, *, keep_a
             f"{source} holds {len(patients)} patients, fewer than data.folds ({data.folds}): "
             "set fewer folds or name validation data."
         )
-    held = set(folds(len(patients), data.folds, seed)[data.fold])
+    held = set(_folds_of(patients, data, seed, enhancement)[data.fold])
     return Split(
         tuple(patient for index, patient in enumerate(patients) if index not in held),
         tuple(patients[index] for index in sorted(held)),
     )
+
+
+def _folds_of(
+    patients: tuple[Patient, ...], data: DataConfig, seed: int, enhancement: dict[str, float]
+) -> list[list[int]]:
+    if data.stratify == "none":
+        return folds(len(patients), data.folds, seed)
+    shares = [enhancing_share(patient, data.labels) for patient in patients]
+    enhancement |= {patient.name: round(share, 4) for patient, share in zip(patients, shares, strict=True)}
+    return stratified_folds(shares, data.folds, seed)
 
 
 def _refuse_repeats(chosen: Patients) -> None:
