@@ -1,5 +1,6 @@
 """Methods: the card names one, and whoever has the card can build its network."""
 
+import hashlib
 import json
 
 import pytest
@@ -13,7 +14,9 @@ from napari_rdl.models import (
     RobustNet,
     build_network,
     bundled_model_path,
+    bundled_model_with,
     bundled_models,
+    bundled_name,
     load_model,
     model_path,
 )
@@ -50,6 +53,15 @@ def test_bundled_weights_go_by_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shipped").touch()
     assert str(model_path("shipped")) == "shipped"
+
+
+def test_bundled_weights_are_known_by_their_bytes(tmp_path):
+    path = bundled_model_path()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert bundled_model_with(digest) == path
+    assert bundled_model_with("0" * 64) is None
+    assert bundled_name(path) == "shipped"
+    assert bundled_name(tmp_path / "shipped.safetensors") is None
 
 
 def test_every_method_says_what_it_is():

@@ -48,9 +48,11 @@ def recorded_model(path: Path, record: Provenance, given: str | None) -> Model:
     CheckpointError
         If they cannot be read or are others.
     """
-    from napari_rdl.models import load_model
+    from napari_rdl.models import bundled_model_with, load_model
 
-    model = load_model(given or record.weights.path)
+    source: str | Path | None = given or record.weights.path
+    # Without a path these were bundled weights: whichever of them still are.
+    model = load_model(source or bundled_model_with(record.weights.sha256))
     if model.sha256 != record.weights.sha256:
         raise CheckpointError(
             f"{model.path} does not hold the weights {record.weights.name!r} that {path} was recorded with "

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from napari_rdl.models.architecture import Architecture
     from napari_rdl.models.base import JointNetwork, Network, SeparableNetwork
-    from napari_rdl.models.card import ModelCard, bundled_model_path, bundled_models, model_path, read_card
+    from napari_rdl.models.card import (
+        ModelCard,
+        bundled_model_path,
+        bundled_model_with,
+        bundled_models,
+        bundled_name,
+        model_path,
+        read_card,
+    )
     from napari_rdl.models.checkpoint import Model, load_model, model_bytes, save_model
     from napari_rdl.models.rdl.combination import fuse_features, weigh
     from napari_rdl.models.rdl.config import NetworkConfig
@@ -28,7 +36,9 @@ _HOMES = {
     "build_network": "registry",
     "ModelCard": "card",
     "bundled_model_path": "card",
+    "bundled_model_with": "card",
     "bundled_models": "card",
+    "bundled_name": "card",
     "model_path": "card",
     "read_card": "card",
     "Model": "checkpoint",
@@ -56,7 +66,9 @@ __all__ = [
     "SeparableNetwork",
     "build_network",
     "bundled_model_path",
+    "bundled_model_with",
     "bundled_models",
+    "bundled_name",
     "fuse_features",
     "load_model",
     "model_bytes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from importlib.resources import files
 from pathlib import Path
@@ -100,6 +101,20 @@ def bundled_model_path(name: str = _DEFAULT) -> Path:
             f"No weights named {name!r} come with napari-rdl: use {' or '.join(bundled_models())}."
         )
     return _weights_folder() / f"{name}.safetensors"
+
+
+def bundled_name(path: Path) -> str | None:
+    """Return the name of the bundled weights that a file is; None where it is none of them."""
+    return next((name for name in bundled_models() if bundled_model_path(name) == path), None)
+
+
+def bundled_model_with(sha256: str) -> Path | None:
+    """Return the file of the bundled weights whose bytes have this hash; None where there are none."""
+    for name in bundled_models():
+        path = bundled_model_path(name)
+        if hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
+            return path
+    return None
 
 
 def model_path(source: str | Path | None = None) -> Path:

@@ -21,7 +21,7 @@ from napari_rdl.segment.working_grid import WorkingGrid
 
 # Chunks of one width, small enough for the cache: what is read of a voxel does not depend on its neighbours
 # in the chunk, but a matrix product of another width may round otherwise.
-_CPU_CHUNK = 8192
+_CPU_CHUNK = 2048
 _GPU_CHUNK = 2**20
 _SLAB = 8
 _HALF_MAX = 65504.0
@@ -75,9 +75,9 @@ class Readout(DenseAnswers):
     ) -> None:
         super().__init__({name: term.grid for name, term in terms.items()}, outlines)
         first = next(iter(terms.values())).terms
-        # The encoder's network moves between devices; on a GPU the readout keeps its own.
+        # Its own: the encoder's moves between devices, perhaps for another patient in another thread.
+        self._network = copy.deepcopy(network).to(first.device)
         on_cpu = first.device.type == "cpu"
-        self._network = network if on_cpu else copy.deepcopy(network).to(first.device)
         self._chunk = _CPU_CHUNK if on_cpu else _GPU_CHUNK
         self._patch = network.patch
         self._classes = len(network.config.classes)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from napari_rdl.brats import subset_name
 from napari_rdl.case import Case, Provenance, WeightsRecord, input_records, save_labels
 from napari_rdl.metrics import volumes_ml
-from napari_rdl.models import bundled_model_path
+from napari_rdl.models import bundled_name
 from napari_rdl.segment.computation import Computation
 
 
@@ -86,7 +86,7 @@ class Segmentation:
             Name of the label file that the record belongs to.
         """
         facts, case = self.computation, self.case
-        bundled = facts.model_path == bundled_model_path()
+        bundled = bundled_name(facts.model_path) is not None
         return Provenance(
             case=case.name,
             modalities=self.modalities,
