@@ -166,7 +166,7 @@ def test_a_head_with_its_skull(synthetic: Case) -> None:
     ("spacing", "words"),
     [
         ((1, 1, 5.5), "are thick"),
-        ((0.001, 0.001, 0.001), "check the units"),
+        ((0.15, 0.15, 0.15), "check the units"),
         ((20, 20, 20), "check the units"),
     ],
 )

@@ -15,6 +15,12 @@ from numpy.typing import NDArray
 
 Shape = tuple[int, int, int]
 
+SPACING_MM = (0.1, 20.0)
+"""Smallest and largest edge of a voxel of a head, in millimetres."""
+
+_UNITS = {1: ("metres", 1000.0), 3: ("micrometres", 0.001)}
+"""NIfTI's codes of units of length but millimetres -> name, and how many millimetres they are."""
+
 _RAS = np.array([[0, 1], [1, 1], [2, 1]], dtype=float)
 _TOLERATED_SHIFT = 0.05
 _TOLERATED_SPACING = 1e-3
@@ -93,7 +99,7 @@ class Native:
     shape : tuple of int
         The file's three spatial sizes, in the file's own axis order.
     affine : ndarray of float64, shape (4, 4)
-        The file's affine.
+        The file's affine, in the file's own unit of length.
     header : nibabel.nifti1.Nifti1Header
         The file's header (a subclass for NIfTI-2), never changed.
     orientation : ndarray of float64, shape (3, 2)
@@ -116,7 +122,8 @@ class Native:
         """The RAS+ grid: the same voxels in the same places, axes permuted and flipped."""
         to_native = nib.orientations.inv_ornt_aff(self.orientation, self.shape)
         shape = tuple(int(size) for size in self.from_native(np.empty(self.shape, np.bool_)).shape)
-        return Grid((shape[0], shape[1], shape[2]), self.affine @ to_native)
+        to_mm = np.diag([*[millimetres_of(self.header)] * 3, 1.0])
+        return Grid((shape[0], shape[1], shape[2]), to_mm @ self.affine @ to_native)
 
     def from_native(self, array: NDArray) -> NDArray:
         """Turn an array in the file's axis order into RAS+, by permuting and flipping only."""
@@ -126,6 +133,16 @@ class Native:
         """Turn a RAS+ array into the file's axis order, by permuting and flipping only."""
         back = nib.orientations.ornt_transform(_RAS, self.orientation)
         return np.ascontiguousarray(nib.orientations.apply_orientation(array, back))
+
+
+def unit_of(header: Nifti1Header) -> str:
+    """Return the unit of a header's lengths; a header that names none means millimetres."""
+    return _UNITS.get(int(header["xyzt_units"]) & 7, ("millimetres", 1.0))[0]
+
+
+def millimetres_of(header: Nifti1Header) -> float:
+    """Return how many millimetres the unit of a header's lengths is."""
+    return _UNITS.get(int(header["xyzt_units"]) & 7, ("millimetres", 1.0))[1]
 
 
 def rotation_degrees(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:

@@ -20,7 +20,7 @@ from napari_rdl.brats import (
     modality_of_token,
 )
 from napari_rdl.case.finding import CaseFiles, find_case_files
-from napari_rdl.case.geometry import Native, resample_array
+from napari_rdl.case.geometry import SPACING_MM, Native, resample_array
 from napari_rdl.case.intensity import background_value, replace_nonfinite
 from napari_rdl.case.naming import convention_named, convention_of_names, modality_of_file
 from napari_rdl.case.nifti import read_image, stem_of
@@ -137,6 +137,12 @@ def case_from_arrays(
     affine = np.array(affine, float)
     if affine.shape != (4, 4) or not np.isfinite(affine).all() or not abs(np.linalg.det(affine[:3, :3])) > 0:
         raise CaseError(f"The affine of {name} cannot be inverted: give the images' own 4 x 4 affine.")
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    if spacing.min() < SPACING_MM[0] * (1 - 1e-6) or spacing.max() > SPACING_MM[1] * (1 + 1e-6):
+        raise CaseError(
+            f"{name} has voxels of {' x '.join(f'{size:.4g}' for size in spacing)} mm, not between "
+            f"{SPACING_MM[0]:g} and {SPACING_MM[1]:g} mm: give the images' own affine, in millimetres."
+        )
     arrays = {modality: known[modality] for modality in MODALITIES if modality in known}
     first, notes = next(iter(arrays)), list[str]()
     cleaned: dict[str, NDArray[np.float32]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import stat
 import zlib
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from napari_rdl.brats import LABEL_CONVENTIONS, LabelConvention
-from napari_rdl.case.geometry import Shape
+from napari_rdl.case.geometry import SPACING_MM, Shape, millimetres_of, unit_of
 from napari_rdl.case.intensity import replace_nonfinite
+from napari_rdl.case.voxels import quiet_nibabel, raw_header, read_voxels, refuse_false_claims
 from napari_rdl.errors import CaseError, Remedy
 
 NIFTI_ENDINGS: tuple[str, ...] = (".nii", ".nii.gz", ".hdr", ".hdr.gz", ".img", ".img.gz")
@@ -77,7 +79,7 @@ def read_image(
         only, or an affine that cannot be inverted.
     """
     path = Path(path)
-    image, affine, header, notes = _read(path, np.float32)
+    image, affine, header, notes = _read(path)
     count, background = replace_nonfinite(image)
     if count == image.size:
         raise CaseError(f"{path} holds no finite value at all: export it again.")
@@ -112,7 +114,7 @@ def read_mask(
         If the file is unreadable, or holds a value that `convention` does not have.
     """
     path = Path(path)
-    values, affine, header, _ = _read(path, np.float32)
+    values, affine, header, _ = _read(path)
     try:
         return convention.decode(values), affine, header
     except ValueError as error:
@@ -124,14 +126,14 @@ def read_mask(
 
 
 def _read(
-    path: Path, dtype: type[np.float32]
+    path: Path,
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], Nifti1Header, list[str]]:
     image = _open(path)
     shape = image_shape(path, image)
     affine = _affine(path, image)
+    _refuse_odd_spacing(path, affine, image.header)
     try:
-        with np.errstate(over="ignore", invalid="ignore"):
-            array = np.asarray(image.get_fdata(dtype=dtype, caching="unchanged"))
+        array = read_voxels(image)
     except _BROKEN as error:
         raise CaseError(f"{path} is cut off or damaged: copy or export it again.") from error
     notes = []
@@ -140,22 +142,21 @@ def _read(
             f"{path.name} does not say where the patient lies (no sform, no qform): "
             "left and right are assumed, not known."
         )
-    unit = image.header.get_xyzt_units()[0]
-    if unit in ("meter", "micron"):
-        notes.append(f"{path.name} gives its voxel size in {unit}s; it is read as millimetres.")
+    if millimetres_of(image.header) != 1:
+        notes.append(f"{path.name} gives its voxel size in {unit_of(image.header)}.")
     return array.reshape(shape), affine, image.header, notes
 
 
 def _open(path: Path) -> Nifti1Pair:
-    if path.is_dir():
-        raise CaseError(f"{path} is a folder where a NIfTI file was expected: name the file in it.")
-    if not path.exists():
-        raise CaseError(f"{path} does not exist: check the name.")
+    _refuse_no_file(path)
     try:
-        if path.stat().st_size == 0:
-            raise CaseError(f"{path} is empty (0 bytes): copy or export it again.")
-        # Not mapped: a case must not change when its file does.
-        image: Any = nib.load(path, mmap=False)
+        header = raw_header(path)
+        if header is not None:
+            refuse_false_claims(path, header)
+            _refuse_no_size(path, header)
+        with quiet_nibabel():
+            # Not mapped: a case must not change when its file does.
+            image: Any = nib.load(path, mmap=False)
     except PermissionError as error:
         raise CaseError(f"{path} may not be read: ask for the right to read it.") from error
     except _BROKEN as error:
@@ -169,6 +170,47 @@ def _open(path: Path) -> Nifti1Pair:
             f"{path} is a {type(image).__name__}, not a NIfTI volume: export the patient's image as NIfTI."
         )
     return image
+
+
+def _refuse_no_file(path: Path) -> None:
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise CaseError(f"{path} does not exist: check the name.") from error
+    except PermissionError as error:
+        raise CaseError(f"{path} may not be read: ask for the right to read it.") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CaseError(f"{path} cannot be read ({reason}): check the name.") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise CaseError(f"{path} is a folder where a NIfTI file was expected: name the file in it.")
+    if not stat.S_ISREG(status.st_mode):
+        raise CaseError(f"{path} is a device or a pipe: give a NIfTI file.")
+    if status.st_size == 0:
+        raise CaseError(f"{path} is empty (0 bytes): copy or export it again.")
+
+
+def _refuse_no_size(path: Path, header: Nifti1Header) -> None:
+    """Refuse voxels of no size, which nibabel takes for 1 mm, where nothing else says how large they are."""
+    sizes = np.asarray(header["pixdim"][1:4], float)
+    if int(header["sform_code"]) <= 0 and not (np.isfinite(sizes) & (sizes != 0)).all():
+        raise CaseError(
+            f"{path} gives its voxels the size {_sizes(sizes)}: export it again or repair its header."
+        )
+
+
+def _refuse_odd_spacing(path: Path, affine: NDArray[np.float64], header: Nifti1Header) -> None:
+    spacing = np.linalg.norm(affine[:3, :3], axis=0) * millimetres_of(header)
+    # Rounding in single precision must not decide.
+    if (spacing < SPACING_MM[0] * (1 - 1e-6)).any() or (spacing > SPACING_MM[1] * (1 + 1e-6)).any():
+        raise CaseError(
+            f"{path} has voxels of {_sizes(spacing)} mm ({unit_of(header)} in its header), not "
+            f"between {SPACING_MM[0]:g} and {SPACING_MM[1]:g} mm: export it again or repair its header."
+        )
+
+
+def _sizes(sizes: NDArray[np.float64]) -> str:
+    return " x ".join(f"{size:.4g}" for size in sizes)
 
 
 def image_shape(path: Path, image: Nifti1Pair) -> Shape:
