@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-import copy
+from typing import Generic, TypeVar, cast
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from napari_rdl.models import RobustNet
+Kind = TypeVar("Kind", bound=nn.Module)
 
 
-class WeightAverage:
+class WeightAverage(Generic[Kind]):
     """Exponential moving average of a network's weights.
 
     Attributes
     ----------
-    network : RobustNet
+    network : Module
         Holds the averaged weights, in evaluation mode.
     """
 
-    def __init__(self, network: RobustNet, decay: float) -> None:
+    def __init__(self, network: Kind, decay: float) -> None:
         self.decay = decay
-        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self._averaged = AveragedModel(network, use_buffers=True).eval().requires_grad_(False)
+        # The weights that a run begins with count as the first; else the first step's would replace them.
+        self._averaged.n_averaged.fill_(1)
+        self.network = cast(Kind, self._averaged.module)
 
-    @torch.no_grad()
-    def update(self, network: RobustNet, step: int) -> None:
+    def update(self, network: Kind, step: int) -> None:
         """Move towards `network`'s weights after optimiser step `step`; faster at the start."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        own = list(self.network.state_dict().values())
-        torch._foreach_lerp_(own, list(network.state_dict().values()), 1 - decay)
+        self._averaged.multi_avg_fn = get_ema_multi_avg_fn(decay)
+        self._averaged.update_parameters(network)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the averaged weights."""
+        """Return the averaged weights, under the network's own names."""
         return dict(self.network.state_dict())
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_rdl.brats import REGIONS, all_subsets, subset_name
 from napari_rdl.cohort.patients import Patient
 from napari_rdl.metrics import region_dice
-from napari_rdl.models import RobustNet
+from napari_rdl.models import Network
 from napari_rdl.segment import prepared_labels
 from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.data.cache import CachedPatient, PatientCache
@@ -27,7 +27,7 @@ Scores = dict[str, dict[str, float]]
 
 
 def validate(
-    network: RobustNet,
+    network: Network,
     patients: Sequence[CachedPatient],
     *,
     tile: int,
