@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -600,3 +601,56 @@ def test_a_real_patient_on_several_grids_is_refused_in_one_sentence(shell, real_
     assert is_one_sentence(err)
     assert "--resample" in err
     assert not (tmp_path / "out").exists()
+
+
+# --- names, records and links that mean ill
+
+
+@pytest.mark.parametrize("case", ["../escaped", "/tmp/escaped", "a/b", "..", "x\x1b]0;hi\x07"])
+def test_a_records_case_is_a_name_and_no_path(shell, patient, tmp_path, case):
+    code, _, _ = shell("predict", patient, "--out", tmp_path / "out", "--modalities", "T1", "--device", "cpu")
+    assert code == 0
+    record = next((tmp_path / "out").glob("*.json"))
+    content = json.loads(record.read_text())
+    record.write_text(json.dumps(content | {"case": case}))
+    before = sorted(tmp_path.rglob("*"))
+    code, _, err = shell("predict", "--from", record, "--out", tmp_path / "again")
+    assert code == 2
+    assert is_one_sentence(err)
+    assert "is no name of a patient" in err
+    assert "\x1b" not in err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no devices")
+def test_a_record_that_has_no_end(shell, tmp_path):
+    code, _, err = shell("predict", "--from", "/dev/zero", "--out", tmp_path / "out")
+    assert code == 2
+    assert is_one_sentence(err)
+    assert "no plain file" in err
+
+
+def test_an_empty_name_is_no_patient(shell, tmp_path):
+    for command in (("check", ""), ("predict", "", "--out", tmp_path / "out")):
+        code, _, err = shell(*command)
+        assert code == 2
+        assert is_one_sentence(err)
+        assert "is empty" in err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems take no such names")
+@pytest.mark.parametrize("name", [b"P\xff\xfe", b"P\x1b[31mred", b"P" * 250, "P①²".encode()])
+def test_odd_names_are_segmented_and_command_no_terminal(shell, brats_folder, tmp_path, name):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+    shutil.copytree(brats_folder, folder)
+    out = tmp_path / "out"
+    code, said, err = shell("predict", folder, "--out", out, "--modalities", "T1", "--device", "cpu")
+    assert code == 0, err
+    labels, record = sorted(out.iterdir(), key=lambda path: path.suffix)
+    assert labels.name.endswith("_seg_T1.nii.gz")
+    assert json.loads(record.read_text())["output"] == labels.name
+    assert "\x1b" not in said + err
+    code, said, err = shell("check", folder, "--json")
+    assert code == 0, err
+    assert json.loads(said)["case"]
+    said.encode()

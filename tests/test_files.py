@@ -11,11 +11,15 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from napari_rdl.errors import OutputError
 from napari_rdl.files import (
     SCRATCH,
     is_scratch,
+    plain_name,
+    read_bytes,
     write_bytes,
     write_file,
     write_first,
@@ -163,3 +167,49 @@ def test_scratch_whose_number_went_to_a_later_process_is_swept(tmp_path: Path) -
     os.utime(before, (1e9, 1e9))
     write_text(tmp_path / "b", "b")
     assert names_in(tmp_path) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("BraTS20_Training_001", "BraTS20_Training_001"),
+        ("../../etc/x", "..-..-etc-x"),
+        ("/abs/olute", "-abs-olute"),
+        ("..\\x", "..-x"),
+        ("..", "__"),
+        (".", "_"),
+        ("", "_"),
+        ("a\x1b[31mb\0c\udcffd\x9be", "a_[31mb_c_d_e"),
+        ("naïve 脳 ①²", "naïve 脳 ①²"),
+    ],
+)
+def test_a_name_is_a_name_and_no_path(text: str, name: str) -> None:
+    assert plain_name(text) == name
+
+
+@given(st.text())
+def test_every_name_stays_where_it_is_put(text: str) -> None:
+    name = plain_name(text)
+    assert plain_name(name) == name
+    assert Path("/folder", name).parent == Path("/folder")
+    assert Path("/folder", name).resolve().parent == Path("/folder")
+    assert len(name.encode()) <= 200
+
+
+def test_long_names_that_begin_alike_stay_apart() -> None:
+    assert plain_name("脳" * 300) != plain_name("脳" * 301)
+
+
+def test_only_plain_files_of_a_reasonable_size_are_records(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    path.write_bytes(b"x" * 100)
+    assert read_bytes(path, 100) == b"x" * 100
+    with pytest.raises(OSError, match="too large"):
+        read_bytes(path, 99)
+    with pytest.raises(OSError, match="no plain file"):
+        read_bytes(tmp_path)
+    with pytest.raises(OSError, match="null"):
+        read_bytes("x\0y")
+    if Path("/dev/zero").exists():
+        with pytest.raises(OSError, match="no plain file"):
+            read_bytes("/dev/zero")

@@ -7,10 +7,13 @@ that is killed leaves its scratch behind; the next one to write into that folder
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
+import re
 import shutil
+import stat
 import tempfile
 import time
 import zlib
@@ -31,6 +34,8 @@ _FOREIGN_AGE = 86400.0
 _CLOCKS = 60.0
 """Seconds by which a file server's clock may differ from ours."""
 _MAX_ENDING = 20
+_MAX_NAME = 200
+"""Bytes of a name; file systems take 255, and endings come behind."""
 
 
 def write_file(path: str | Path, writer: Callable[[Path], object], *, make_folder: bool = True) -> Path:
@@ -151,6 +156,43 @@ def write_folder(path: str | Path, writer: Callable[[Path], object]) -> Path:
         if temporary is not None and temporary.exists():
             shutil.rmtree(temporary, ignore_errors=True)
     return path
+
+
+def read_bytes(path: str | Path, most: int = 2**24) -> bytes:
+    """Return the content of a small file, such as a record.
+
+    Raises
+    ------
+    OSError
+        If it is no plain file, holds more than `most` bytes, or cannot be read.
+    """
+    path = Path(path)
+    try:
+        status = path.stat()
+    except ValueError as error:  # a name with a NUL
+        raise OSError(errno.EINVAL, str(error)) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is no plain file")
+    if status.st_size > most:
+        raise OSError(errno.EFBIG, "it is too large")
+    return path.read_bytes()
+
+
+def plain_name(text: str) -> str:
+    """Return a name that is one: without folders, control characters, or bytes that are no text.
+
+    What a record, a card or a folder's own name calls a patient may become a file's name; it must not lead
+    anywhere else, command a terminal, or be too long for what is put behind it.
+    """
+    name = re.sub(r"[/\\]", "-", text)
+    name = re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", "_", name)
+    if name.strip(". ") == "":
+        return name.replace(".", "_").strip() or "_"
+    if len(name.encode()) > _MAX_NAME:
+        # A hash of the whole, so that two long names that begin alike stay apart.
+        start = name.encode()[: _MAX_NAME - 9].decode(errors="ignore")
+        name = f"{start}-{zlib.crc32(text.encode('utf-8', 'surrogatepass')):08x}"
+    return name
 
 
 def sweep(folder: Path) -> None:

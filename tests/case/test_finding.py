@@ -1,8 +1,15 @@
+import os
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from napari_rdl.case import find_case_files, find_patients, is_patient_folder
+from napari_rdl.brats import MODALITIES
+from napari_rdl.case import find_case_files, find_patients, is_patient_folder, load_case
+from napari_rdl.case.finding import natural_key
 from napari_rdl.errors import CaseError
 
 
@@ -127,3 +134,49 @@ def test_real_patients(real_data: Path) -> None:
     files = find_case_files(real_data / "BraTS2021_00006")
     assert (files.mask.name, files.convention.name) == ("BraTS2021_00006_seg.nii.gz", "brats2018")
     assert find_case_files(real_data / "BraTS-GLI-00027-000").convention.name == "brats2023"
+
+
+@pytest.mark.parametrize("name", ["P①", "P²", "P٣", "Ⅻ", "脳_2", "½", "P\u202e1"])
+def test_digits_that_are_no_numbers_stand_in_names(brats_folder: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(brats_folder, tmp_path / name)
+    shutil.copytree(brats_folder, tmp_path / f"{name}10")
+    assert {path.name for path in find_patients(tmp_path)} == {name, f"{name}10"}
+    assert set(find_case_files(tmp_path / name).images) == set(MODALITIES)
+
+
+@given(st.lists(st.text(min_size=1), min_size=1, max_size=8))
+def test_every_name_has_its_place(names: list[str]) -> None:
+    ordered = sorted((Path(name.replace("\0", "")) for name in names), key=natural_key)
+    assert len(ordered) == len(names)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_links_that_lead_nowhere_or_back_cost_no_good_patient(brats_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(brats_folder, tmp_path / "good")
+    (tmp_path / "self").symlink_to(tmp_path / "self")
+    (tmp_path / "back").symlink_to(tmp_path)
+    (tmp_path / "broken").symlink_to(tmp_path / "absent")
+    (tmp_path / "good" / "self_t1.nii.gz").symlink_to(tmp_path / "good" / "self_t1.nii.gz")
+    (tmp_path / "good" / "up").symlink_to(tmp_path)
+    assert [path.name for path in find_patients(tmp_path)] == ["good"]
+    assert set(find_case_files(tmp_path / "good").images) == set(MODALITIES)
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="everything may be read")
+def test_a_folder_that_may_not_be_read_costs_no_other(brats_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(brats_folder, tmp_path / "good")
+    (tmp_path / "closed").mkdir(mode=0)
+    assert [path.name for path in find_patients(tmp_path)] == ["good"]
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
+def test_a_name_that_no_folder_can_have(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CaseError, match="is no folder"):
+        find_case_files(tmp_path / name)
+    with pytest.raises(CaseError, match="check the name"):
+        load_case(tmp_path / name)
+
+
+def test_no_name_at_all() -> None:
+    with pytest.raises(CaseError, match="name is empty"):
+        load_case("")

@@ -7,9 +7,10 @@ import json
 import pytest
 from pydantic import BaseModel
 
-from napari_rdl.cohort.patients import Patient, file_stem, phantoms
+from napari_rdl.cohort.patients import Patient, phantoms
 from napari_rdl.cohort.runner import run_patients
 from napari_rdl.errors import Cancelled, CaseError, OutputError
+from napari_rdl.files import plain_name
 
 THREE = phantoms(3, 0)
 
@@ -105,7 +106,7 @@ def test_a_process_that_ended_early_is_said(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a/b", "..\\x", ".."])
 def test_no_name_leads_out_of_the_folder(tmp_path, name):
-    assert not set(file_stem(name)) & set("/\\\0")
+    assert not set(plain_name(name)) & set("/\\\0")
     out = tmp_path / "out"
     run_patients([Patient(name, seed=0)], Counting(), out)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

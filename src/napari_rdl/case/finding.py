@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def find_case_files(folder: str | Path, *, labels: str | None = None) -> CaseFil
     """
     folder = Path(folder)
     chosen = convention_named(labels)
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise CaseError(
             f"{folder} is no folder: check the name, or give files as T1=a.nii.gz FLAIR=b.nii.gz."
         )
@@ -105,6 +106,14 @@ def find_case_files(folder: str | Path, *, labels: str | None = None) -> CaseFil
     mask, notes = _choose_mask(masks, found.values())
     convention = chosen or convention_of_names(found.values(), mask)
     return CaseFiles(_case_name(folder, found.values()), found, mask, convention, folder, notes)
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether there is such a folder; a name that none can have is none."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def is_patient_folder(path: str | Path) -> bool:
@@ -147,7 +156,7 @@ def find_patients(folder: str | Path) -> list[Path]:
 def natural_key(path: Path) -> tuple[tuple[int, int, str], ...]:
     """Return a sorting key that puts ``patient2`` before ``patient10``."""
     parts = re.split(r"(\d+)", str(path).lower())
-    return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part)
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part)
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -161,7 +170,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _nifti_files(folder: Path) -> list[Path]:
-    names = {entry.name for entry in _entries(folder) if is_nifti_name(entry.name) and entry.is_file()}
+    names = {entry.name for entry in _entries(folder) if is_nifti_name(entry.name) and _is(entry.is_file)}
     # A pair is one image, and goes by its header.
     names -= {re.sub(r"\.hdr", ".img", name, flags=re.IGNORECASE) for name in names if ".hdr" in name.lower()}
     return sorted((folder / name for name in names), key=natural_key)
@@ -171,8 +180,24 @@ def _subfolders(folder: Path) -> list[Path]:
     return [
         folder / entry.name
         for entry in _entries(folder)
-        if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=True)
+        if not entry.name.startswith(".") and _is(entry.is_dir) and not _leads_back(folder, entry)
     ]
+
+
+def _is(asked: Callable[[], bool]) -> bool:
+    """Ask the file system; what cannot be looked at, such as a link to itself, is nothing."""
+    try:
+        return asked()
+    except OSError:
+        return False
+
+
+def _leads_back(folder: Path, entry: os.DirEntry[str]) -> bool:
+    """Tell whether a link leads to the folder that it lies in, or to one above it."""
+    if not entry.is_symlink():
+        return False
+    target, here = os.path.realpath(entry.path), os.path.realpath(folder)
+    return here == target or here.startswith(target.rstrip(os.sep) + os.sep)
 
 
 def _nested_files(folder: Path, depth: int = _DEPTH) -> list[Path]:
@@ -181,9 +206,11 @@ def _nested_files(folder: Path, depth: int = _DEPTH) -> list[Path]:
         return []
     files: list[Path] = []
     for child in children:
-        files += _nifti_files(child)
-        if depth > 1:
-            files += _nested_files(child, depth - 1)
+        # One that may not be read is no reason to refuse the others.
+        with suppress(PermissionError):
+            files += _nifti_files(child)
+            if depth > 1:
+                files += _nested_files(child, depth - 1)
     return files
 
 

@@ -26,6 +26,7 @@ from napari_rdl.case.naming import convention_named, convention_of_names, modali
 from napari_rdl.case.nifti import read_image, stem_of
 from napari_rdl.case.patient import Case
 from napari_rdl.errors import CaseError, GridsDifferError, Remedy
+from napari_rdl.files import plain_name
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ def load_case(
     for note in notes:
         logger.info(note)
     return Case(
-        name=name or found.name,
+        name=plain_name(name or found.name),
         images=arrays,
         grid=natives[reference].grid,
         native=natives[reference],
@@ -160,7 +161,7 @@ def case_from_arrays(
     native = Native.from_header(cleaned[first].shape, header.get_best_affine(), header)
     chosen = convention_named(convention) if isinstance(convention, str) else convention
     return Case(
-        name=name,
+        name=plain_name(name),
         images={key: native.from_native(array) for key, array in cleaned.items()},
         grid=native.grid,
         native=native,
@@ -194,7 +195,9 @@ def _files_of(source: str | Path | Mapping[str, str | Path], labels: str | None)
     if isinstance(source, Mapping):
         return _files_of_map(source, labels)
     path = Path(source)
-    if path.is_file():
+    if str(source) == "":
+        raise CaseError("The patient's name is empty: give its folder.")
+    if _is_file(path):
         modality = modality_of_file(path)
         if modality is None:
             raise CaseError(
@@ -202,6 +205,14 @@ def _files_of(source: str | Path | Mapping[str, str | Path], labels: str | None)
             )
         return _files_of_map({modality: path}, labels)
     return find_case_files(path, labels=labels)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CaseError(f"{path} cannot be read ({reason}): check the name.") from error
 
 
 def _files_of_map(source: Mapping[str, str | Path], labels: str | None) -> CaseFiles:

@@ -10,11 +10,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from napari_rdl.case.patient import Case
 from napari_rdl.errors import CaseError
-from napari_rdl.files import write_text
+from napari_rdl.files import plain_name, read_bytes, write_text
 
 _PACKAGES = ("napari-rdl", "torch", "monai", "nibabel", "numpy", "scipy")
 
@@ -63,7 +63,7 @@ class Provenance(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    case: str = Field(title="Case", description="The patient's name.")
+    case: str = Field(title="Case", description="The patient's name; no path.")
     modalities: tuple[str, ...] = Field(title="Modalities", description="The subset that was combined.")
     inputs: dict[str, InputRecord] = Field(title="Inputs", description="Modality -> the image it was.")
     weights: WeightsRecord = Field(title="Weights", description="The model.")
@@ -89,6 +89,13 @@ class Provenance(BaseModel):
         default_factory=current_versions, title="Versions", description="Python and the packages that matter."
     )
 
+    @field_validator("case")
+    @classmethod
+    def _case_is_a_name(cls, case: str) -> str:
+        if case != plain_name(case):
+            raise ValueError(f"{case!r} is no name of a patient")
+        return case
+
     def save(self, path: str | Path) -> Path:
         """Write the record as JSON, whole or not at all.
 
@@ -109,10 +116,10 @@ class Provenance(BaseModel):
             If the file is absent or is no such record.
         """
         try:
-            return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
+            return cls.model_validate_json(read_bytes(path))
+        except OSError as error:
             raise CaseError(
-                f"{path} cannot be read: give the JSON file that lies beside a result."
+                f"{path} cannot be read ({error.strerror}): give the JSON file that lies beside a result."
             ) from error
         except ValidationError as error:
             where = ".".join(map(str, error.errors()[0]["loc"])) or "the whole file"
@@ -137,8 +144,13 @@ def input_records(case: Case, modalities: Iterable[str] | None = None) -> dict[s
             digest = hashlib.sha256(case.images[modality].tobytes()).hexdigest()
             records[modality] = InputRecord(sha256=digest)
         else:
-            records[modality] = InputRecord(path=str(path.absolute()), sha256=file_sha256(path))
+            records[modality] = InputRecord(path=text_of(path.absolute()), sha256=file_sha256(path))
     return records
+
+
+def text_of(path: Path) -> str:
+    """Return a path as text; bytes of a name that are none are written out."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def file_sha256(path: str | Path) -> str:

@@ -13,7 +13,7 @@ from typer.exceptions import TyperException
 
 from napari_rdl.cli.bench import bench
 from napari_rdl.cli.check import check
-from napari_rdl.cli.console import say
+from napari_rdl.cli.console import PrintableFormatter, say
 from napari_rdl.cli.demo import demo
 from napari_rdl.cli.evaluate import evaluate
 from napari_rdl.cli.phantom import phantom
@@ -63,11 +63,9 @@ def _before_every_command(
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(levelname)s: %(message)s",
-        stream=sys.stderr,
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PrintableFormatter("%(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

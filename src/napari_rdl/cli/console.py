@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+class PrintableFormatter(logging.Formatter):
+    """Writes lines of the log that only write; see `printable`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record's line."""
+        return printable(super().format(record))
+
+
 def say(message: str) -> None:
     """Write one sentence to stderr; an empty one is not written."""
     if message:
@@ -41,7 +50,7 @@ def say_log() -> None:
     logger.setLevel(logging.INFO)
     if not logging.getLogger().handlers and not logger.handlers:
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+        handler.setFormatter(PrintableFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
         logger.addHandler(handler)
 
 
@@ -54,7 +63,9 @@ def say_findings(case: Case, findings: list[Finding]) -> None:
 
 def write_json(document: Mapping[str, object]) -> None:
     """Write one JSON object to stdout."""
-    write(json.dumps(document, indent=2, ensure_ascii=False))
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    # As JSON has them, what a terminal would take for commands and what is no text.
+    write(re.sub(r"[\x7f-\x9f\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 @contextmanager

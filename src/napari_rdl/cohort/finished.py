@@ -10,13 +10,13 @@ from pydantic import BaseModel, ValidationError
 
 from napari_rdl.brats import all_subsets
 from napari_rdl.case import Case, load_case
-from napari_rdl.cohort.patients import file_stem
 from napari_rdl.cohort.records import INDEX, StudiedPatient, StudyIndex
 from napari_rdl.cohort.runner import PATIENTS, record_path
 from napari_rdl.compare.label_stack import LabelStack
 from napari_rdl.compare.other_labels import expert_reference
 from napari_rdl.compare.study import SubsetStudy
 from napari_rdl.errors import CaseError, Remedy
+from napari_rdl.files import plain_name, read_bytes
 
 _Content = TypeVar("_Content", bound=BaseModel)
 
@@ -135,7 +135,7 @@ def load_study(folder: str | Path) -> FinishedStudy:
         raise CaseError(f"{folder} holds no finished study", Remedy.FINISH_STUDY, folder=folder)
     index = _read(path, StudyIndex, folder)
     patients = [
-        _read(record_path(folder, file_stem(name)), StudiedPatient, folder) for name in index.patients
+        _read(record_path(folder, plain_name(name)), StudiedPatient, folder) for name in index.patients
     ]
     if any(patient.key != index.key for patient in patients):
         raise CaseError(
@@ -148,6 +148,6 @@ def load_study(folder: str | Path) -> FinishedStudy:
 
 def _read(path: Path, kind: type[_Content], folder: Path) -> _Content:
     try:
-        return kind.model_validate_json(path.read_bytes())
+        return kind.model_validate_json(read_bytes(path, 2**28))
     except (OSError, ValidationError) as error:
         raise CaseError(f"{path} is missing or damaged", Remedy.REPEAT_STUDY, folder=folder) from error

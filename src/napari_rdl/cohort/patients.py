@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from napari_rdl.errors import CaseError, ConfigError, Remedy
+from napari_rdl.files import plain_name, read_bytes
 
 if TYPE_CHECKING:
     from napari_rdl.case import Case
@@ -51,7 +52,7 @@ class Patient:
     @property
     def file_stem(self) -> str:
         """What the names of its own files begin with."""
-        return file_stem(self.name)
+        return plain_name(self.name)
 
     def read(self, *, labels: str | None = None, resample: bool = False) -> Case:
         """Return the images, read or made.
@@ -108,11 +109,6 @@ class Patient:
         return phantom.images, phantom.affine, phantom.classes
 
 
-def file_stem(name: str) -> str:
-    """Return what the names of a patient's own files begin with, whatever its own name holds."""
-    return re.sub(r"[/\\\0]", "-", name)
-
-
 def is_synthetic(source: str) -> bool:
     """Return whether a source names synthetic patients, as ``phantom:N`` or ``phantom:N:held-out:FIRST``."""
     return _PHANTOMS.fullmatch(source) is not None
@@ -163,6 +159,8 @@ def folder_patients(folder: str | Path) -> tuple[Patient, ...]:
     names = [Path(os.path.abspath(path)).name for path in found]
     if len(set(names)) < len(names):
         names = [path.relative_to(folder).as_posix() for path in found]
+    # Bytes that are no text cannot stand in a record.
+    names = ["/".join(map(plain_name, name.split("/"))) for name in names]
     return tuple(Patient(name, folder=path) for name, path in zip(names, found, strict=True))
 
 
@@ -265,7 +263,7 @@ def read_split_file(path: Path) -> Split:
 
 def _read_split_content(path: Path) -> _SplitFile:
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(read_bytes(path))
     except OSError as error:
         raise ConfigError(f"The split file {path} cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError) as error:

@@ -8,10 +8,10 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from napari_rdl.cohort.patients import file_stem
 from napari_rdl.compare.agreement import Place
 from napari_rdl.compare.shapley import ModalityWorth
 from napari_rdl.compare.study import SubsetRow
+from napari_rdl.files import plain_name
 
 INDEX = "study.json"
 """The file that makes a folder a finished study."""
@@ -39,7 +39,7 @@ class StudiedPatient(BaseModel):
     @property
     def stem(self) -> str:
         """Name of the patient's files without ending."""
-        return file_stem(self.name)
+        return plain_name(self.name)
 
     @property
     def score(self) -> float | None:

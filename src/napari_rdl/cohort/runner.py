@@ -24,7 +24,7 @@ from napari_rdl.callbacks import IsCancelled, Progress, ignore_progress, never_c
 from napari_rdl.case import file_sha256, find_case_files
 from napari_rdl.cohort.patients import Patient
 from napari_rdl.errors import Cancelled, NapariRdlError, OutputError
-from napari_rdl.files import write_json, write_text
+from napari_rdl.files import read_bytes, write_json, write_text
 
 logger = logging.getLogger(__name__)
 
@@ -191,7 +191,7 @@ def _do(patient: Patient, work: PatientWork[Record], out: Path, cancelled: IsCan
 def _known(path: Path, work: PatientWork[Record], stamp: Mapping[str, str]) -> Record | None:
     """Return a patient's record if it is there, whole, and made from the same."""
     try:
-        record = work.kind.model_validate_json(path.read_bytes())
+        record = work.kind.model_validate_json(read_bytes(path, 2**28))
     except (OSError, ValidationError):
         # What failed is tried again: its files may have been mended.
         return None
@@ -215,7 +215,7 @@ def _gather(patients: Sequence[Patient], work: PatientWork[Record], out: Path) -
 def _reason(path: Path, key: str) -> str:
     """Return why a patient has no record."""
     try:
-        failure = _Failure.model_validate_json(path.read_bytes())
+        failure = _Failure.model_validate_json(read_bytes(path))
         if failure.key == key:
             return failure.failed
     except (OSError, ValidationError):

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from napari_rdl.brats import MODALITIES
 from napari_rdl.callbacks import IsCancelled, Progress, ignore_progress, never_cancelled
+from napari_rdl.case.provenance import text_of
 from napari_rdl.cohort.finished import FinishedStudy, load_study
 from napari_rdl.cohort.patients import Patient, folder_patients
 from napari_rdl.cohort.records import INDEX, StudiedPatient, StudyIndex, worst_first
@@ -153,7 +154,7 @@ class _Studying:
             key=stamp["key"],
             inputs=stamp["inputs"],
             name=patient.name,
-            folder=str(patient.folder.absolute()),
+            folder=text_of(patient.folder.absolute()),
             modalities=study.modalities,
             shape=case.grid.shape,
             reference=None if study.reference is None else settings.reference,
@@ -184,7 +185,7 @@ def _index(
             "model": model.name,
             "weights_sha256": model.sha256,
             "trained_on": model.card.trained_on,
-            "data": str(data),
+            "data": text_of(Path(data)),
             "patients": len(records),
             "without_reference": sum(record.reference is None for record in records),
             "failed": len(outcome.failed),

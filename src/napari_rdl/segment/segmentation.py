@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from napari_rdl.brats import subset_name
 from napari_rdl.case import Case, Provenance, WeightsRecord, input_records, save_labels
+from napari_rdl.case.provenance import text_of
+from napari_rdl.errors import OutputError
+from napari_rdl.files import plain_name
 from napari_rdl.metrics import volumes_ml
 from napari_rdl.models import bundled_name
 from napari_rdl.segment.computation import Computation
@@ -23,7 +26,7 @@ def output_name(case_name: str, modalities: Iterable[str], present: Iterable[str
     """
     names = tuple(modalities)
     suffix = "" if set(names) == set(present) else f"_{subset_name(names)}"
-    return f"{case_name}_seg{suffix}.nii.gz"
+    return f"{plain_name(case_name)}_seg{suffix}.nii.gz"
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,16 @@ class Segmentation:
         """
         path = Path(folder) / output_name(self.case.name, self.modalities, self.case.modalities)
         record = self.provenance(path.name)
-        save_labels(self.labels, self.case, path)
-        record.save(path.with_name(path.name.removesuffix(".nii.gz") + ".json"))
-        return path
+        # The record first: labels that had none could be taken for an expert's.
+        beside = path.with_name(path.name.removesuffix(".nii.gz") + ".json")
+        new = not beside.exists()
+        record.save(beside)
+        try:
+            return save_labels(self.labels, self.case, path)
+        except OutputError:
+            if new:
+                beside.unlink(missing_ok=True)
+            raise
 
     def provenance(self, output: str | None = None) -> Provenance:
         """Return the record from which this result can be made again.
@@ -95,7 +105,7 @@ class Segmentation:
             weights=WeightsRecord(
                 name=facts.model_name,
                 sha256=facts.model_sha256,
-                path=None if bundled else str(facts.model_path.absolute()),
+                path=None if bundled else text_of(facts.model_path.absolute()),
             ),
             device=facts.device,
             precision=facts.precision,

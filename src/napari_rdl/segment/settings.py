@@ -31,5 +31,5 @@ class SegmentSettings(BaseModel):
         "without it, as the model card says.",
     )
     overlap: float = Field(
-        0.25, ge=0, lt=1, title="Overlap", description="Share of a tile that overlaps its neighbour."
+        0.25, ge=0, le=0.9, title="Overlap", description="Share of a tile that overlaps its neighbour."
     )
