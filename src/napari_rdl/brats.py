@@ -42,8 +42,11 @@ CLASS_TITLES: Mapping[str, str] = MappingProxyType(
 )
 """What a user reads for each tumour class."""
 
-CLASS_COLOURS: Mapping[int, str] = MappingProxyType({1: "#e64b35", 2: "#3cb44b", 3: "#ffd92f"})
-"""Class index -> colour (NCR red, ED green, ET yellow, as the BraTS figures have it)."""
+CLASS_COLOURS: Mapping[int, str] = MappingProxyType({1: "#cc3311", 2: "#0077bb", 3: "#f0e442"})
+"""Class index -> colour: NCR red, ED blue, ET yellow, which whoever sees few colours tells apart (measured).
+
+Red and blue of Paul Tol's *vibrant* scheme, yellow of Okabe and Ito's.
+"""
 
 REGIONS: Mapping[str, tuple[int, ...]] = MappingProxyType({"WT": (1, 2, 3), "TC": (1, 3), "ET": (3,)})
 """Evaluation regions as unions of class indices; nested by construction: ET in TC in WT."""

@@ -20,11 +20,13 @@ def test_agreement_entropy_and_places(compare, studied, encoded, rest):
     assert isinstance(shown, Image)
     assert_placed(shown, studied.case)
     np.testing.assert_array_equal(shown.data, agreement(studied.study.stack))
+    assert shown.colorbar.visible
+    assert shown.name.endswith("agreement (share of the subsets)")
     encoded.set_subset(("T1", "T2"))
     rest()
     expected = entropy(encoded.session.representations, ("T1", "T2"))
     np.testing.assert_array_equal(layer_of(viewer, "entropy").data, expected)
-    assert layer_of(viewer, "entropy").name.endswith("entropy of T1+T2")
+    assert layer_of(viewer, "entropy").name.endswith("entropy of T1+T2 (0 sure, 1 undecided)")
     assert studied.places
     assert box.places.rowCount() == len(studied.places)
     place = studied.places[-1]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.utils.colormaps import Colormap
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QCheckBox, QHeaderView, QTableView, QWidget
 
 from napari_rdl.brats import subset_name
+from napari_rdl.plugin.compare.colours import DISAGREED, UNSURE
 from napari_rdl.plugin.compare.comparison import Comparison
 from napari_rdl.plugin.compare.layers import CompareLayers
 from napari_rdl.plugin.parts.section import Section, WrappedLabel
@@ -27,9 +27,8 @@ COLUMNS = ("ml", "agree", "R", "A", "S")
 _ROWS = 6
 _NONE = QModelIndex()
 
-# What all agree on, and what is sure, is seen through.
-_AGREEMENT_MAP = Colormap([[0.7, 0, 0.6, 0.95], [1, 0.45, 0.1, 0.85], [1, 0.95, 0.5, 0.6], [1, 1, 0.8, 0]])
-_ENTROPY_MAP = Colormap([[0.2, 0.5, 1, 0], [0.2, 0.6, 1, 0.6], [0.6, 1, 0.6, 0.8], [1, 1, 0.6, 0.95]])
+UNITS = {AGREEMENT: "share of the subsets", ENTROPY: "0 sure, 1 undecided"}
+"""What the numbers of the layers' colour bars are."""
 
 
 class PlacesModel(QAbstractTableModel):
@@ -222,7 +221,8 @@ class CompareAgreement(QObject):
         def show(shares: np.ndarray) -> None:
             if self._comparison.studied is studied:
                 limits = (0.25, 1.0)  # four classes: no fewer can have most of the votes
-                self._layers.show_image(studied.case, AGREEMENT, shares, _AGREEMENT_MAP, limits)
+                layer = self._layers.show_image(studied.case, AGREEMENT, shares, DISAGREED, limits)
+                layer.name = f"{studied.case.name} {AGREEMENT} ({UNITS[AGREEMENT]})"
 
         worker.ask(compute, show)
 
@@ -242,10 +242,8 @@ class CompareAgreement(QObject):
 
         def show(values: np.ndarray) -> None:
             if comparison.representations is representations:
-                self._layers.show_image(studied.case, ENTROPY, values, _ENTROPY_MAP, (0.0, 1.0))
-                layer = self._layers.get(ENTROPY)
-                if layer is not None:
-                    layer.name = f"{studied.case.name} entropy of {subset_name(subset)}"
+                layer = self._layers.show_image(studied.case, ENTROPY, values, UNSURE, (0.0, 1.0))
+                layer.name = f"{studied.case.name} entropy of {subset_name(subset)} ({UNITS[ENTROPY]})"
 
         worker.ask(compute, show)
 

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from napari.utils.colormaps import AVAILABLE_COLORMAPS, Colormap
 from napari.utils.theme import get_theme
 from qtpy.QtGui import QColor
+
+from napari_rdl.brats import CLASS_COLOURS
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -19,11 +22,26 @@ ONLY_A_COLOUR, ONLY_B_COLOUR, BOTH_COLOUR = "#ff9f1c", "#3fa7ff", "#8e6bbf"
 WHERE_COLOUR = "#ff4fd8"
 """Of voxels that change without a modality; no class has it."""
 
-REGION_COLOURS: Mapping[str, str] = {"WT": "#3cb44b", "TC": "#e64b35", "ET": "#e0a800"}
+REGION_COLOURS: Mapping[str, str] = {"WT": CLASS_COLOURS[2], "TC": CLASS_COLOURS[1], "ET": "#e0a800"}
 """The colour of the class that a region adds; a darker yellow, to be read on light ground."""
 
 # Anchors of viridis, dark to bright.
 _SCALE = ("#440154", "#414487", "#2a788e", "#22a884", "#7ad151", "#fde725")
+
+
+def _fading(name: str, *, clear_at_top: bool) -> Colormap:
+    """Return a perceptually even map of napari's, bright where one is to look, clear at its other end."""
+    colours = np.array(AVAILABLE_COLORMAPS[name].colors)
+    shares = np.linspace(0, 1, len(colours))
+    colours[:, 3] = 0.95 * np.minimum(1, 2 * shares)
+    return Colormap(colours[::-1] if clear_at_top else colours)
+
+
+DISAGREED = _fading("viridis", clear_at_top=True)
+"""Of agreement: what all agree on is seen through."""
+
+UNSURE = _fading("magma", clear_at_top=False)
+"""Of entropy: what is sure is seen through."""
 
 
 @dataclass(frozen=True)

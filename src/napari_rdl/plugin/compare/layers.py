@@ -79,8 +79,8 @@ class CompareLayers:
         values: NDArray[np.float32],
         colormap: Colormap,
         limits: tuple[float, float],
-    ) -> None:
-        """Show a map of shares (X, Y, Z) on the case's grid."""
+    ) -> Image:
+        """Show a map of shares (X, Y, Z) on the case's grid, with its colour bar; return the layer."""
         layer = self._layers.get(subject)
         if layer is None:
             layer = Image(
@@ -92,10 +92,12 @@ class CompareLayers:
                 metadata=role_metadata(Role.COMPARISON, case, subject=subject),
                 **placement(case.grid),
             )
+            layer.colorbar.visible = True
             self._layers[subject] = layer
         np.copyto(layer.data, values)
         self._bring(layer)
         layer.refresh(highlight=False, extent=False)
+        return layer
 
     def hide(self, subject: str) -> None:
         """Take a layer out of sight; it is used again when it is shown again."""
