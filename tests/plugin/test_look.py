@@ -11,6 +11,7 @@ from qtpy.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
     QAbstractSpinBox,
+    QApplication,
     QCheckBox,
     QComboBox,
     QKeySequenceEdit,
@@ -25,6 +26,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_rdl.plugin.parts.focus_ring import COLOURS, LINE, FocusRing
 from napari_rdl.plugin.parts.section import Collapsible, plain_collapsible
 
 DOCK = 300
@@ -100,6 +102,22 @@ def unexplained(page: QWidget) -> list[str]:
     return found
 
 
+def without_ring(widget: QWidget) -> list[str]:
+    """Return the inputs that do not show that the keyboard speaks to them."""
+    followed, found = widget.findChild(FocusRing), []
+    for part in inputs(widget):
+        if not part.isVisible():
+            continue
+        # Without a window manager no window is active, and Qt moves no focus.
+        QApplication.instance().focusChanged.emit(None, part)
+        ring = followed.ring
+        line = ring.grab().toImage()
+        seen = {line.pixelColor(x, LINE // 2).name() for x in range(4, line.width() - 4)}
+        if ring.geometry() != part.geometry() or seen != {COLOURS["dark"]}:
+            found.append(f"{type(part).__name__} {part.toolTip()}")
+    return found
+
+
 @pytest.fixture
 def train(encoded):
     from napari_rdl.plugin.train.widget import TrainWidget
@@ -113,7 +131,9 @@ def train(encoded):
     widget.shut_down()
 
 
-def test_nothing_is_cut_off_and_all_is_explained_at_300_pixels(encoded, compare, train, studied_in, qtbot):
+def test_nothing_is_cut_off_all_is_explained_and_the_focus_is_seen_at_300_pixels(
+    encoded, compare, train, studied_in, qtbot
+):
     studied_in(compare)
     widgets = (encoded, compare, train)
     window = encoded.viewer.window._qt_window
@@ -134,6 +154,8 @@ def test_nothing_is_cut_off_and_all_is_explained_at_300_pixels(encoded, compare,
         train.tabs.setCurrentIndex(number)
         # Qt lays a page out some turns after it is shown.
         qtbot.waitUntil(lambda: cut_off(train) == [])
+        assert without_ring(train) == []
+    assert [without_ring(encoded), without_ring(compare)] == [[], []]
     assert [text for widget in widgets for text in unexplained(widget)] == []
     for widget in widgets:
         for scroll in widget.findChildren(QScrollArea):

@@ -202,12 +202,12 @@ class CompareCohort(QObject):
 
     def _on_segment(self) -> None:
         if self._comparison.segment is not None:
-            self._comparison.segment.problem.connect(self._on_problem)
+            self._comparison.segment.failed.connect(self._on_segment_failed)
 
-    def _on_problem(self, sentence: str) -> None:
+    def _on_segment_failed(self, error: Exception) -> None:
         if self._awaited is not None:
             self._awaited = None
-            self.failed.emit(CaseError(sentence))
+            self.failed.emit(error)
 
     def _on_patient(self, case: Case | None) -> None:
         patient, self._awaited, self._shown = self._awaited, None, None

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_warning
+from napari.utils.theme import get_theme
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
 from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from napari_rdl.errors import NapariRdlError
+from napari_rdl.plugin.parts.focus_ring import FocusRing
 from napari_rdl.plugin.parts.message_bar import MessageBar
 from napari_rdl.plugin.parts.remedies import in_words
 
@@ -38,9 +40,12 @@ class DockWidget(QWidget):
     -------
     problem : str
         What went wrong, in a sentence.
+    failed : Exception
+        What went wrong, where it was an error; said already.
     """
 
     problem = Signal(str)
+    failed = Signal(object)
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
@@ -49,6 +54,7 @@ class DockWidget(QWidget):
         self._pages: list[QScrollArea] = []
         self._window_watch = WindowWatch(self, self.may_close, self.shut_down)
         self.messages = MessageBar()
+        self._focus_ring = FocusRing(self, lambda: get_theme(self._viewer.theme).type)
 
     # --- Laying out
 
@@ -95,6 +101,7 @@ class DockWidget(QWidget):
             )
             logger.error("A task of the widget failed", exc_info=error)
         self.say_problem(sentence)
+        self.failed.emit(error)
 
     def say_problem(self, sentence: str) -> None:
         """Say a sentence in the widget and in napari's notifications."""
@@ -116,6 +123,7 @@ class DockWidget(QWidget):
         if self._viewer is None:
             return
         self.stop()
+        self._focus_ring.release()
         self._window_watch.release()
         self._viewer = None
 
