@@ -37,7 +37,7 @@ def test_figures():
         (Glance(RUN, State.FAILED, began=True, exit_code=-9), "signal 9). Often the system does so"),
         (
             Glance(RUN, State.FAILED, exit_code=2, status=REFUSED),
-            "begin (exit code 2): No data: give a folder",
+            "begin (exit code 2): No data: choose patients under",
         ),
         (Glance(RUN, State.FAILED, exit_code=1, log=("No module x", "")), "(exit code 1): No module x"),
         (Glance(RUN, State.FAILED), "It left no word."),

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_rdl.plugin.parts.message_bar import MessageBar
+from napari_rdl.plugin.parts.remedies import in_words
 from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel, plain_collapsible
 from napari_rdl.plugin.parts.times import duration
 from napari_rdl.plugin.train.curves import RunCurves
@@ -208,7 +209,7 @@ def sentence_of(glance: Glance) -> str:
 def status_in_words(status: Status) -> str:
     """Return what a process does, or why it refused, in a sentence."""
     if status.kind == "refused":
-        return status.error.sentence()
+        return in_words(status.error)
     return f"{status.message} ({status.done} of {status.total})" if status.total else f"{status.message}…"
 
 
