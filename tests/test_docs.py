@@ -56,6 +56,16 @@ def shell_lines(text: str) -> list[tuple[str, set[str]]]:
     return [(command, set(re.findall(r"--[a-z][a-z0-9-]+", rest))) for command, rest in lines]
 
 
+def test_every_row_of_the_page_on_reliability_is_a_test():
+    rows = re.findall(
+        r"^\| (?!what is wrong|---)(.*) \|$", (DOCS / "reliability.md").read_text("utf-8"), re.M
+    )
+    assert len(rows) > 30
+    for row in rows:
+        path, name = row.split(" | ")[-1].strip("`").split("::")
+        assert re.search(rf"^def {name}\(", (ROOT / path).read_text("utf-8"), re.M), name
+
+
 def test_the_navigation_has_every_page_once_and_no_other():
     nav = pages_in(yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))["nav"])
     assert sorted(nav) == [path.name for path in PAGES]

@@ -17,7 +17,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from napari_rdl.cohort.patients import Patient
-from napari_rdl.errors import DeviceError, NapariRdlError
+from napari_rdl.errors import DeviceError, NapariRdlError, OutputError
 from napari_rdl.training.config import DataConfig
 from napari_rdl.training.data.cache import PatientCache
 
@@ -141,6 +141,8 @@ def make(cache: PatientCache, patient: Patient) -> Made:
     try:
         cached = cache.get(patient)
         return Made(patient, cached.path, bool(cached.present.all()))
+    except OutputError:
+        raise  # the cache's fault, no patient's
     except NapariRdlError as error:
         return Made(patient, None, reason=str(error))
 
