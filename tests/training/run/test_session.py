@@ -362,10 +362,21 @@ def test_fine_tuning_is_killed_and_resumed_without_its_first_checkpoint(
     assert_same(tmp_path / "straight", tmp_path / "stopped")
 
 
-def test_real_patients(tiny_training, real_data, tmp_path):
+@pytest.fixture
+def full_size_patient(request, tmp_path):
+    """A patient as BraTS has them, made at 4 mm, or a real one where there is one."""
+    if request.param == "real":
+        return request.getfixturevalue("real_data") / "BraTS2021_00006"
+    from napari_rdl.phantom import make_phantom, write_phantom
+
+    return write_phantom(make_phantom(3, spacing=4), tmp_path / "made")
+
+
+@pytest.mark.parametrize("full_size_patient", ["made", "real"], indirect=True)
+def test_patients_as_brats_has_them(tiny_training, full_size_patient, tmp_path):
+    (tmp_path / "data").mkdir()
     for number in range(2):
-        (tmp_path / "data").mkdir(exist_ok=True)
-        (tmp_path / "data" / f"patient_{number}").symlink_to(real_data / "BraTS2021_00006")
+        (tmp_path / "data" / f"patient_{number}").symlink_to(full_size_patient)
     config = tiny_training(f"data.source={str(tmp_path / 'data')!r}", "data.spacing=[4, 4, 4]")
     outcome = run_training(config, tmp_path / "run")
     assert outcome.finished

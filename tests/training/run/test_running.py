@@ -19,7 +19,7 @@ from napari_rdl.training.run.folder import RunFolder
 from napari_rdl.training.run.running import Ended, ProcessMark, is_alive, mark_of, read_record
 from napari_rdl.training.run.session import resume_training, run_training
 from napari_rdl.training.step.preview import Example, preview_pixels
-from tests.training.test_run import assert_same, at_step, metrics, stop_after
+from tests.training.run.test_session import assert_same, at_step, metrics, stop_after
 
 
 def test_a_run_says_who_trains_and_how_it_ended(tiny_training, tmp_path):
