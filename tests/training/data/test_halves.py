@@ -35,14 +35,23 @@ def test_midline_of_a_made_head_is_its_middle(tmp_path):
 
 @pytest.mark.parametrize(
     ("at", "side"),
-    [(4, slice(16, 32)), (27, slice(0, 16)), (13, None), (18, None), (None, None)],
-    ids=["left", "right", "left, near the midline", "right, near the midline", "no tumour"],
+    [
+        ((3, 6), slice(16, 32)),
+        ((26, 29), slice(0, 16)),
+        # It reaches over the midline at 15.5: 5 mm beyond its reach, at 2 mm a voxel, are left out too.
+        ((8, 18), slice(21, 32)),
+        ((13, 24), slice(0, 11)),
+        ((6, 26), None),
+        (None, None),
+    ],
+    ids=["left", "right", "left and over", "right and over", "far over", "no tumour"],
 )
 def test_the_side_without_tumour(at, side):
     classes = np.zeros((32, 8, 8), np.uint8)
     if at is not None:
-        classes[at - 1 : at + 2, 2:4, 2:4] = 2
+        classes[at[0] : at[1] + 1, 2:4, 2:4] = 2
     assert healthy_side(classes, 15.5, 2.0) == side
+    assert side is None or not classes[side].any()
 
 
 def test_tumour_on_both_sides():
@@ -74,7 +83,7 @@ def test_a_half_is_tissue_without_tumour(one_sided):
     assert not labels.any()
     assert np.abs(images).sum() == pytest.approx(np.abs(inner).sum(), rel=1e-5)
     tissue = (whole.images() != 0).any(0).sum()
-    assert (inner != 0).any(0).sum() == pytest.approx(tissue / 2, rel=0.15)
+    assert 0.3 < (inner != 0).any(0).sum() / tissue < 0.6
 
 
 def test_crops_of_halves_have_no_tumour(one_sided, tiny_training):

@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from napari_rdl.training.data.cache import CachedPatient
 
-MARGIN_MM = 10.0
-"""How far tumour must stay from the midline for the other half to count as healthy: one that comes nearer
-pushes the midline, so that the plane between the halves is not where symmetry has it."""
+ACROSS_MM = 15.0
+"""How far tumour may reach over the midline for the other half to count as healthy. Of sixteen real gliomas
+three keep 5 mm away from it and eleven do not reach further than this: oedema follows the corpus callosum."""
+
+MARGIN_MM = 5.0
+"""What is left out beyond the tumour's reach: experts draw its edge on one side or the other of a few mm."""
 
 
 def midline(brain: NDArray[np.bool_]) -> float:
@@ -34,6 +37,8 @@ def midline(brain: NDArray[np.bool_]) -> float:
 def healthy_side(classes: NDArray[np.uint8], middle: float, spacing: float) -> slice | None:
     """Return the range along x of the half without tumour; None where neither half, or each, has none.
 
+    It ends at the midline, or, where the tumour reaches a little over it, a margin beyond its reach.
+
     Parameters
     ----------
     classes : ndarray
@@ -46,12 +51,15 @@ def healthy_side(classes: NDArray[np.uint8], middle: float, spacing: float) -> s
     tumour = np.flatnonzero(classes.any((1, 2)))
     if not len(tumour):
         return None
-    margin = MARGIN_MM / spacing
-    if tumour[-1] < middle - margin:
-        return slice(int(np.ceil(middle)), classes.shape[0])
-    if tumour[0] > middle + margin:
-        return slice(0, int(np.floor(middle)) + 1)
-    return None
+    across, margin = ACROSS_MM / spacing, MARGIN_MM / spacing
+    right = slice(int(np.ceil(max(middle, tumour[-1] + margin))), classes.shape[0])
+    left = slice(0, int(np.floor(min(middle, tumour[0] - margin))) + 1)
+    free = [
+        side
+        for side, reach in ((right, tumour[-1] - middle), (left, middle - tumour[0]))
+        if reach <= across and side.stop > side.start
+    ]
+    return max(free, key=lambda side: side.stop - side.start, default=None)
 
 
 @dataclass(frozen=True)
