@@ -26,9 +26,9 @@ from napari_rdl.training.run.folder import RunFolder
 from napari_rdl.training.run.process import RunPlan
 from napari_rdl.training.run.reader import State
 from napari_rdl.training.run.running import ProcessMark, is_alive, mark_of, read_record
-from tests.training.conftest import TINY, cache_folder, patients_folder
+from tests.training.conftest import TINY, cache_folder
 
-__all__ = ["cache_folder", "patients_folder"]
+__all__ = ["cache_folder"]
 
 STARTS_MS = 200_000
 """A loaded machine takes its time to load torch."""

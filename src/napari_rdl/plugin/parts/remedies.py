@@ -8,10 +8,12 @@ from napari_rdl.errors import NapariRdlError, Remedy
 
 REMEDIES: Mapping[Remedy, str] = {
     Remedy.NAME_LABELS: "give its files the names of a BraTS year, which say the convention ({conventions})",
+    Remedy.FIT_MASK: "give the mask that was drawn on these images, or press 'Resample to one grid'",
     Remedy.RESAMPLE: "press 'Resample to one grid' in Segment tumour",
     Remedy.FINISH_STUDY: "let the study run to its end, then press 'Open study…' again",
     Remedy.REPEAT_STUDY: "run the study again into the same folder, then press 'Open study…' again",
     Remedy.OTHER_FOLDER: "choose another folder",
+    Remedy.GIVE_FOLDER: "choose a patient's folder, or a folder of patients",
     Remedy.GIVE_DATA: "choose patients under 'Data'",
     Remedy.NEW_OR_RESUME: "give the run another name, or choose {folder} under 'Runs' and press 'Resume'",
     Remedy.RESUME_MOVED: "choose the run at its new place under 'Runs' and press 'Resume'",

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QObject, QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_rdl.errors import NapariRdlError
 from napari_rdl.models import bundled_model_path, read_card
 from napari_rdl.plugin.parts.config_form import ConfigForm, nested
 from napari_rdl.plugin.parts.devices import DEVICE_TITLES
-from napari_rdl.plugin.parts.inputs import make_narrow
-from napari_rdl.plugin.parts.model_card import card_name
 from napari_rdl.plugin.parts.remedies import in_words
 from napari_rdl.plugin.parts.section import SPACING, WrappedLabel, plain_collapsible
 from napari_rdl.plugin.train.inputs import Row
-from napari_rdl.plugin.train.memory import RECENT, RememberedTraining
+from napari_rdl.plugin.train.memory import RememberedTraining
+from napari_rdl.plugin.train.recipe_boxes import FIRST_RECIPE, SHIPPED, RecipeBox, StartBox
 from napari_rdl.training.config import TrainingConfig
-from napari_rdl.training.recipe import config_problems, load_recipe, recipe_names
+from napari_rdl.training.recipe import config_problems, load_recipe
 
 logger = logging.getLogger(__name__)
 
@@ -40,125 +39,13 @@ TITLES = {
     "loss.target": {"label": "Label", "full": "Full set"},
     "data.stratify": {"none": "At random", "enhancement": "Enhancement"},
     "network.norm": {"shared": "Shared", "per_modality": "Per modality"},
-    "network.fusion": {"mean": "Mean", "gated": "Gated"},
+    "network.fusion": {"mean": "Mean", "gated": "Gated", "deep_sets": "Deep sets"},
     "hardware.precision": {"32-true": "32 bits", "bf16-mixed": "bfloat16", "16-mixed": "16 bits"},
 }
 """What choices are called, short enough for a narrow dock."""
 
-RECIPE_TITLES = {
-    "laptop": ("Laptop", "A small network at 3 mm, for a laptop's CPU"),
-    "shipped": ("As shipped", "What the shipped weights were trained with: 2 mm, a day on two CPU cores"),
-    "synthetic": ("Synthetic", "What the weights of synthetic patients alone were trained with: 2 mm"),
-    "brats2018": ("BraTS 2018, paper", "The paper's settings at 1 mm, for a GPU"),
-    "brats2020": ("BraTS 2020, paper", "The paper's settings at 1 mm, for a GPU"),
-}
-FIRST_RECIPE = "laptop"
 COMMON = ("hardware.device", "optimizer.max_steps")
 """Settings that most runs change; they stand before *Advanced*."""
-
-SHIPPED = "shipped"
-_FROM_FILE = "from file"
-
-
-class RecipeBox(QComboBox):
-    """The package's recipes, those from files that were used lately, and *From file…*.
-
-    Attributes
-    ----------
-    files : list of str
-        Recipes from files, the last one first.
-    """
-
-    def __init__(self, files: Iterable[str], parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.files = list(files)
-        make_narrow(self)
-        self.setToolTip("Where the settings come from; those changed below are marked with •")
-
-    def show_recipe(self, chosen: str) -> None:
-        """List the recipes anew and show one of them, or a file."""
-        names = recipe_names()
-        if chosen not in names:
-            self.files = [chosen, *(file for file in self.files if file != chosen)][:RECENT]
-        order = [*(name for name in RECIPE_TITLES if name in names), *names, *self.files]
-        with QSignalBlocker(self):
-            self.clear()
-            for name in dict.fromkeys(order):
-                title, tip = RECIPE_TITLES.get(name, (name if name in names else Path(name).name, name))
-                _add(self, title, name, tip)
-            self.insertSeparator(self.count())
-            self.addItem("From file…", _FROM_FILE)
-            self.setCurrentIndex(self.findData(chosen))
-
-    def asked_for(self, index: int) -> str:
-        """Return the recipe of an entry, asking for a file if it says so; empty if none was chosen."""
-        chosen = str(self.itemData(index))
-        if chosen == _FROM_FILE:
-            chosen, _ = QFileDialog.getOpenFileName(
-                self, "Choose a recipe", _beside_first(self.files), "Recipes (*.toml)"
-            )
-        return chosen
-
-
-class StartBox(QComboBox):
-    """Random weights, the shipped ones, checkpoints that were used lately, and *Checkpoint…*.
-
-    Attributes
-    ----------
-    checkpoints : list of Path
-        The last one first.
-    """
-
-    def __init__(self, checkpoints: Iterable[Path], parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.checkpoints = list(checkpoints)
-        self._shown = 0
-        make_narrow(self)
-        self.setToolTip("What the weights begin with. A checkpoint brings its architecture and voxel size.")
-
-    @property
-    def start(self) -> Path | str | None:
-        """What the run begins with: None, ``"shipped"`` or a checkpoint."""
-        chosen: Path | str | None = self.currentData()
-        return chosen
-
-    def show_start(self, chosen: Path | str | None) -> None:
-        """List the entries anew and show one of them, or another checkpoint."""
-        if chosen not in (None, SHIPPED):
-            path = Path(str(chosen))
-            self.checkpoints = [path, *(other for other in self.checkpoints if other != path)][:RECENT]
-            chosen = path
-        entries: list[tuple[str, Path | str | None]] = [
-            ("Random weights", None),
-            ("Shipped weights", SHIPPED),
-            *((f"{card_name(path)} ({path.name})", path) for path in self.checkpoints),
-        ]
-        with QSignalBlocker(self):
-            self.clear()
-            for title, value in entries:
-                _add(
-                    self,
-                    title,
-                    value,
-                    card_name(bundled_model_path()) if value == SHIPPED else str(value or ""),
-                )
-            self.insertSeparator(self.count())
-            self.addItem("Checkpoint…", _FROM_FILE)
-            self._shown = [value for _, value in entries].index(chosen)
-            self.setCurrentIndex(self._shown)
-
-    def asked_for(self, index: int) -> tuple[bool, Path | str | None]:
-        """Return whether an entry was chosen, and its start, asking for a file if it says so."""
-        chosen: Path | str | None = self.itemData(index)
-        if chosen != _FROM_FILE:
-            return True, chosen
-        name, _ = QFileDialog.getOpenFileName(
-            self, "Choose a checkpoint", _beside_first(self.checkpoints), "Checkpoints (*.safetensors)"
-        )
-        if not name:
-            self.setCurrentIndex(self._shown)
-            return False, None
-        return True, Path(name)
 
 
 class RecipeInputs(QObject):
@@ -326,14 +213,3 @@ class RecipeInputs(QObject):
             return
         network = {f"network.{name}": value for name, value in card.network.model_dump().items()}
         self.form.set_values({**network, "data.spacing": card.spacing})
-
-
-def _add(box: QComboBox, title: str, value: Path | str | None, tip: str) -> None:
-    box.addItem(title, value)
-    box.setItemData(box.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
-
-
-def _beside_first(files: Sequence[Path | str]) -> str:
-    """Return the folder of the file that was chosen last, where a dialog begins."""
-    # Not where napari happened to be started from.
-    return str(Path(files[0]).parent if files else Path.home())
