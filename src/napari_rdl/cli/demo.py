@@ -46,9 +46,10 @@ def demo(
         from napari_rdl.phantom import sample_patient_folder
 
         patient = sample_patient_folder(progress)
+    from napari_rdl.models import model_path
     from napari_rdl.plugin.segment.demo import show_demo
 
-    show_demo(patient, model=None if model is None else Path(model), device=device)
+    show_demo(patient, model=None if model is None else model_path(model), device=device)
 
 
 def _write_demo(reason: str, out: Path, model: str | None, device: str) -> None:

@@ -19,7 +19,7 @@ Model = Annotated[
     str | None,
     typer.Option(
         metavar="PATH",
-        help="A checkpoint (.safetensors); the shipped weights by default.",
+        help="A checkpoint (.safetensors), or the name of bundled weights; shipped by default.",
         show_default=False,
     ),
 ]
