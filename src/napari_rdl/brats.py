@@ -137,7 +137,7 @@ class LabelConvention:
     Attributes
     ----------
     name : str
-        Name, as given to ``--labels`` and recorded in the provenance.
+        Name, as users give it and as the provenance records it.
     to_class : Mapping[int, int]
         File value -> class index. Several values may mean one class.
     from_class : tuple of int
@@ -210,7 +210,7 @@ LABEL_CONVENTIONS: Mapping[str, LabelConvention] = MappingProxyType(
     }
 )
 """Known conventions by name. Which one a patient uses follows from the files' names or from
-``--labels``, never from the values found."""
+what the user says, never from the values found."""
 
 DEFAULT_CONVENTION = "brats2018"
 """Written where a patient's names do not say which convention is theirs."""

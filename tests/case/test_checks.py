@@ -196,5 +196,16 @@ def test_an_unusable_mask_is_a_warning(real_data: Path) -> None:
     assert "the label 4" in said(case)
 
 
+def test_a_made_unusable_mask_is_a_warning(brats_folder: Path) -> None:
+    case = load_case(brats_folder, labels="brats2023", modalities=["T1"])
+    assert [finding.level for finding in check_case(case)] == ["warning"]
+    assert "the label 4" in said(case)
+
+
+def test_a_made_mirrored_modality(synthetic: Case) -> None:
+    # The made head is alike on both sides.
+    assert "mirrored (upside down)" in said(changed(synthetic, T1=np.flip(synthetic.images["T1"], 2)))
+
+
 def test_small_volumes_are_not_judged(brats_folder: Path) -> None:
     assert check_case(load_case(brats_folder)) == []

@@ -8,7 +8,7 @@ import pytest
 import napari_rdl
 from napari_rdl.brats import LABEL_CONVENTIONS
 from napari_rdl.case import Case, case_from_arrays, load_case
-from napari_rdl.errors import CaseError, Remedy
+from napari_rdl.errors import CaseError, GridsDifferError, Remedy
 
 Write = Callable[..., Path]
 
@@ -231,4 +231,22 @@ def test_real_mismatched_grids(real_data: Path) -> None:
         load_case(folder)
     case = load_case(folder, resample=True)
     assert case.notes == ("T2, FLAIR resampled onto the grid of T1c.",)
+    assert "".join(nib.orientations.ornt2axcodes(case.native.orientation)) == "LAS"
+
+
+def test_made_grids_of_slices_and_of_a_volume(write: Write, volume: np.ndarray) -> None:
+    """Native grids as scanners give them: a fine T1c, a FLAIR of thick slices that begins elsewhere."""
+    from scipy.ndimage import zoom
+
+    fine = write("P_t1ce.nii.gz", volume, np.diag([-1.0, 1.0, 1.0, 1.0]))
+    thick = np.diag([-1.0, 1.0, 3.0, 1.0])
+    thick[2, 3] = 1.5
+    write("P_flair.nii.gz", zoom(volume, (1, 1, 1 / 3), order=1), thick)
+    with pytest.raises(
+        GridsDifferError, match=r"P_flair.nii.gz has shape 9 x 10 x 4 instead of .* shifted by"
+    ):
+        load_case(fine.parent)
+    case = load_case(fine.parent, resample=True)
+    assert case.notes == ("FLAIR resampled onto the grid of T1c.",)
+    assert case.grid.shape == volume.shape
     assert "".join(nib.orientations.ornt2axcodes(case.native.orientation)) == "LAS"

@@ -204,3 +204,47 @@ def test_a_label_of_another_convention_is_refused(write: Write) -> None:
         match=r"x_seg.nii.gz cannot be read as a mask .it holds the label 4.*: name the label",
     ):
         read_mask(path, LABEL_CONVENTIONS["brats2023"])
+
+
+# --- made twins of the odd files, for where those are absent
+
+
+def test_a_made_surface_file_is_no_volume(tmp_path: Path) -> None:
+    from nibabel.cifti2 import BrainModelAxis, Cifti2Image, ScalarAxis
+
+    brain = BrainModelAxis.from_mask(np.ones((2, 2, 2), bool), affine=np.eye(4))
+    path = tmp_path / "x_t1.dscalar.nii"
+    nib.save(Cifti2Image(np.zeros((1, 8), np.float32), (ScalarAxis(["a"]), brain)), path)
+    refused(path, "Cifti2Image, not a NIfTI volume")
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz"])
+@pytest.mark.parametrize("kind", ["Nifti1", "Nifti2"])
+def test_made_files_of_either_byte_order_read_alike(
+    tmp_path: Path, volume: np.ndarray, ending: str, kind: str
+) -> None:
+    made = getattr(nib, f"{kind}{'Image' if ending.startswith('.nii') else 'Pair'}")
+    read = []
+    for order in "<>":
+        header = made.header_class(endianness=order)
+        header.set_data_dtype(np.dtype(np.int16).newbyteorder(order))
+        path = tmp_path / f"x{ord(order)}{ending}"
+        nib.save(made(volume, np.eye(4), header), path)
+        assert nib.load(path).header.endianness == order
+        read.append(read_image(path)[0])
+    np.testing.assert_array_equal(read[0], volume)
+    np.testing.assert_array_equal(read[1], volume)
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint64, np.uint32, np.int8])
+def test_made_files_of_rare_kinds_are_read(tmp_path: Path, volume: np.ndarray, kind: type) -> None:
+    array = (volume % 100).astype(kind)
+    nib.save(nib.Nifti1Image(array, np.eye(4), dtype=kind), tmp_path / "x.nii.gz")
+    np.testing.assert_array_equal(read_image(tmp_path / "x.nii.gz")[0], array)
+
+
+def test_a_made_header_with_remarks_is_read_past_them(tmp_path: Path, volume: np.ndarray) -> None:
+    image = nib.Nifti1Image(volume, np.eye(4))
+    image.header.extensions.append(nib.nifti1.Nifti1Extension("comment", b"remark " * 40))
+    nib.save(image, tmp_path / "x.nii")
+    np.testing.assert_array_equal(read_image(tmp_path / "x.nii")[0], volume)

@@ -401,3 +401,20 @@ def test_real_patients(real_data, tiny_model, tmp_path):
     case = load_case(data / patient.name)
     truth = case.truth()
     assert patient.rows[0].scores["WT"].reference_ml == np.count_nonzero(truth) * case.grid.voxel_ml
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_made_patients_on_several_grids(cohort, tiny_model, tmp_path):
+    """One whose modalities lie on different grids is named, and studied where resampling is asked for."""
+    data = shutil.copytree(cohort, tmp_path / "data", ignore=shutil.ignore_patterns("*_A", "*_C"))
+    path = next((data / "BraTS2021_B").glob("*_t1.*"))
+    image = nib.load(path)
+    moved = image.affine.copy()
+    moved[0, 3] += 1.5
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj), moved), path)
+    study = study_cohort(data, tiny_model, tmp_path / "out", settings=FAST, segment=QUICK)
+    assert "different grids" in study.failed["BraTS2021_B"]
+    resampled = FAST.model_copy(update={"resample": True})
+    study = study_cohort(data, tiny_model, tmp_path / "out", settings=resampled, segment=QUICK)
+    assert study.failed == {}
+    assert study.load_case(study.patients[0]).resampled

@@ -183,3 +183,14 @@ def test_synthetic_tumours_of_the_sizes_asked(tmp_path):
     caches = [PatientCache(data, MODALITIES, tmp_path) for data in (small, large)]
     assert len({cache.get(ordinary).path for cache in caches}) == 2
     assert len({cache.get(held_out).path for cache in caches}) == 1  # of ranges of their own
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_cache_that_cannot_be_written_is_no_patients_fault(patients_folder, tmp_path, processes):
+    from napari_rdl.errors import OutputError
+    from napari_rdl.training.data.making import make_all
+
+    (tmp_path / "file").touch()
+    cache = PatientCache(DataConfig(), MODALITIES, tmp_path / "file" / "cache")
+    with pytest.raises(OutputError, match="cannot be written"):
+        list(make_all(cache, folder_patients(patients_folder), processes))
