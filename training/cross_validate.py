@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
+from napari_rdl.brats import all_subsets, subset_name
 from napari_rdl.cohort.evaluate import EvaluationSettings, evaluate
 from napari_rdl.cohort.intervals import mean_interval
 from napari_rdl.files import write_json, write_text
@@ -109,12 +110,14 @@ def pooled(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the mean Dice over patients with its interval, of each subset and of their mean."""
     rows = []
     over_subsets = table.groupby(["patient", "region"], sort=False)["dice"].mean().reset_index()
-    subsets = [*table["subset"].unique()]
+    found = set(table["subset"])
+    subsets = [name for name in map(subset_name, all_subsets()) if name in found]
+    subsets += sorted(found.difference(subsets))
     for subset in [*subsets, "mean of subsets"]:
         lines = over_subsets if subset == "mean of subsets" else table[table["subset"] == subset]
         for region in lines["region"].unique():
-            found = mean_interval(lines[lines["region"] == region]["dice"].to_list())
-            rows.append({"subset": subset, "region": region, **vars(found)})
+            interval = mean_interval(lines[lines["region"] == region]["dice"].to_list())
+            rows.append({"subset": subset, "region": region, **vars(interval)})
     return rows
 
 

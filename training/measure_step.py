@@ -20,7 +20,7 @@ import torch
 import typer
 from torch.utils.flop_counter import FlopCounterMode
 
-from napari_rdl.models import RobustNet
+from napari_rdl.models import build_network
 from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.data.subsets import draw_proper_subset, draw_subsets, subset_matrix
 from napari_rdl.training.losses import Objective
@@ -107,7 +107,7 @@ def make_step(config, batch, crop, device, subsets, transfer):  # type: ignore[n
     """Return a function that takes one step on random crops."""
     loss = config.loss if transfer else config.loss.model_copy(update={"mutual_information": 0.0})
     torch.manual_seed(0)
-    objective = Objective(RobustNet(config.network), loss).to(device)
+    objective = Objective(build_network(config.network), loss).to(device)
     optimizer = torch.optim.Adam(objective.parameters(), lr=1e-4)
     modalities = config.network.modalities
     images = torch.randn(batch, len(modalities), *crop, device=device)

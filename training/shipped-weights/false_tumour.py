@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from napari_rdl.brats import subset_name
+from napari_rdl.brats import all_subsets, subset_name
 from napari_rdl.case import Case, case_from_arrays
 from napari_rdl.cohort.patients import folder_patients, is_synthetic, synthetic_patients
 from napari_rdl.files import write_json, write_text
@@ -66,11 +66,13 @@ def healthy_heads(source: str) -> Iterator[Case]:
 
 
 def false_tumour(case: Case, model: Model, settings: SegmentSettings) -> dict[str, float]:
-    """Return the whole tumour in ml that each subset of what a head has finds."""
-    return {
+    """Return the whole tumour in ml that each subset of what a head has finds, in the paper's order."""
+    found = {
         subset_name(segmentation.modalities): round(segmentation.volumes_ml()["WT"], 4)
         for segmentation in encode(case, model, settings=settings).combine_all()
     }
+    names = [subset_name(subset) for subset in all_subsets(model.card.network.modalities)]
+    return {name: found[name] for name in names if name in found}
 
 
 def table(source: str, heads: dict[str, dict[str, float]]) -> str:
@@ -78,7 +80,8 @@ def table(source: str, heads: dict[str, dict[str, float]]) -> str:
     limits = " | ".join(f"below {limit:g} ml" for limit in LIMITS_ML)
     lines = [f"{source}: {len(heads)} heads", "", f"| subset | heads | median ml | most ml | {limits} |"]
     lines.append(f"|---|---|---|---|{'---|' * len(LIMITS_ML)}")
-    subsets = dict.fromkeys(name for head in heads.values() for name in head)
+    # The head that has most names every subset in order.
+    subsets = max(heads.values(), key=len)
     for subset in subsets:
         values = np.array([head[subset] for head in heads.values() if subset in head])
         shares: list[Any] = [f"{np.mean(values < limit):.0%}" for limit in LIMITS_ML]
