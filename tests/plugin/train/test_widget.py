@@ -522,6 +522,9 @@ def test_closing_napari_beside_a_run_asks(widget, runs, monkeypatch, qtbot, pres
     monkeypatch.setattr(QMessageBox, "exec", answer)
     assert widget.may_close() is closes
     assert "The training run goes on" in asked[0]
+    assert not run.stop.exists(), "others may still keep the window open"
+    if closes:
+        widget.window_closed()
     assert run.stop.exists() is stops
 
 

@@ -52,7 +52,7 @@ class DockWidget(QWidget):
         # napari's proxy checks who asks for what; None once the widget has ended.
         self._viewer: Any = napari_viewer
         self._pages: list[QScrollArea] = []
-        self._window_watch = WindowWatch(self, self.may_close, self.shut_down)
+        self._window_watch = WindowWatch(self, self.may_close, self._on_window_closed)
         self.messages = MessageBar()
         self._focus_ring = FocusRing(self, lambda: get_theme(self._viewer.theme).type)
 
@@ -112,8 +112,14 @@ class DockWidget(QWidget):
     # --- Size and the end
 
     def may_close(self) -> bool:
-        """Return whether napari's window may close; asks the user where something would be lost."""
+        """Return whether napari's window may close; asks the user where something would be lost.
+
+        It only asks: another widget, or napari, may still keep the window open.
+        """
         return True
+
+    def window_closed(self) -> None:
+        """Do what the user answered in `may_close`; the widget is shut down next."""
 
     def stop(self) -> None:
         """End what is the widget's own; called once."""
@@ -142,6 +148,11 @@ class DockWidget(QWidget):
         if self._viewer is not None:
             self._window_watch.follow()
 
+    def _on_window_closed(self) -> None:
+        if self._viewer is not None:
+            self.window_closed()
+            self.shut_down()
+
     def event(self, event: QEvent) -> bool:
         """Stop when the dock is closed for good: napari then takes the widget out of it."""
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
@@ -150,7 +161,9 @@ class DockWidget(QWidget):
 
 
 class WindowWatch(QObject):
-    """Asks before the window of a widget closes, and says when it does.
+    """Asks before the window of a widget closes, and says when it has closed.
+
+    In between others are asked, and napari itself: nothing is done until the window is gone from the screen.
 
     Parameters
     ----------
@@ -158,15 +171,16 @@ class WindowWatch(QObject):
         Its window is watched from the first call of `follow` on, wherever the widget is docked.
     may_close : callable
         Returns whether the window may close.
-    closing : callable
-        Called when it closes.
+    closed : callable
+        Called when it has closed.
     """
 
-    def __init__(self, widget: QWidget, may_close: Callable[[], bool], closing: Callable[[], None]) -> None:
+    def __init__(self, widget: QWidget, may_close: Callable[[], bool], closed: Callable[[], None]) -> None:
         super().__init__(widget)
         self._widget = widget
         self._may_close = may_close
-        self._closing = closing
+        self._closed = closed
+        self._allowed = False
         self._window: QWidget | None = None
 
     def follow(self) -> None:
@@ -187,13 +201,21 @@ class WindowWatch(QObject):
             self._window = None
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
-        """Stop a close that may not be, and tell of one that may."""
-        if event.type() == QEvent.Type.Close and watched is self._window:
+        """Stop a close that may not be, and tell of one that took place."""
+        if self._window is None or watched is not self._window:
+            return False
+        if event.type() == QEvent.Type.Close:
             # `viewer.close()` takes the window apart before it closes it: too late to stay open.
-            if not _being_taken_apart(self._window) and not self._may_close():
+            if _being_taken_apart(self._window) or not self._window.isVisible():
+                self._closed()
+                return False
+            self._allowed = self._may_close()
+            if not self._allowed:
                 event.ignore()
-                return True
-            self._closing()
+            return not self._allowed
+        if event.type() == QEvent.Type.Hide and self._allowed and not event.spontaneous():
+            self._allowed = False
+            self._closed()
         return False
 
 

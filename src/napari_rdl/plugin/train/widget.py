@@ -46,6 +46,7 @@ class TrainWidget(DockWidget):
 
     def __init__(self, napari_viewer: Viewer, *, memory: TrainMemory | None = None) -> None:
         super().__init__(napari_viewer)
+        self._to_stop: tuple[Path, ...] = ()
         self._memory = memory or TrainMemory()
         self.check = DryCheck(self)
         self.setup = TrainSetup(self._memory.choices)
@@ -102,10 +103,13 @@ class TrainWidget(DockWidget):
         if not alive:
             return True
         answer = ask_about_runs(self, [path.name for path in alive])
-        if answer == "stop":
-            for path in alive:
-                self.runs.stop(path)
+        self._to_stop = tuple(alive) if answer == "stop" else ()
         return answer != "cancel"
+
+    def window_closed(self) -> None:
+        """Stop the trainings that the user wants to end with napari."""
+        for path in self._to_stop:
+            self.runs.stop(path)
 
     def stop(self) -> None:
         """Stop watching; runs go on."""
