@@ -398,6 +398,19 @@ def test_a_corrected_copy_is_written_by_no_switch_and_no_run(encoded, finish, mo
     assert layer in encoded.viewer.layers
 
 
+def test_a_run_shows_its_prediction_in_place_of_the_corrected_layer(encoded, finish):
+    encoded.saving.correct_a_copy()
+    corrected = encoded.saving.corrected.layer
+    corrected.data[0, 0, 0] = 1
+    (prediction,) = of_role(encoded.viewer, "prediction")
+    assert (prediction.visible, corrected.visible) == (False, True)
+    encoded.run()
+    finish(encoded)
+    assert (prediction.visible, corrected.visible) == (True, False)
+    assert corrected.data[0, 0, 0] == 1
+    assert encoded.saving.corrected.unsaved
+
+
 def test_corrections_are_saved_on_the_native_grid(encoded, brats_folder, tmp_path, monkeypatch, finish):
     encoded.saving.correct_a_copy()
     layer = encoded.saving.corrected.layer

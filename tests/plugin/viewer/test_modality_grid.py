@@ -10,6 +10,7 @@ from napari_rdl.case import case_from_arrays, load_case
 from napari_rdl.plugin.viewer.corrected import correct_a_copy
 from napari_rdl.plugin.viewer.modality_grid import modality_grid_shown, show_modality_grid
 from napari_rdl.plugin.viewer.patient_layers import add_case
+from napari_rdl.plugin.viewer.planes import show_plane
 from napari_rdl.plugin.viewer.prediction import PredictionLayer
 from napari_rdl.plugin.viewer.roles import plugin_metadata
 
@@ -136,3 +137,23 @@ def test_no_patient_no_grid():
     viewer.add_image(np.zeros((4, 4, 4)))
     show_modality_grid(viewer, True)
     assert not viewer.canvas.grid.enabled
+
+
+@pytest.mark.parametrize("over", [True, False])
+def test_side_by_side_begun_in_3d_is_whole_in_2d(make_napari_viewer, case, qtbot, over):
+    viewer = make_napari_viewer(show=True)
+    viewer.mouse_over_canvas = over  # napari has heard of no move of the cursor yet
+    add_case(viewer, case)
+    show_plane(viewer, "axial")
+    viewer.dims.ndisplay = 3
+    prediction = PredictionLayer(viewer, case)
+    prediction.show(case.truth())
+    show_modality_grid(viewer, True)
+    correct_a_copy(viewer, prediction.layer)
+    qtbot.waitUntil(lambda: viewer.canvas.grid.stride == 3)
+    viewer.dims.ndisplay = 2
+    qtbot.wait(50)
+    assert {viewer.canvas.overlays[f"napari_rdl_{edge}"].text for edge in ("top", "left")} == {"A", "R"}
+    assert [len(names) for names in cells(viewer)] == [3, 3, 3, 3]
+    show_modality_grid(viewer, False)
+    assert len(viewer.layers) == 6

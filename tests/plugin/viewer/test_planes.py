@@ -42,7 +42,7 @@ def letters(viewer) -> dict[str, str]:
     return {
         edge: overlays[f"napari_rdl_{edge}"].text
         for edge in ("top", "bottom", "left", "right")
-        if overlays[f"napari_rdl_{edge}"].visible
+        if overlays[f"napari_rdl_{edge}"].visible and overlays[f"napari_rdl_{edge}"].text
     }
 
 

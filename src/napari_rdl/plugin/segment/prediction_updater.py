@@ -71,15 +71,14 @@ class PredictionUpdater(QObject):
             return
         self._representations, self._wanted = representations, subset
         self._pending = True
-        if self._hidden and self.prediction is not None:
-            self.prediction.set_outlines(self._outlines)
-            self._hidden = False
+        self._come_back()
         self._show_slice()
         self._timer.start()
 
     def show_volume(self, representations: Representations, segmentation: Segmentation) -> None:
         """Show a prediction that was computed already."""
         self._representations, self._wanted = representations, segmentation.modalities
+        self._come_back()
         self._settle(segmentation)
 
     def hide(self) -> None:
@@ -88,6 +87,11 @@ class PredictionUpdater(QObject):
         for layer in self._viewer.layers:
             if (role := role_of(layer)) is not None and role.is_prediction:
                 layer.visible = False
+
+    def _come_back(self) -> None:
+        if self._hidden and self.prediction is not None:
+            self.prediction.set_outlines(self._outlines)
+        self._hidden = False
 
     def settle_now(self) -> None:
         """Have the whole volume shown when this returns."""

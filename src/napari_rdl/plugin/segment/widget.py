@@ -225,6 +225,8 @@ class SegmentWidget(DockWidget):
     def _on_encoded(self, result: Encoded) -> None:
         representations, full = result
         self._full_volumes = full.volumes_ml()
+        # What is seen is what the table tells of.
+        self.saving.corrected.hide()
         self.updater.show_volume(representations, full)
         self.viewing.show_result(full)
         self.session.set_representations(representations)

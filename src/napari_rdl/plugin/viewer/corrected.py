@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from napari.layers import Labels
 
 from napari_rdl import brats
 from napari_rdl.errors import CaseError, OutputError
 from napari_rdl.plugin.parts.waiting import while_the_window_lives
 from napari_rdl.plugin.viewer.appearance import class_appearance, placement
+from napari_rdl.plugin.viewer.layer_list import layers_added
 from napari_rdl.plugin.viewer.roles import Role, case_of, plugin_metadata, role_metadata
 
 if TYPE_CHECKING:
-    from napari.layers import Labels
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
@@ -70,6 +71,11 @@ class CorrectedLayer:
         self._saved = data
         return written
 
+    def hide(self) -> None:
+        """Take the layer out of sight, where a new prediction is to be seen; it stays what it is."""
+        if self.layer is not None:
+            self.layer.visible = False
+
     def let_go(self) -> None:
         """Take the layer out of the viewer and forget it; the caller asks first."""
         if self.layer is not None and self.layer in self._viewer.layers:
@@ -81,14 +87,16 @@ class CorrectedLayer:
 def correct_a_copy(viewer: Viewer, prediction: Labels) -> Labels:
     """Add an editable copy of the prediction shown; no switch and no run ever writes to it."""
     known = plugin_metadata(prediction)
-    layer = viewer.add_labels(
+    layer = Labels(
         np.array(prediction.data),
         name=f"{known['case']} corrected",
         metadata=role_metadata(Role.CORRECTED, known["source"]),
         **class_appearance(),
         **placement(known["source"].grid),
     )
-    viewer.layers.selection.active = layer
+    with layers_added(viewer):
+        viewer.add_layer(layer)
+        viewer.layers.selection.active = layer
     return layer
 
 

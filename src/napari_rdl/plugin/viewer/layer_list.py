@@ -12,12 +12,28 @@ if TYPE_CHECKING:
 
 
 @contextmanager
+def layers_added(viewer: ViewerModel) -> Iterator[None]:
+    """Let layers be added in 3D, too.
+
+    napari works out at once what the status bar says of a layer that is added and selected, and fails in 3D
+    as long as the cursor has never been over the canvas; its next move says it anyway.
+    """
+    over = viewer.mouse_over_canvas
+    viewer.mouse_over_canvas = False
+    try:
+        yield
+    finally:
+        viewer.mouse_over_canvas = over
+
+
+@contextmanager
 def selection_kept(viewer: ViewerModel) -> Iterator[None]:
     """Leave selected what the user selected, though layers are added."""
     active = viewer.layers.selection.active
-    yield
-    if active is not None and active in viewer.layers:
-        viewer.layers.selection.active = active
+    with layers_added(viewer):
+        yield
+        if active is not None and active in viewer.layers:
+            viewer.layers.selection.active = active
 
 
 def reorder(viewer: ViewerModel, layers: Sequence[Layer]) -> None:

@@ -14,7 +14,7 @@ from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import QTimer
 
 from napari_rdl.plugin.viewer.appearance import keep_read_only, redraw
-from napari_rdl.plugin.viewer.layer_list import order_back, reorder
+from napari_rdl.plugin.viewer.layer_list import order_back, reorder, selection_kept
 from napari_rdl.plugin.viewer.roles import LAYER_KEY, Role, case_of, plugin_metadata, role_of
 
 if TYPE_CHECKING:
@@ -60,28 +60,30 @@ class ModalityGrid:
     def _arrange(self) -> None:
         self._rebuilding = True
         try:
-            active = self._viewer.layers.selection.active
-            self._remove_twins()
-            source = _source_shown(self._viewer)
-            images = [layer for layer in _images(self._viewer) if case_of(layer) is source]
-            labels = [layer for layer in _labels(self._viewer) if case_of(layer) is source]
-            for other in (*_images(self._viewer), *_labels(self._viewer)):
-                # Another patient's layers have no place among these cells.
-                if other not in images and other not in labels and other.visible:
-                    other.visible = False
-                    self._hidden.append(other)
-            cells: list[Layer] = []
-            for number, image in enumerate(images):
-                image.visible = True
-                cells.append(image)
-                cells += labels if number == 0 else [self._twin(layer, image) for layer in labels]
-            rest = [layer for layer in self._viewer.layers if layer not in cells]
-            reorder(self._viewer, cells + rest)
-            self._viewer.canvas.grid.stride = 1 + len(labels)
-            self._viewer.canvas.grid.enabled = True
-            self._viewer.layers.selection.active = active
+            with selection_kept(self._viewer):
+                self._set_cells()
         finally:
             self._rebuilding = False
+
+    def _set_cells(self) -> None:
+        self._remove_twins()
+        source = _source_shown(self._viewer)
+        images = [layer for layer in _images(self._viewer) if case_of(layer) is source]
+        labels = [layer for layer in _labels(self._viewer) if case_of(layer) is source]
+        for other in (*_images(self._viewer), *_labels(self._viewer)):
+            # Another patient's layers have no place among these cells.
+            if other not in images and other not in labels and other.visible:
+                other.visible = False
+                self._hidden.append(other)
+        cells: list[Layer] = []
+        for number, image in enumerate(images):
+            image.visible = True
+            cells.append(image)
+            cells += labels if number == 0 else [self._twin(layer, image) for layer in labels]
+        rest = [layer for layer in self._viewer.layers if layer not in cells]
+        reorder(self._viewer, cells + rest)
+        self._viewer.canvas.grid.stride = 1 + len(labels)
+        self._viewer.canvas.grid.enabled = True
 
     def _twin(self, layer: Labels, image: Image) -> Labels:
         known = plugin_metadata(layer)

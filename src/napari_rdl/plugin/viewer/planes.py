@@ -182,5 +182,7 @@ def _update_letters(viewer: ViewerModel) -> None:
     letters = edge_letters(displayed, viewer.scene.camera.orientation2d) if tell else {}
     for edge in _EDGES:
         overlay = viewer.canvas.overlays[_overlay_name(edge)]
-        overlay.text = letters.get(edge, "")
-        overlay.visible = tell and overlay.opacity > 0
+        # Emptied and not hidden: of an overlay that was hidden while its grid of cells was made, napari draws
+        # too few copies when it is seen again, and fails.
+        overlay.text = letters.get(edge, "") if overlay.opacity > 0 else ""
+        overlay.visible = True

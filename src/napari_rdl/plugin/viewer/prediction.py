@@ -11,6 +11,7 @@ from napari.utils.colormaps import DirectLabelColormap
 from napari_rdl import brats
 from napari_rdl.boxes import extent
 from napari_rdl.plugin.viewer.appearance import class_appearance, keep_read_only, placement, redraw
+from napari_rdl.plugin.viewer.layer_list import layers_added
 from napari_rdl.plugin.viewer.roles import Role, role_metadata
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class PredictionLayer:
                 self._viewer.layers.remove(layer)
 
     def _add(self, role: Role, title: str, appearance: dict[str, Any]) -> Labels:
-        layer = self._viewer.add_labels(
+        layer = Labels(
             np.zeros(self.case.grid.shape, np.uint8),
             name=f"{self.case.name} {title}",
             metadata=role_metadata(role, self.case),
@@ -144,14 +145,16 @@ class PredictionLayer:
             **placement(self.case.grid),
         )
         keep_read_only(layer)
+        with layers_added(self._viewer):
+            self._viewer.add_layer(layer)
         return layer
 
     def _return_to_viewer(self) -> None:
         # A user may have deleted the layer: a new prediction brings it back.
-        if self._layer not in self._viewer.layers:
-            self._viewer.add_layer(self._layer)
-        if self._outlined and self._outlines is not None and self._outlines not in self._viewer.layers:
-            self._viewer.add_layer(self._outlines)
+        for layer in (self._layer, self._outlines if self._outlined else None):
+            if layer is not None and layer not in self._viewer.layers:
+                with layers_added(self._viewer):
+                    self._viewer.add_layer(layer)
 
     def _on_plane_change(self) -> None:
         self._update_outlines()
