@@ -17,7 +17,9 @@ class Dock(DockWidget):
         self.answer = answer
         self.asked = 0
         self.told: list[str] = []
-        self.fill(self.page([QLabel("content")]))
+        label = QLabel("what is in it, a long line of it")
+        label.setObjectName("content")
+        self.fill(self.page([label]))
 
     def may_close(self) -> bool:
         self.asked += 1
@@ -76,6 +78,19 @@ def test_a_viewer_that_is_closed_from_code_asks_nobody(docks):
     viewer.close()
     assert first.told == second.told == ["window closed", "stop"]
     assert (first.asked, second.asked) == (0, 0)
+
+
+def test_larger_letters_get_the_width_that_they_need(docks, qtbot):
+    viewer, (first, _) = docks
+    page = first._pages[0]
+    before = page.widget().minimumSizeHint().width()
+    font = first.font()
+    font.setPointSize(40)
+    first.setFont(font)
+    first.findChild(QLabel, "content").setFont(font)
+    qtbot.waitUntil(lambda: page.widget().minimumSizeHint().width() > 2 * before)
+    qtbot.waitUntil(lambda: page.viewport().width() >= page.widget().minimumSizeHint().width())
+    viewer.close()
 
 
 def test_what_goes_wrong_is_said_with_the_plugin_s_remedy(make_napari_viewer, qtbot):

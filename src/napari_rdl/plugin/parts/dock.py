@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_warning
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from napari_rdl.errors import NapariRdlError
@@ -70,12 +70,11 @@ class DockWidget(QWidget):
         return self.scrolled(content)
 
     def scrolled(self, content: QWidget) -> QScrollArea:
-        """Return `content` in a page that scrolls up and down, and is as wide as `content` needs."""
+        """Return `content` in a page that scrolls, and asks for the width that `content` needs."""
         scroll = QScrollArea()
         scroll.setWidget(content)
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._pages.append(scroll)
         return scroll
 
@@ -141,12 +140,27 @@ class DockWidget(QWidget):
     def showEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         """Notice the window that will be closed one day."""
         super().showEvent(event)
-        # Known only now that napari's style sheet applies: nothing is ever cut off at the right.
+        # Known only now that napari's style sheet applies.
+        self._ask_for_width()
+        if self._viewer is not None:
+            self._window_watch.follow()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
+        """Ask for another width when letters are of another size."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            # Once the parts have heard of it too.
+            QTimer.singleShot(0, self._ask_for_width_if_there)
+
+    def _ask_for_width_if_there(self) -> None:
+        if self._viewer is not None and self.isVisible():
+            self._ask_for_width()
+
+    def _ask_for_width(self) -> None:
+        """Let nothing be cut off at the right."""
         for page in self._pages:
             bar = page.verticalScrollBar().sizeHint().width()
             page.setMinimumWidth(page.widget().minimumSizeHint().width() + bar)
-        if self._viewer is not None:
-            self._window_watch.follow()
 
     def _on_window_closed(self) -> None:
         if self._viewer is not None:
