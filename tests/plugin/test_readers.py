@@ -140,6 +140,50 @@ ODD = [
 ]
 
 
+def make_text(path) -> None:
+    path.write_text("no image at all")
+
+
+def make_nothing(path) -> None:
+    path.touch()
+
+
+def make_short(path) -> None:
+    nib.save(nib.Nifti1Image(np.ones((8, 8, 8), np.float32), np.eye(4)), path)
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def make_four_axes(path) -> None:
+    nib.save(nib.Nifti1Image(np.ones((3, 4, 5, 6), np.float32), np.eye(4)), path)
+
+
+def make_five_axes(path) -> None:
+    nib.save(nib.Nifti1Image(np.ones((3, 4, 5, 1, 2), np.float32), np.eye(4)), path)
+
+
+def make_complex(path) -> None:
+    nib.save(nib.Nifti1Image(np.ones((3, 4, 5), np.complex64), np.eye(4)), path)
+
+
+def make_colour(path) -> None:
+    colour = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
+    nib.save(nib.Nifti1Image(np.zeros((3, 4, 5), colour), np.eye(4)), path)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [make_text, make_nothing, make_short, make_four_axes, make_five_axes, make_complex, make_colour],
+)
+def test_odd_files_made_here_leave_one_sentence_and_no_layer(tmp_path, make, warned):
+    path = tmp_path / "odd.nii"
+    make(path)
+    assert read_paths(str(path)) == NOTHING
+    (sentence,) = warned
+    assert path.name in sentence
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+
+
 @pytest.mark.parametrize("name", ODD)
 def test_odd_files_leave_one_sentence_and_no_layer(odd_data, name, warned):
     path = odd_data / name
