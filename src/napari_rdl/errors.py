@@ -125,6 +125,10 @@ class OutputError(NapariRdlError):
     """A result cannot be written where it was asked to be."""
 
 
+class JournalError(NapariRdlError):
+    """A journal of corrections cannot be taken up."""
+
+
 class Cancelled(Exception):  # noqa: N818 - a wish granted, no error
     """The work was cancelled by the one who started it; nothing was written.
 

@@ -1,1 +1,26 @@
-"""Edits of labels by a human, their history, and refinement from scribbles; no Qt (to come)."""
+"""Corrections of a label map: edits, their history and journal, tools, and what is said of them."""
+
+from napari_rdl.correct.doubt import Doubt, doubtful_places
+from napari_rdl.correct.edits import Edit, Source, Step
+from napari_rdl.correct.history import History
+from napari_rdl.correct.journal import Found, Identity, Journal, journal_path, read_journal
+from napari_rdl.correct.protection import Protection
+from napari_rdl.correct.summary import CorrectionRecord, EditSummary, summarise
+
+__all__ = [
+    "CorrectionRecord",
+    "Doubt",
+    "Edit",
+    "EditSummary",
+    "Found",
+    "History",
+    "Identity",
+    "Journal",
+    "Protection",
+    "Source",
+    "Step",
+    "doubtful_places",
+    "journal_path",
+    "read_journal",
+    "summarise",
+]

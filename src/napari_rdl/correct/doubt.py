@@ -1,0 +1,68 @@
+"""Where a prediction is in doubt: places to look at, worst first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+UNSURE_ABOVE = 0.5
+"""Entropy, over that of four equal classes, above which a voxel is in doubt."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A connected place in doubt.
+
+    Attributes
+    ----------
+    voxel : tuple of int
+        The voxel of the place that lies nearest its middle.
+    ml : float
+        Its volume.
+    weight : float
+        Entropy summed over it, in ml: what places are ordered by.
+    """
+
+    voxel: tuple[int, int, int]
+    ml: float
+    weight: float
+
+
+def doubtful_places(
+    entropy: NDArray[np.float32],
+    voxel_ml: float,
+    *,
+    above: float = UNSURE_ABOVE,
+    most: int = 30,
+    smallest_ml: float = 0.02,
+) -> list[Doubt]:
+    """Return the connected places whose entropy is high, the heaviest first.
+
+    Parameters
+    ----------
+    entropy : ndarray of float32, shape (X, Y, Z)
+        0 sure, 1 undecided; see `napari_rdl.compare.entropy`.
+    voxel_ml : float
+    above : float
+        Voxels count from here on.
+    most : int
+        How many places to return at most.
+    smallest_ml : float
+        Smaller places are left out.
+    """
+    from scipy import ndimage
+
+    pieces, _ = ndimage.label(entropy > above, np.ones((3, 3, 3)))
+    places = []
+    for number, box in enumerate(ndimage.find_objects(pieces), 1):
+        own = np.argwhere(pieces[box] == number)
+        ml = len(own) * voxel_ml
+        if ml < smallest_ml:
+            continue
+        middle = own[((own - own.mean(axis=0)) ** 2).sum(axis=1).argmin()]
+        x, y, z = (int(place + part.start) for place, part in zip(middle, box, strict=True))
+        weight = float(entropy[box][tuple(own.T)].sum() * voxel_ml)
+        places.append(Doubt((x, y, z), float(ml), weight))
+    return sorted(places, key=lambda place: -place.weight)[:most]

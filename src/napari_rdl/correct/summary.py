@@ -1,0 +1,87 @@
+"""What was corrected, in numbers, and the record that lies beside corrected labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from napari_rdl.brats import REGIONS
+from napari_rdl.case.provenance import Provenance, current_versions
+from napari_rdl.correct.edits import Source
+from napari_rdl.correct.history import History
+from napari_rdl.files import write_text
+from napari_rdl.metrics import region_dice
+
+
+class EditSummary(BaseModel):
+    """What a correction changed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    steps: int = Field(title="Steps", description="Steps that stand.")
+    seconds_at_work: float = Field(
+        title="Time at work", description="Seconds from step to step; a pause counts as a minute at most."
+    )
+    changed_ml: dict[str, dict[str, float]] = Field(
+        title="Changed",
+        description="Source (refinement, human) -> region -> ml that came to it or left it.",
+    )
+    dice: dict[str, float] = Field(title="Dice", description="Region -> Dice of prediction and correction.")
+
+
+class CorrectionRecord(BaseModel):
+    """How corrected labels came to be; lies beside them as JSON."""
+
+    model_config = ConfigDict(frozen=True)
+
+    case: str = Field(title="Case", description="The patient's name.")
+    output: str = Field(title="Output", description="The label file that this record belongs to.")
+    labels: str = Field(title="Labels", description="Label convention of the file's values.")
+    annotator: str = Field("", title="Annotator", description="Who corrected; empty where not said.")
+    edits: EditSummary = Field(title="Edits", description="What was changed.")
+    prediction: Provenance | None = Field(
+        None, title="Prediction", description="What was corrected; empty for work taken up from a journal."
+    )
+    versions: dict[str, str] = Field(default_factory=current_versions, title="Versions")
+
+    def save(self, path: str | Path) -> Path:
+        """Write the record as JSON, whole or not at all.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written there.
+        """
+        return write_text(path, self.model_dump_json(indent=2) + "\n")
+
+
+def summarise(history: History, voxel_ml: float) -> EditSummary:
+    """Return what a history changed of its base.
+
+    Parameters
+    ----------
+    history : History
+    voxel_ml : float
+        Volume of a voxel in ml.
+    """
+    where = np.flatnonzero(history.base != history.labels)
+    before, after = history.base.reshape(-1)[where], history.labels.reshape(-1)[where]
+    sources = history.sources.reshape(-1)[where]
+    changed = {
+        source.name.lower(): {
+            region: float(
+                np.count_nonzero((np.isin(before, members) != np.isin(after, members)) & (sources == source))
+                * voxel_ml
+            )
+            for region, members in REGIONS.items()
+        }
+        for source in (Source.REFINEMENT, Source.HUMAN)
+    }
+    return EditSummary(
+        steps=history.position,
+        seconds_at_work=history.seconds_at_work(),
+        changed_ml=changed,
+        dice=region_dice(history.base, history.labels),
+    )
