@@ -17,6 +17,7 @@ import pytest
 from napari_rdl.brats import SUBSETS, subset_name
 from napari_rdl.cli import main
 from napari_rdl.cli.app import app
+from napari_rdl.models import ModelCard, load_model, save_model
 
 NAME = "BraTS2021_90001"
 ROOT = Path(__file__).parents[1]
@@ -181,6 +182,24 @@ def test_predict_without_json_says_path_and_volumes(shell, patient, tmp_path):
     assert str(tmp_path / f"{NAME}_seg.nii.gz") in out
     assert "WT" in out
     assert " ml" in out
+
+
+def test_predict_says_what_to_expect_of_each_subset(shell, patient, tmp_path, tiny_checkpoint):
+    model = load_model(tiny_checkpoint)
+    false = {"median": 0.1, "largest": 2, "share_below_half_ml": 0.8, "heads": 5}
+    card = ModelCard.model_validate({**model.card.model_dump(), "expected": {"T2": {"false_ml": false}}})
+    told = save_model(tmp_path / "told.safetensors", model.network, card)
+    words = ("predict", patient, "--out", tmp_path / "out", "--all-subsets", "--model", told)
+    code, out, _ = shell(*words)
+    assert code == 0
+    lines = out.splitlines()
+    assert sum("expect" in line for line in lines) == 1
+    (number,) = (number for number, line in enumerate(lines) if "  T2: " in line)
+    assert lines[number + 1].strip() == "expect up to 2.0 ml false tumour in a head without one"
+    _, out, _ = shell(*words, "--json")
+    told = [one for one in json.loads(out)["segmentations"] if "expected" in one]
+    assert [one["modalities"] for one in told] == [["T2"]]
+    assert told[0]["expected"]["false_ml"]["largest"] == 2
 
 
 def test_what_was_mended_on_reading_is_said(shell, patient, tmp_path):

@@ -55,6 +55,13 @@ def test_bundled_weights_go_by_name(tmp_path, monkeypatch):
     assert str(model_path("shipped")) == "shipped"
 
 
+def test_weights_of_synthetic_patients_alone_stay_available():
+    assert "synthetic" in bundled_models()
+    card = load_model("synthetic").card
+    assert "no real scan was used" in card.trained_on
+    assert card.training_patients == ()
+
+
 def test_bundled_weights_are_known_by_their_bytes(tmp_path):
     path = bundled_model_path()
     digest = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,5 +1,7 @@
 """Combining: any subset, any route, slice or volume, gives the same labels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -157,3 +159,17 @@ def test_slabs_of_all_subsets_tile_the_box_and_equal_each_alone(representations)
     assert covered.sum() == covered[representations.box].size
     for subset in SUBSETS:
         assert np.array_equal(maps[subset], representations.labels(subset))
+
+
+def test_a_temperature_changes_how_sure_and_never_what(model, brats_folder, representations):
+    subset = ("T1", "T2")
+    card = model.card.model_copy(update={"temperatures": {"T1+T2": 2.5}})
+    softer = encode(load_case(brats_folder), replace(model, card=card), settings=CPU)
+    # Dividing logits by T is raising probabilities to the power 1/T.
+    expected = representations.probabilities(subset).astype(np.float64) ** (1 / 2.5)
+    expected /= expected.sum(0)
+    np.testing.assert_allclose(softer.probabilities(subset), expected, atol=1e-5)
+    assert not np.allclose(expected, representations.probabilities(subset), atol=0.05)
+    assert np.array_equal(softer.labels(subset), representations.labels(subset))
+    others = softer.probabilities(("FLAIR",)), representations.probabilities(("FLAIR",))
+    assert np.array_equal(*others)

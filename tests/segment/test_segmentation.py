@@ -1,11 +1,14 @@
 """A result on disk: the native grid to the bit, the case's own labels, and a record to repeat it from."""
 
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pytest
 
 from napari_rdl.case import Provenance, case_from_arrays, load_case
 from napari_rdl.errors import OutputError
+from napari_rdl.models import Expectation
 from napari_rdl.segment import SegmentSettings, encode, output_name
 
 from ..conftest import tiny_arrays
@@ -56,6 +59,16 @@ def test_the_record_says_what_the_result_was_made_from(representations, tiny_mod
     assert record.device == "cpu"
     assert SegmentSettings.model_validate(record.settings) == CPU
     assert record.output == path.name
+
+
+def test_the_record_says_what_is_to_be_expected_of_the_subset(tiny_model, brats_folder, tmp_path):
+    expected = Expectation.model_validate({"dice": {"WT": {"mean": 0.5, "patients": 1}}, "basis": "one"})
+    card = tiny_model.card.model_copy(update={"expected": {"T2": expected}})
+    representations = encode(load_case(brats_folder), replace(tiny_model, card=card), settings=CPU)
+    assert representations.combine().expected is None
+    path = representations.combine(["T2"]).save(tmp_path)
+    record = Provenance.read(path.with_name("BraTS2021_90001_seg_T2.json"))
+    assert Expectation.model_validate(record.expected) == expected
 
 
 def test_saving_twice_gives_the_same_bytes(representations, tmp_path):

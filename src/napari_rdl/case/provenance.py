@@ -82,6 +82,12 @@ class Provenance(BaseModel):
         title="Native grid",
         description="'file': the labels lie on an input file's grid; 'layer': on a layer's own.",
     )
+    expected: dict[str, Any] | None = Field(
+        default=None,
+        title="Expected",
+        description="What the model's card says of this subset's results: Dice, false tumour, and on what "
+        "that rests.",
+    )
     output: str | None = Field(
         default=None, title="Output", description="The label file that this record belongs to."
     )

@@ -27,6 +27,7 @@ from napari_rdl.cli.repeat import recorded_inputs, recorded_model, recorded_sett
 from napari_rdl.cli.sources import Source, find_sources
 from napari_rdl.cli.wording import sentence_of
 from napari_rdl.errors import ConfigError, NapariRdlError
+from napari_rdl.models import Expectation
 
 if TYPE_CHECKING:
     from napari_rdl.models import Model as LoadedModel
@@ -62,7 +63,8 @@ class Run:
         Returns
         -------
         list of dict
-            ``case``, ``modalities``, ``path`` and ``volumes_ml`` of each segmentation.
+            ``case``, ``modalities``, ``path`` and ``volumes_ml`` of each segmentation, and what the
+            model's card says is to be ``expected`` of it, where it does.
 
         Raises
         ------
@@ -89,14 +91,16 @@ class Run:
             clock = self._lap("combine", clock)
             path = segmentation.save(self.out)
             clock = self._lap("save", clock)
-            records.append(
-                {
-                    "case": case.name,
-                    "modalities": list(segmentation.modalities),
-                    "path": str(path),
-                    "volumes_ml": volumes,
-                }
-            )
+            record: dict[str, object] = {
+                "case": case.name,
+                "modalities": list(segmentation.modalities),
+                "path": str(path),
+                "volumes_ml": volumes,
+            }
+            expected = segmentation.expected
+            if expected is not None:
+                record["expected"] = expected.model_dump(mode="json")
+            records.append(record)
         # They come in the order that shares most work; a reader looks for that of the paper's tables.
         order = [list(subset) for subset in all_subsets(representations.modalities)]
         records.sort(key=lambda record: order.index(cast(list[str], record["modalities"])))
@@ -220,3 +224,5 @@ def _parse_modalities(text: str | None) -> tuple[str, ...] | None:
 def _show(record: dict) -> None:
     volumes = ", ".join(f"{region} {ml:.1f} ml" for region, ml in record["volumes_ml"].items())
     write(f"{record['path']}  {subset_name(record['modalities'])}: {volumes}")
+    if "expected" in record and (line := Expectation.model_validate(record["expected"]).line):
+        write(f"    {line}")

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
         read_card,
     )
     from napari_rdl.models.checkpoint import Model, load_model, model_bytes, save_model
+    from napari_rdl.models.expectation import (
+        CalibrationError,
+        DataSource,
+        Expectation,
+        ExpectedDice,
+        FalseTumour,
+    )
     from napari_rdl.models.rdl.combination import fuse_features, weigh
     from napari_rdl.models.rdl.config import NetworkConfig
     from napari_rdl.models.rdl.model import ModalityOutput, RobustNet
@@ -45,6 +52,11 @@ _HOMES = {
     "load_model": "checkpoint",
     "model_bytes": "checkpoint",
     "save_model": "checkpoint",
+    "CalibrationError": "expectation",
+    "DataSource": "expectation",
+    "Expectation": "expectation",
+    "ExpectedDice": "expectation",
+    "FalseTumour": "expectation",
     "fuse_features": "rdl.combination",
     "weigh": "rdl.combination",
     "NetworkConfig": "rdl.config",
@@ -55,6 +67,11 @@ _HOMES = {
 __all__ = [
     "METHODS",
     "Architecture",
+    "CalibrationError",
+    "DataSource",
+    "Expectation",
+    "ExpectedDice",
+    "FalseTumour",
     "JointNetwork",
     "Method",
     "ModalityOutput",

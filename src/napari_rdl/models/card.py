@@ -6,7 +6,7 @@ import hashlib
 import json
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -19,8 +19,10 @@ from pydantic import (
 )
 from safetensors import SafetensorError, safe_open
 
+from napari_rdl.brats import all_subsets, subset_name
 from napari_rdl.errors import CheckpointError
 from napari_rdl.models.architecture import Architecture
+from napari_rdl.models.expectation import CalibrationError, DataSource, Expectation
 from napari_rdl.models.registry import METHODS
 
 CARD_KEY = "napari-rdl"
@@ -64,6 +66,44 @@ class ModelCard(BaseModel):
     results: dict[str, Any] = Field(
         default_factory=dict, title="Results", description="Measured figures, by benchmark."
     )
+    data_sources: tuple[DataSource, ...] = Field(
+        (),
+        max_length=100,
+        title="Data sources",
+        description="The sets of real patients that were trained on, with their licences and attribution.",
+    )
+    expected: dict[str, Expectation] = Field(
+        default_factory=dict,
+        title="Expected",
+        description="Subset, as T1c+FLAIR -> what its results are worth, as far as it was measured.",
+    )
+    temperatures: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
+        default_factory=dict,
+        title="Temperatures",
+        description="Subset -> what its logits are divided by before they become probabilities; 1 without. "
+        "The most probable class does not change.",
+    )
+    calibration_error: dict[str, CalibrationError] = Field(
+        default_factory=dict,
+        title="Calibration error",
+        description="Subset -> expected calibration error before and after its temperature.",
+    )
+
+    @property
+    def training_patients(self) -> tuple[str, ...]:
+        """Names of the real patients that were trained on, source by source."""
+        return tuple(name for source in self.data_sources for name in source.patients)
+
+    @field_validator("expected", "temperatures", "calibration_error")
+    @classmethod
+    def _subsets_are_the_networks(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        network = info.data.get("network")
+        if network is not None:
+            known = {subset_name(subset) for subset in all_subsets(network.modalities)}
+            strangers = sorted(value.keys() - known)
+            if strangers:
+                raise ValueError(f"{strangers[0]!r} is no subset of {', '.join(network.modalities)}.")
+        return value
 
     @field_validator("method")
     @classmethod

@@ -49,9 +49,9 @@ class Answers(ABC):
 
     @abstractmethod
     def probabilities(
-        self, subset: Subset, progress: Progress, cancelled: IsCancelled
+        self, subset: Subset, temperature: float, progress: Progress, cancelled: IsCancelled
     ) -> NDArray[np.float32]:
-        """Return a subset's class probabilities (J, ...) in `box`."""
+        """Return a subset's class probabilities (J, ...) in `box`: softmax of logits over `temperature`."""
 
     def at_once(self, subset: Subset) -> bool:
         """Return whether a slice of `subset` is there without a pass through the network."""
@@ -109,8 +109,11 @@ def most_probable(logits: Tensor) -> Tensor:
     return index
 
 
-def softmax_inside(logits: Tensor, inside: Tensor) -> Tensor:
-    """Return class probabilities where `inside` is True; elsewhere background is certain."""
-    probabilities = torch.where(inside, torch.softmax(logits, dim=0), 0)
+def softmax_inside(logits: Tensor, inside: Tensor, temperature: float) -> Tensor:
+    """Return class probabilities where `inside` is True; elsewhere background is certain.
+
+    Logits are divided by `temperature` (Guo et al. 2017, eq. 9): above 1 the probabilities are less sure.
+    """
+    probabilities = torch.where(inside, torch.softmax(logits / temperature, dim=0), 0)
     probabilities[0] += ~inside
     return probabilities

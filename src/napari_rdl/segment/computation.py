@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_rdl.case import Case
-from napari_rdl.models import Model
+from napari_rdl.models import Model, ModelCard
 from napari_rdl.segment.settings import SegmentSettings
 
 
@@ -18,7 +18,9 @@ class Computation:
     ----------
     case : Case
         The patient.
-    model_name, model_path, model_sha256 : str, Path, str
+    card : ModelCard
+        What the weights say of themselves.
+    model_path, model_sha256 : Path, str
         The weights.
     settings : SegmentSettings
         As asked for.
@@ -29,13 +31,18 @@ class Computation:
     """
 
     case: Case
-    model_name: str
+    card: ModelCard
     model_path: Path
     model_sha256: str
     settings: SegmentSettings
     device: str
     precision: str
     steps: tuple[str, ...] = ()
+
+    @property
+    def model_name(self) -> str:
+        """Short name of the model."""
+        return self.card.name
 
     @classmethod
     def of(
@@ -48,4 +55,4 @@ class Computation:
         steps: tuple[str, ...],
     ) -> Computation:
         """Return the facts of one run of `model`."""
-        return cls(case, model.name, model.path, model.sha256, settings, device, precision, steps)
+        return cls(case, model.card, model.path, model.sha256, settings, device, precision, steps)

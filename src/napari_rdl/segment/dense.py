@@ -101,7 +101,7 @@ class DenseAnswers(Answers):
         return 1
 
     def probabilities(
-        self, subset: Subset, progress: Progress, cancelled: IsCancelled
+        self, subset: Subset, temperature: float, progress: Progress, cancelled: IsCancelled
     ) -> NDArray[np.float32]:
         """Return a subset's class probabilities (J, ...) in `box`."""
         grid = self._grid(subset)
@@ -110,7 +110,7 @@ class DenseAnswers(Answers):
         everywhere = np.zeros((len(logits), *boxes.shape_of(self.box)), np.float32)
         everywhere[0] = 1
         where = (slice(None), *boxes.within(grid.box, self.box))
-        everywhere[where] = softmax_inside(logits, inside).cpu().numpy()
+        everywhere[where] = softmax_inside(logits, inside, temperature).cpu().numpy()
         return everywhere
 
     def _inside(self, subset: Subset, box: Box) -> NDArray[np.bool_]:

@@ -78,7 +78,7 @@ class LinearSums(Answers):
         return most_probable(self._sum(subset, (x, y, z))).cpu().numpy()
 
     def probabilities(
-        self, subset: Subset, progress: Progress, cancelled: IsCancelled
+        self, subset: Subset, temperature: float, progress: Progress, cancelled: IsCancelled
     ) -> NDArray[np.float32]:
         """Return a subset's class probabilities (J, ...) in `box`."""
         total = self._sum(subset, self.box)
@@ -87,7 +87,8 @@ class LinearSums(Answers):
             term = self._terms[name]
             weight[boxes.within(term.box, self.box)] += term.weight
         spoken = weight > 0
-        return softmax_inside(total / torch.where(spoken, weight, 1), spoken).cpu().numpy()
+        logits = total / torch.where(spoken, weight, 1)
+        return softmax_inside(logits, spoken, temperature).cpu().numpy()
 
     def every(self, progress: Progress, cancelled: IsCancelled) -> Iterator[tuple[Subset, Labels]]:
         """Yield each subset with its labels: the sum of the prefix before it, plus one modality."""

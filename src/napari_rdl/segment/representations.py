@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_rdl.boxes import Box
-from napari_rdl.brats import order_modalities
+from napari_rdl.brats import order_modalities, subset_name
 from napari_rdl.callbacks import IsCancelled, Progress, ignore_progress, never_cancelled
 from napari_rdl.case import Case
 from napari_rdl.segment.answers import Answers, Labels, Subset
@@ -127,9 +127,15 @@ class Representations:
         progress: Progress | None = None,
         cancelled: IsCancelled | None = None,
     ) -> NDArray[np.float32]:
-        """Return a subset's class probabilities (J, X, Y, Z); background is 1 outside the brain."""
+        """Return a subset's class probabilities (J, X, Y, Z); background is 1 outside the brain.
+
+        Logits are divided by the subset's temperature where the model's card has one, so that a voxel is
+        right about as often as its probability says; labels are the same with any temperature.
+        """
+        names = self._subset(subset)
+        temperature = self.computation.card.temperatures.get(subset_name(names), 1.0)
         inside = self._answers.probabilities(
-            self._subset(subset), progress or ignore_progress, cancelled or never_cancelled
+            names, temperature, progress or ignore_progress, cancelled or never_cancelled
         )
         everywhere = np.zeros((len(inside), *self.case.grid.shape), np.float32)
         everywhere[0] = 1

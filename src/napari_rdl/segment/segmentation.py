@@ -15,7 +15,7 @@ from napari_rdl.case.provenance import text_of
 from napari_rdl.errors import OutputError
 from napari_rdl.files import plain_name
 from napari_rdl.metrics import volumes_ml
-from napari_rdl.models import bundled_name
+from napari_rdl.models import Expectation, bundled_name
 from napari_rdl.segment.computation import Computation
 
 
@@ -51,6 +51,11 @@ class Segmentation:
     def case(self) -> Case:
         """The patient."""
         return self.computation.case
+
+    @property
+    def expected(self) -> Expectation | None:
+        """What results of this subset are worth; None where the model's card does not say."""
+        return self.computation.card.expected.get(subset_name(self.modalities))
 
     def volumes_ml(self) -> dict[str, float]:
         """Return the volume of WT, TC and ET in millilitres."""
@@ -97,6 +102,7 @@ class Segmentation:
         """
         facts, case = self.computation, self.case
         bundled = bundled_name(facts.model_path) is not None
+        expected = self.expected
         return Provenance(
             case=case.name,
             modalities=self.modalities,
@@ -114,5 +120,6 @@ class Segmentation:
             labels=case.convention.name,
             resample=case.resampled,
             native_grid="file" if case.files else "layer",
+            expected=None if expected is None else expected.model_dump(mode="json"),
             output=output,
         )

@@ -13,8 +13,15 @@ from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeySequence
 from qtpy.QtWidgets import QFileDialog
 
+from napari_rdl.models import Expectation, bundled_model_path
 from napari_rdl.plugin.segment.key_bindings import DEFAULT_KEYS, KeyEditor, ModalityKeys, why_not
-from napari_rdl.plugin.segment.modality_box import ModalitySwitches, VolumesModel, VolumesTable, change
+from napari_rdl.plugin.segment.modality_box import (
+    ExpectationLabel,
+    ModalitySwitches,
+    VolumesModel,
+    VolumesTable,
+    change,
+)
 from napari_rdl.plugin.segment.patient_box import DropTarget
 from napari_rdl.plugin.segment.run_box import RunBox
 from napari_rdl.plugin.segment.session import RunChoice
@@ -89,6 +96,18 @@ def test_the_table_shows_three_regions_and_says_when_they_change(qtbot, qapp):
         ["Enhancing (ET)", "2.0", "+1.0 (+100 %)"],
     ]
     assert "NCR + ED + ET" in model.index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
+
+
+def test_what_to_expect_stands_in_words_as_the_card_has_them(shown):
+    label = shown(ExpectationLabel())
+    assert (label.text(), label.toolTip()) == ("", "")
+    dice = {"WT": {"mean": 0.861, "low": 0.82, "high": 0.9, "patients": 16}}
+    label.set_expectation(Expectation.model_validate({"dice": dice, "basis": "<b>four</b> folds"}))
+    assert label.text() == "Expect WT Dice 0.86 (0.82 to 0.90)."
+    assert "16 patients" in label.toolTip()
+    assert "&lt;b&gt;four" in label.toolTip(), "a card's words are no markup"
+    label.set_expectation(None)
+    assert (label.text(), label.toolTip()) == ("", "")
 
 
 def test_the_table_is_as_high_as_its_rows(shown):
@@ -208,6 +227,20 @@ def test_a_checkpoint_is_chosen_from_a_file_and_described(shown, qtbot, monkeypa
     box.model_box.activated.emit(0)
     assert box.choice.model is None
     assert box.models == (tiny_checkpoint,), "it stays listed"
+
+
+def test_all_bundled_weights_are_offered_and_are_no_recent_files(shown, qtbot, tiny_checkpoint):
+    box = shown(RunBox())
+    box.set_choice(RunChoice(tiny_checkpoint, "auto"))
+    titles = [box.model_box.itemText(index) for index in range(box.model_box.count())]
+    synthetic = titles.index("Bundled: synthetic")
+    box.model_box.setCurrentIndex(synthetic)
+    with qtbot.waitSignal(box.choice_changed):
+        box.model_box.activated.emit(synthetic)
+    assert box.choice.model == bundled_model_path("synthetic")
+    assert box.model_box.currentText() == "Bundled: synthetic"
+    assert "no real scan was used" in box.card_label.text()
+    assert box.models == (tiny_checkpoint,)
 
 
 def test_a_file_dialog_that_is_closed_changes_nothing(shown, qtbot, monkeypatch):

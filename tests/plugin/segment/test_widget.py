@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_rdl.brats import MODALITIES, SUBSETS
 from napari_rdl.errors import Cancelled
+from napari_rdl.models import ModelCard, load_model, save_model
 from napari_rdl.plugin.viewer.roles import LAYER_KEY
 
 
@@ -161,6 +162,24 @@ def test_volumes_and_their_change_against_the_full_set(encoded, finish):
         expected = f"{difference:+.1f}" if abs(difference) >= 0.05 else "±0.0"
         assert table.index(row, 2).data().split(" ")[0] == expected
     assert any(abs(now[region] - full[region]) >= 0.05 for region in now), "a model that hears its input"
+
+
+def test_what_to_expect_of_the_subset_shown_stands_under_its_volumes(
+    opened, tiny_checkpoint, tmp_path, finish
+):
+    model = load_model(tiny_checkpoint)
+    expected = {"FLAIR": {"dice": {"WT": {"mean": 0.71, "low": 0.6, "high": 0.8, "patients": 16}}}}
+    card = ModelCard.model_validate({**model.card.model_dump(), "expected": expected})
+    opened.run_box.choose_model(save_model(tmp_path / "told.safetensors", model.network, card))
+    opened.run()
+    finish(opened)
+    assert opened.expectation.text() == ""
+    opened.set_subset(("FLAIR",))
+    finish(opened)
+    assert opened.expectation.text() == "Expect WT Dice 0.71 (0.60 to 0.80)."
+    opened.set_subset(("T1", "FLAIR"))
+    finish(opened)
+    assert opened.expectation.text() == ""
 
 
 def test_outlines_switch_the_prediction_and_back(encoded):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from html import escape
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import (
@@ -20,6 +21,9 @@ from superqt import QToggleSwitch
 from napari_rdl import brats
 from napari_rdl.plugin.parts.inputs import small_button
 from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel
+
+if TYPE_CHECKING:
+    from napari_rdl.models import Expectation
 
 COLUMNS = ("Region", "ml", "vs. all")
 ROWS = {"WT": "Whole (WT)", "TC": "Core (TC)", "ET": "Enhancing (ET)"}
@@ -136,6 +140,22 @@ class VolumesTable(QTableView):
 def _alignment(column: int) -> int:
     side = Qt.AlignmentFlag.AlignLeft if column == 0 else Qt.AlignmentFlag.AlignRight
     return int((side | Qt.AlignmentFlag.AlignVCenter).value)
+
+
+class ExpectationLabel(WrappedLabel):
+    """Says in a line what results of the subset shown are worth; takes no room where that is not known."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent=parent)
+        self.set_expectation(None)
+
+    def set_expectation(self, expected: Expectation | None) -> None:
+        """Say what the model's card has of the subset shown; None for nothing."""
+        line = expected.line if expected is not None else ""
+        self.setText(f"{line[:1].upper()}{line[1:]}." if line else "")
+        # Words of a card that somebody else wrote are shown as they stand.
+        lines = escape(expected.explanation).splitlines() if line and expected is not None else []
+        self.setToolTip(f"<qt>{'<br>'.join(lines)}</qt>" if lines else "")
 
 
 class ModalitySwitches(Section):

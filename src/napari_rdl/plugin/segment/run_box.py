@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_rdl.models import bundled_model_path
+from napari_rdl.models import bundled_model_path, bundled_models, bundled_name
 from napari_rdl.plugin.parts.devices import device_title, likely_devices
 from napari_rdl.plugin.parts.inputs import narrow_combo
 from napari_rdl.plugin.parts.model_card import card_name, card_summary
@@ -92,9 +92,9 @@ class RunBox(Section):
 
     @property
     def models(self) -> tuple[Path, ...]:
-        """The checkpoints listed besides the bundled one, the chosen one first."""
+        """The checkpoints listed besides the bundled ones, the chosen one first."""
         listed = [self.model_box.itemData(index) for index in range(self.model_box.count())]
-        paths = [path for path in listed if isinstance(path, Path)]
+        paths = [path for path in listed if isinstance(path, Path) and bundled_name(path) is None]
         chosen = self.model_box.currentData()
         return tuple(sorted(paths, key=lambda path: path != chosen))
 
@@ -153,15 +153,19 @@ class RunBox(Section):
         self.cancel_button.setEnabled(self._busy)
 
     def _list_models(self, chosen: Path | None, recent: Iterable[Path]) -> None:
-        paths = list(dict.fromkeys([*([chosen] if chosen else []), *recent]))[:RECENT_MODELS]
+        bundled = {bundled_model_path(name): name for name in bundled_models()[1:]}
+        others = dict.fromkeys([*([chosen] if chosen else []), *recent])
+        paths = [path for path in others if path not in bundled][:RECENT_MODELS]
         self.model_box.clear()
         self.model_box.addItem(f"Bundled: {card_name(bundled_model_path())}", None)
+        for path, name in bundled.items():
+            self.model_box.addItem(f"Bundled: {name}", path)
         for path in paths:
             self.model_box.addItem(f"{card_name(path)} ({path.name})", path)
             self.model_box.setItemData(self.model_box.count() - 1, str(path), Qt.ItemDataRole.ToolTipRole)
         self.model_box.insertSeparator(self.model_box.count())
         self.model_box.addItem("From file…", _FROM_FILE)
-        self._model_index = paths.index(chosen) + 1 if chosen else 0
+        self._model_index = [None, *bundled, *paths].index(chosen)
         self.model_box.setCurrentIndex(self._model_index)
         self.card_label.setText(card_summary(chosen or bundled_model_path()))
 
@@ -169,7 +173,8 @@ class RunBox(Section):
         chosen = self.model_box.itemData(index)
         if chosen == _FROM_FILE:
             before = self.model_box.itemData(self._model_index)
-            folder = str(before.parent) if isinstance(before, Path) else ""
+            own = isinstance(before, Path) and bundled_name(before) is None
+            folder = str(before.parent) if own else ""
             name, _ = QFileDialog.getOpenFileName(
                 self, "Choose a checkpoint", folder, "Checkpoints (*.safetensors)"
             )

@@ -15,7 +15,7 @@ from napari_rdl.plugin.parts.section import plain_collapsible
 from napari_rdl.plugin.parts.tasks import TaskRunner
 from napari_rdl.plugin.segment.choices import Choices
 from napari_rdl.plugin.segment.key_bindings import KeyEditor, ModalityKeys
-from napari_rdl.plugin.segment.modality_box import ModalitySwitches, VolumesTable
+from napari_rdl.plugin.segment.modality_box import ExpectationLabel, ModalitySwitches, VolumesTable
 from napari_rdl.plugin.segment.open_widgets import open_segment_widgets
 from napari_rdl.plugin.segment.patient_box import PatientBox
 from napari_rdl.plugin.segment.patient_source import (
@@ -83,8 +83,10 @@ class SegmentWidget(DockWidget):
         self.switches = ModalitySwitches()
         self.key_editor = KeyEditor(remembered.keys)
         self.volumes_table = VolumesTable()
+        self.expectation = ExpectationLabel()
         self.viewing = Viewing(napari_viewer, self.updater, self._choices, self)
         self.switches.body.addWidget(self.volumes_table)
+        self.switches.body.addWidget(self.expectation)
         keys = plain_collapsible("Keys", self.key_editor, "Choose which keys switch the modalities")
         self.switches.body.addWidget(keys)
         parts = (self.patient_box, self.run_box, self.switches, self.viewing.box, self.saving.box)
@@ -254,6 +256,7 @@ class SegmentWidget(DockWidget):
         self.run_box.set_has_case(case is not None)
         self._full_volumes = {}
         self.volumes_table.volumes.set_volumes({}, {})
+        self.expectation.set_expectation(None)
 
     def _on_representations(self, representations: Representations | None) -> None:
         self.switches.set_present(representations.modalities if representations else ())
@@ -265,6 +268,7 @@ class SegmentWidget(DockWidget):
 
     def _on_settled(self, segmentation: Segmentation) -> None:
         self.volumes_table.volumes.set_volumes(segmentation.volumes_ml(), self._full_volumes)
+        self.expectation.set_expectation(segmentation.expected)
 
     # --- What the parts say
 
