@@ -26,6 +26,7 @@ from napari_rdl.files import (
     write_folder,
     write_json,
     write_text,
+    write_together,
 )
 
 
@@ -99,6 +100,17 @@ def test_text_and_json_are_utf8_with_their_line_ends(tmp_path: Path) -> None:
 
 def test_a_name_that_is_no_utf8_does_not_end_the_work(tmp_path: Path) -> None:
     assert write_text(tmp_path / "a.txt", "P\udcff").read_bytes() == rb"P\udcff"
+
+
+def test_files_that_belong_together_are_written_together_or_not_at_all(tmp_path: Path) -> None:
+    record, labels = tmp_path / "a.json", tmp_path / "a.nii"
+    write_together([(record, b"old"), (labels, b"old")])
+    labels.unlink()
+    labels.mkdir()
+    with pytest.raises(OutputError, match=r"a\.nii cannot be written"):
+        write_together([(record, b"new"), (labels, b"new")])
+    assert record.read_bytes() == b"old"
+    assert names_in(tmp_path) == ["a.json", "a.nii"]
 
 
 def test_only_the_first_of_two_is_written(tmp_path: Path) -> None:

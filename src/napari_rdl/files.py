@@ -17,7 +17,7 @@ import stat
 import tempfile
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,45 @@ def write_text(path: str | Path, text: str, *, make_folder: bool = True) -> Path
 def write_json(path: str | Path, content: Any, *, indent: int = 2, make_folder: bool = True) -> Path:
     """Write JSON, whole or not at all; see `write_file`."""
     return write_text(path, json.dumps(content, indent=indent) + "\n", make_folder=make_folder)
+
+
+def write_together(contents: Sequence[tuple[str | Path, bytes]]) -> list[Path]:
+    """Write files that belong together, in one folder: all are on the disk before the first takes its place.
+
+    They take their places in the order given, one right after the other. Whoever is killed between two of
+    them leaves the earlier ones, so what must not stand alone comes last.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be made or written to, or the disk is full; what was there before stays.
+    """
+    paths = [Path(path) for path, _ in contents]
+    scratch: list[Path] = []
+    path = paths[0]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent)
+        for path, (_, content) in zip(paths, contents, strict=True):
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(), suffix=_ending(path))
+            scratch.append(Path(name))
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            scratch[-1].chmod(0o666 & ~_umask())
+            _to_disk(scratch[-1])
+        for path in paths:
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        for path, temporary in zip(paths, scratch, strict=True):
+            temporary.replace(path)
+        _to_disk(path.parent)
+    except OSError as error:
+        raise _output_error(path, error) from error
+    finally:
+        for temporary in scratch:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+    return paths
 
 
 def write_first(path: str | Path, text: str) -> bool:

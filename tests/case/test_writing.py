@@ -1,4 +1,9 @@
 import dataclasses
+import random
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import nibabel as nib
@@ -8,8 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_rdl.brats import LABEL_CONVENTIONS
-from napari_rdl.case import Case, case_from_arrays, load_case, save_labels
+from napari_rdl.case import Case, case_from_arrays, load_case, read_mask, save_correction, save_labels
+from napari_rdl.case.label_record import record_of
+from napari_rdl.case.naming import is_expert_mask
 from napari_rdl.errors import OutputError
+from napari_rdl.files import is_scratch
 from tests.case.test_geometry import affines, shapes
 
 
@@ -143,3 +151,51 @@ def test_labels_want_a_nifti_name(brats_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"let it end in .nii.gz"):
         save_labels(np.zeros(case.grid.shape, np.uint8), case, tmp_path / "s.mha")
     assert list(tmp_path.iterdir()) == []
+
+
+SAVING = """
+import sys
+import numpy as np
+from napari_rdl.case import load_case, save_correction
+case = load_case(sys.argv[1])
+rng = np.random.default_rng(0)
+print("ready", flush=True)
+while True:
+    classes = rng.integers(0, 4, case.grid.shape).astype(np.uint8)
+    for number in range(3):
+        save_correction(classes, case, f"{sys.argv[2]}/{number}_seg.nii.gz")
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such end on Windows")
+def test_whenever_it_is_killed_no_label_stands_without_its_record(brats_folder, tmp_path):
+    rng = random.Random(7)
+    case = load_case(brats_folder)
+    for repetition in range(5):
+        out = tmp_path / str(repetition)
+        process = subprocess.Popen(
+            [sys.executable, "-c", SAVING, str(brats_folder), str(out)], stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(rng.uniform(0, 0.08))
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        for labels in out.glob("[0-9]*.nii.gz"):
+            record = record_of(labels)
+            assert record is not None
+            assert record.corrected
+            assert set(np.unique(read_mask(labels, record.convention)[0])) <= {0, 1, 2, 3}
+        # The next one to write there takes away what was left.
+        save_correction(case.truth(), case, out / "next_seg.nii.gz")
+        assert not [path for path in out.iterdir() if is_scratch(path.name)]
+
+
+def test_a_correction_is_a_humans_word_and_a_prediction_is_not(brats_folder, tmp_path):
+    case = load_case(brats_folder)
+    path = save_correction(case.truth(), case, tmp_path / "a_seg.nii.gz")
+    assert is_expert_mask(path)
+    record = path.with_name("a_seg.json")
+    record.write_text(record.read_text().replace("correction", "prediction"))
+    assert not is_expert_mask(path)

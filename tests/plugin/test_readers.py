@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from napari_rdl.case import load_case, save_correction
 from napari_rdl.plugin import readers
 from napari_rdl.plugin.readers import few_labels, get_reader, read_paths
 from napari_rdl.plugin.viewer.roles import LAYER_KEY
@@ -65,12 +66,61 @@ def test_one_image_is_placed_where_its_file_says(brats_folder, warned):
     assert warned == []
 
 
-def test_a_mask_is_read_as_labels_with_the_files_own_values(brats_folder, warned):
+def test_a_known_patients_mask_is_read_as_classes_with_our_colours_and_names(brats_folder, warned):
     ((labels, settings, kind),) = read_paths(str(brats_folder / "BraTS2021_90001_seg.nii.gz"))
     assert kind == "labels"
-    assert set(np.unique(labels)) == {0, 1, 2, 4}
-    # The folder's names say what the values mean, so they get the classes' colours.
-    assert set(settings["colormap"].color_dict) == {None, 0, 1, 2, 4}
+    # In the file they are 0, 1, 2 and 4; the folder's names say so.
+    np.testing.assert_array_equal(labels, load_case(brats_folder).truth())
+    assert set(settings["colormap"].color_dict) == {None, 0, 1, 2, 3}
+    assert "enhancing tumour (ET)" in settings["features"]["class"]
+
+
+@pytest.fixture
+def correction(brats_folder, tmp_path):
+    """A saved correction of the small patient, in a folder of its own with its record."""
+    case = load_case(brats_folder)
+    return save_correction(case.truth(), case, tmp_path / "anything.nii.gz")
+
+
+def test_a_saved_correction_is_known_by_its_record(brats_folder, correction, warned):
+    ((labels, settings, _),) = read_paths(str(correction))
+    known = settings["metadata"][LAYER_KEY]
+    np.testing.assert_array_equal(labels, load_case(brats_folder).truth())
+    assert (known["case"], known["corrected"]) == ("BraTS2021_90001", True)
+    assert set(settings["colormap"].color_dict) == {None, 0, 1, 2, 3}
+    assert warned == []
+
+
+def test_a_correction_without_a_record_is_known_by_the_patient_beside_it(brats_folder, tmp_path, warned):
+    folder = tmp_path / brats_folder.name
+    shutil.copytree(brats_folder, folder)
+    path = folder / f"{folder.name}_seg_corrected.nii.gz"
+    shutil.copy(folder / f"{folder.name}_seg.nii.gz", path)
+    ((labels, settings, _),) = read_paths(str(path))
+    assert labels.max() == 3
+    assert settings["metadata"][LAYER_KEY]["corrected"]
+
+
+def test_a_value_that_the_convention_lacks_is_refused_by_name(correction, warned):
+    image = nib.load(correction)
+    values = np.array(image.dataobj)
+    values[0, 0, 0] = 3
+    nib.save(nib.Nifti1Image(values, image.affine), correction)
+    assert read_paths(str(correction)) == NOTHING
+    (sentence,) = warned
+    assert "anything.nii.gz" in sentence
+    assert "the label 3" in sentence
+    assert "brats2018" in sentence
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\x00", b"[" * 100_000, b'{"case": 3}', b'{"case": "x", "labels": "none"}', b"[1]"]
+)
+def test_a_record_that_is_none_costs_nothing(correction, content, warned):
+    correction.with_name("anything.json").write_bytes(content)
+    ((_, settings, kind),) = read_paths(str(correction))
+    assert kind == "labels"
+    assert "colormap" not in settings
 
 
 def test_whole_values_without_a_known_meaning_get_napari_colours(tmp_path, warned):

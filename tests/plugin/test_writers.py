@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -49,6 +51,37 @@ def test_a_mask_read_from_a_file_returns_to_it_unchanged(brats_folder, tmp_path,
     np.testing.assert_array_equal(saved.affine, truth.affine)
     np.testing.assert_array_equal(np.asarray(saved.dataobj), np.asarray(truth.dataobj))
     assert said == []
+
+
+@pytest.mark.parametrize("strange", [4, 9])
+def test_a_value_painted_beyond_the_classes_is_refused_with_a_sentence(brats_folder, tmp_path, said, strange):
+    ((labels, settings, _),) = read_paths(str(brats_folder / "BraTS2021_90001_seg.nii.gz"))
+    labels[0, 0, 0] = strange
+    assert write(tmp_path / "copy.nii.gz", Labels(labels, **settings)) == []
+    assert not list(tmp_path.iterdir())
+    (sentence,) = said
+    assert f"the label {strange}, which is no class" in sentence
+
+
+def test_a_mask_whose_values_are_more_than_our_classes_keeps_them(brats_folder, tmp_path, said):
+    names = {"t1": "t1n", "t1ce": "t1c", "t2": "t2w", "flair": "t2f", "seg": "seg"}
+    folder = tmp_path / "BraTS-GLI-00001-101"
+    folder.mkdir()
+    for old, new in names.items():
+        shutil.copy(
+            brats_folder / f"BraTS2021_90001_{old}.nii.gz", folder / f"BraTS-GLI-00001-101-{new}.nii.gz"
+        )
+    mask = folder / "BraTS-GLI-00001-101-seg.nii.gz"
+    ((labels, settings, _),) = read_paths(str(mask))
+    # 4 is the cavity there, which is no class of ours.
+    assert labels.max() == 4
+    assert "resection cavity" not in settings["features"]["class"]
+    write(tmp_path / "copy.nii.gz", Labels(labels, **settings))
+    saved = nib.load(tmp_path / "copy.nii.gz")
+    np.testing.assert_array_equal(np.asarray(saved.dataobj), np.asarray(nib.load(mask).dataobj))
+    labels[0, 0, 0] = 9
+    assert write(tmp_path / "refused.nii.gz", Labels(labels, **settings)) == []
+    assert "the label 9" in said[-1]
 
 
 def side_by_side_labels(viewer, case):

@@ -8,7 +8,7 @@ from napari_rdl.case.loading import case_from_arrays, load_case
 from napari_rdl.case.nifti import read_image, read_mask
 from napari_rdl.case.patient import Case
 from napari_rdl.case.provenance import InputRecord, Provenance, WeightsRecord, file_sha256, input_records
-from napari_rdl.case.writing import save_labels
+from napari_rdl.case.writing import save_correction, save_labels
 
 __all__ = [
     "Case",
@@ -31,5 +31,6 @@ __all__ = [
     "normalize",
     "read_image",
     "read_mask",
+    "save_correction",
     "save_labels",
 ]

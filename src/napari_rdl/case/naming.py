@@ -8,8 +8,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from napari_rdl.brats import LABEL_CONVENTIONS, MASK_ALIASES, LabelConvention, modality_of_token
+from napari_rdl.case.label_record import record_of, record_path
 from napari_rdl.case.nifti import stem_of
 from napari_rdl.errors import CaseError
+from napari_rdl.files import read_bytes
 
 _CONTRAST_TOKENS = frozenset({"gd", "gad", "gadolinium", "ce", "post", "contrast", "postcontrast", "km"})
 _SURE_MASK_TOKENS = frozenset({"seg", "segm", "mask", "brainmask", "prob", "probability", "uncertainty"})
@@ -118,10 +120,12 @@ def is_expert_mask(path: Path) -> bool:
         return False
     if modality_of_name(stem_of(path)) is not None:
         return False  # a subset's prediction, or the mask that cut one modality out of its skull
-    # What this program predicted has its record beside it, and is no expert's word.
-    record = path.with_name(stem_of(path) + ".json")
+    # What this program predicted has its record beside it, and is no expert's word; a correction is.
+    record = record_of(path)
+    if record is not None and record.corrected:
+        return True
     try:
-        return '"napari_rdl"' not in record.read_text(encoding="utf-8", errors="replace")
+        return b'"napari_rdl"' not in read_bytes(record_path(path))
     except OSError:
         return True
 

@@ -11,18 +11,23 @@ import numpy as np
 from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
+from napari_rdl.case.label_record import Correction, record_path
 from napari_rdl.case.patient import Case
+from napari_rdl.case.provenance import current_versions
 from napari_rdl.errors import OutputError
-from napari_rdl.files import write_bytes
+from napari_rdl.files import plain_name, write_bytes, write_together
 
 _COMPRESSION = 6
 # What these fields say is true of the image, not of the labels that are drawn on it.
 _IMAGE_FIELDS = ("cal_max", "cal_min", "intent_p1", "intent_p2", "intent_p3", "aux_file", "db_name")
 
 
-def save_labels(classes: NDArray[np.uint8], case: Case, path: str | Path) -> Path:
-    """Save class indices as a label file on the case's native grid.
+def save_labels(
+    classes: NDArray[np.uint8], case: Case, path: str | Path, record: BaseModel | None = None
+) -> Path:
+    """Save class indices as a label file on the case's native grid, and the record that goes with it.
 
     The file has the reference image's affine and shape to the bit, uint8 values in the case's
     label convention, and the same bytes whenever the same labels are saved.
@@ -34,6 +39,9 @@ def save_labels(classes: NDArray[np.uint8], case: Case, path: str | Path) -> Pat
     case : Case
     path : str or Path
         Ends in ``.nii.gz`` or ``.nii``.
+    record : BaseModel, optional
+        Written beside the labels with the ending ``.json``. Labels without theirs could be taken for an
+        expert's, so it is never the one that is missing.
 
     Raises
     ------
@@ -55,7 +63,25 @@ def save_labels(classes: NDArray[np.uint8], case: Case, path: str | Path) -> Pat
         with gzip.GzipFile("", "wb", _COMPRESSION, packed, mtime=0) as file:
             file.write(content)
         content = packed.getvalue()
-    return write_bytes(path, content)
+    if record is None:
+        return write_bytes(path, content)
+    text = f"{record.model_dump_json(indent=2)}\n".encode("utf-8", "backslashreplace")
+    write_together([(record_path(path), text), (path, content)])
+    return path
+
+
+def save_correction(classes: NDArray[np.uint8], case: Case, path: str | Path) -> Path:
+    """Save what a human corrected, and beside it a record by which it is known again.
+
+    See `save_labels`.
+    """
+    record = Correction(
+        case=plain_name(case.name),
+        labels=case.convention.name,
+        output=Path(path).name,
+        versions=current_versions(),
+    )
+    return save_labels(classes, case, path, record)
 
 
 def _label_bytes(values: NDArray[np.uint8], case: Case) -> bytes:

@@ -24,7 +24,7 @@ from napari_rdl.callbacks import IsCancelled, Progress, ignore_progress, never_c
 from napari_rdl.case import file_sha256, find_case_files
 from napari_rdl.cohort.patients import Patient
 from napari_rdl.errors import Cancelled, NapariRdlError, OutputError
-from napari_rdl.files import read_bytes, write_json, write_text
+from napari_rdl.files import read_bytes, sweep, write_json, write_text
 
 logger = logging.getLogger(__name__)
 
@@ -108,6 +108,8 @@ def run_patients(
     """
     rank, count = processes()
     mine = patients[rank::count]
+    # Where all is done nothing is written, and what a killed run left would stay.
+    sweep(out / PATIENTS)
     for done, patient in enumerate(mine):
         if cancelled():
             raise Cancelled

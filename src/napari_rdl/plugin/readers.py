@@ -7,6 +7,7 @@ What cannot be read is said in one sentence, and no layer is made of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,10 @@ import numpy as np
 from napari.utils.notifications import show_warning
 
 from napari_rdl.errors import CaseError
+from napari_rdl.files import plain_name
 from napari_rdl.plugin.parts.remedies import in_words
-from napari_rdl.plugin.viewer.appearance import class_colormap, placement
+from napari_rdl.plugin.viewer.appearance import class_appearance, placement, value_appearance
+from napari_rdl.plugin.viewer.corrected import CORRECTED_ENDING
 from napari_rdl.plugin.viewer.patient_layers import (
     LayerData,
     contrast_limits,
@@ -24,12 +27,13 @@ from napari_rdl.plugin.viewer.patient_layers import (
     image_layer_data,
 )
 from napari_rdl.plugin.viewer.planes import show_new_patient
-from napari_rdl.plugin.viewer.roles import LAYER_KEY, Role
+from napari_rdl.plugin.viewer.roles import LAYER_KEY, Role, case_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_rdl.case import Native
+    from napari_rdl.brats import LabelConvention
+    from napari_rdl.case import Case, Native
 
 PathOrPaths = str | Path | Sequence[str | Path]
 _NOTHING: list[Any] = [(None,)]
@@ -128,31 +132,85 @@ def few_labels(values: NDArray[np.float32]) -> NDArray[np.uint8] | None:
     return labels if np.count_nonzero(np.bincount(labels.ravel())) <= _MAX_LABELS else None
 
 
+@dataclass(frozen=True)
+class _Meaning:
+    """What a label file is: whose, what its values mean, whether a human corrected it, and who says so."""
+
+    case: str
+    convention: LabelConvention
+    corrected: bool
+    sure: bool
+
+
 def _mask_layer_data(path: Path, name: str, labels: NDArray[np.uint8], native: Native) -> LayerData:
-    settings: dict[str, Any] = {
-        "name": name,
-        "opacity": 0.5,
-        # The values stay the file's own, and go back as they are.
-        "metadata": {LAYER_KEY: {"role": Role.MASK, "case": name, "native": native}},
-        **placement(native.grid),
-    }
+    known: dict[str, Any] = {"role": Role.MASK, "case": name, "native": native, "path": path}
+    settings: dict[str, Any] = {"name": name, "opacity": 0.5, **placement(native.grid)}
     meaning = _meaning(path, name)
-    if meaning is not None and set(np.unique(labels).tolist()) <= set(meaning):
-        settings["colormap"] = class_colormap(meaning)
+    if meaning is not None:
+        labels = _as_what_it_means(path, labels, meaning, known, settings)
+    settings["metadata"] = {LAYER_KEY: known}
     return labels, settings, "labels"
 
 
-def _meaning(path: Path, name: str) -> dict[int, int] | None:
-    """Return what a mask's values mean, if it lies among the images of the patient that it names."""
-    from napari_rdl.case import find_case_files
+def _as_what_it_means(
+    path: Path,
+    values: NDArray[np.uint8],
+    meaning: _Meaning,
+    known: dict[str, Any],
+    settings: dict[str, Any],
+) -> NDArray[np.uint8]:
+    """Return a file's values as class indices where they come back the same; tell the layer what they are.
 
+    Raises
+    ------
+    CaseError
+        If a value is not of the file's convention.
+    """
+    convention = meaning.convention
+    try:
+        classes = convention.decode(values)
+    except ValueError as error:
+        if meaning.sure:
+            raise CaseError(f"{path} cannot be opened as labels of {meaning.case}: {error}.") from error
+        return values
+    known |= {"case": meaning.case, "convention": convention.name}
+    if meaning.corrected or np.array_equal(convention.encode(classes), values):
+        known |= {"classes": True, "corrected": meaning.corrected}
+        settings |= class_appearance()
+        return classes
+    # Two values mean one class, or one means none that is ours: they stay as they are, and go back so.
+    settings |= value_appearance(convention.to_class)
+    return values
+
+
+def _meaning(path: Path, name: str) -> _Meaning | None:
+    """Return what a label file's record says it is, else the naming of the patient that it lies beside."""
+    from napari_rdl.case import find_case_files
+    from napari_rdl.case.label_record import record_of
+
+    record = record_of(path)
+    if record is not None:
+        return _Meaning(record.case, record.convention, record.corrected, sure=True)
+    corrected = name.endswith(CORRECTED_ENDING)
     try:
         found = find_case_files(path.parent)
     except CaseError:
-        return None
-    if found.convention is None or not (path == found.mask or name.startswith(found.name)):
-        return None
-    return dict(found.convention.to_class)
+        found = None
+    if found is not None and (path == found.mask or name.startswith(found.name)):
+        sure = corrected or path == found.mask
+        return _Meaning(found.name, found.convention, corrected, sure) if found.convention else None
+    whose = name.removesuffix(CORRECTED_ENDING)
+    for case in _open_cases() if corrected else ():
+        if plain_name(case.name) == whose:
+            return _Meaning(case.name, case.convention, corrected, sure=True)
+    return None
+
+
+def _open_cases() -> list[Case]:
+    """Return the patients whose layers are in the viewer, if there is one."""
+    viewer = napari.current_viewer()
+    cases = [case_of(layer) for layer in viewer.layers] if viewer is not None else []
+    return [case for case in cases if case is not None]
 
 
 def _is_ours(path: Path) -> bool:

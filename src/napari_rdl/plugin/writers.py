@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,13 @@ import numpy as np
 from napari.layers import Labels
 from napari.utils.notifications import show_info, show_warning
 
+from napari_rdl.brats import LABEL_CONVENTIONS
 from napari_rdl.errors import NapariRdlError, OutputError
 from napari_rdl.files import write_bytes
 from napari_rdl.plugin.parts.remedies import in_words
 from napari_rdl.plugin.viewer.appearance import world_affine
 from napari_rdl.plugin.viewer.corrected import checked_classes
-from napari_rdl.plugin.viewer.roles import LAYER_KEY, Saving, role_in
+from napari_rdl.plugin.viewer.roles import LAYER_KEY, Role, Saving, role_in
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,7 +54,7 @@ def save_label_layer(path: Path, data: NDArray[np.integer], attributes: dict[str
     OutputError
         If the layer is no volume, its values do not fit, or the file cannot be written.
     """
-    from napari_rdl.case import save_labels
+    from napari_rdl.case import save_correction, save_labels
 
     name = attributes.get("name", path.name)
     known = attributes.get("metadata", {}).get(LAYER_KEY, {})
@@ -60,17 +62,35 @@ def save_label_layer(path: Path, data: NDArray[np.integer], attributes: dict[str
     if role is not None and role.saving is Saving.NOT:
         raise OutputError(f"The layer '{name}' only shows another one: save that one itself.")
     if role is not None and role.saving is Saving.CLASSES:
-        return save_labels(checked_classes(data, name), known["source"], path)
+        save = save_correction if role is Role.CORRECTED else save_labels
+        return save(checked_classes(data, name), known["source"], path)
     if data.ndim != 3:
         raise OutputError(f"The layer '{name}' has {data.ndim} axes: NIfTI labels need three.")
     if role is not None:
-        native = known["native"] if role.saving is Saving.FILE_VALUES else known["source"].native
+        if role.saving is Saving.FILE_VALUES:
+            native, data = known["native"], _file_values(data, known, name)
+        else:
+            native = known["source"].native
         return _save_values(path, native.to_native(data), native.affine, name)
     saved = _save_values(path, data, _affine(data, attributes), name)
     show_info(
         f"'{name}' belongs to no patient: {path.name} is on the layer's own grid, its axes read as x, y, z."
     )
     return saved
+
+
+def _file_values(data: NDArray[np.integer], known: Mapping[str, Any], name: str) -> NDArray[np.integer]:
+    """Return what a mask's file is to hold; what is painted beyond its convention is refused."""
+    convention = LABEL_CONVENTIONS.get(known.get("convention", ""))
+    if convention is None:
+        return data
+    if known.get("classes"):
+        return convention.encode(checked_classes(data, name))
+    try:
+        convention.decode(data)
+    except ValueError as error:
+        raise OutputError(f"The layer '{name}' cannot be saved: {error}.") from error
+    return data
 
 
 def _affine(data: NDArray[np.integer], attributes: dict[str, Any]) -> NDArray[np.float64]:

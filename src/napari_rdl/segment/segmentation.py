@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from napari_rdl.brats import subset_name
 from napari_rdl.case import Case, Provenance, WeightsRecord, input_records, save_labels
 from napari_rdl.case.provenance import text_of
-from napari_rdl.errors import OutputError
 from napari_rdl.files import plain_name
 from napari_rdl.metrics import volumes_ml
 from napari_rdl.models import Expectation, bundled_name
@@ -80,17 +79,7 @@ class Segmentation:
             If the folder cannot be written.
         """
         path = Path(folder) / output_name(self.case.name, self.modalities, self.case.modalities)
-        record = self.provenance(path.name)
-        # The record first: labels that had none could be taken for an expert's.
-        beside = path.with_name(path.name.removesuffix(".nii.gz") + ".json")
-        new = not beside.exists()
-        record.save(beside)
-        try:
-            return save_labels(self.labels, self.case, path)
-        except OutputError:
-            if new:
-                beside.unlink(missing_ok=True)
-            raise
+        return save_labels(self.labels, self.case, path, self.provenance(path.name))
 
     def provenance(self, output: str | None = None) -> Provenance:
         """Return the record from which this result can be made again.

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import re
 import threading
+import time
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -13,8 +16,11 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_rdl.brats import MODALITIES, SUBSETS
+from napari_rdl.case import load_case, save_correction
 from napari_rdl.errors import Cancelled
 from napari_rdl.models import ModelCard, load_model, save_model
+from napari_rdl.plugin.readers import read_paths
+from napari_rdl.plugin.segment.session import RunChoice
 from napari_rdl.plugin.viewer.roles import LAYER_KEY
 
 
@@ -446,6 +452,109 @@ def test_corrections_are_saved_on_the_native_grid(encoded, brats_folder, tmp_pat
     assert written.shape == image.shape
     values, counts = np.unique(np.asarray(written.dataobj), return_counts=True)
     assert dict(zip(values.tolist(), counts.tolist(), strict=True))[4] == 3 * 5 * 2
+
+
+@pytest.fixture
+def correction(brats_folder, tmp_path):
+    """A saved correction of the small patient: its expert mask, and one voxel more."""
+    case = load_case(brats_folder)
+    classes = case.truth()
+    classes[0, 0, 0] = 3
+    return save_correction(classes, case, tmp_path / "BraTS2021_90001_seg_corrected.nii.gz")
+
+
+@pytest.mark.parametrize("first", ["patient", "correction"])
+def test_a_saved_correction_is_gone_on_with(
+    widget, brats_folder, correction, finish, qtbot, monkeypatch, first
+):
+    def open_patient():
+        widget.open_patient(brats_folder)
+        finish(widget)
+
+    def open_correction():
+        widget.viewer.open(correction, plugin="napari-rdl")
+
+    steps = [open_patient, open_correction]
+    for step in steps if first == "patient" else reversed(steps):
+        step()
+    qtbot.waitUntil(lambda: widget.saving.corrected.layer is not None)
+    (layer,) = of_role(widget.viewer, "corrected")
+    assert layer is widget.saving.corrected.layer
+    assert set(layer.colormap.color_dict) == {None, 0, 1, 2, 3}
+    assert not widget.saving.corrected.unsaved
+    assert correction.name in widget.saving.box.status.text()
+    layer.data[0, 0, 1] = 3
+    assert widget.saving.corrected.unsaved
+    starts = []
+
+    def same_file(parent, title, start, kinds):
+        starts.append(start)
+        return start, ""
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", same_file)
+    widget.saving.box.save_corrected_button.click()
+    assert starts == [str(correction)]
+    ((again, _, _),) = read_paths(str(correction))
+    np.testing.assert_array_equal(again, layer.data)
+
+
+def test_unsaved_corrections_are_not_displaced_by_a_file(encoded, correction, qtbot):
+    encoded.saving.correct_a_copy()
+    mine = encoded.saving.corrected.layer
+    mine.data[0, 0, 0] = 1
+    encoded.viewer.open(correction, plugin="napari-rdl")
+    qtbot.waitUntil(lambda: "not saved" in encoded.saving.box.status.text())
+    assert encoded.saving.corrected.layer is mine
+    assert len(of_role(encoded.viewer, "mask")) == 1
+
+
+def test_painting_no_class_is_refused_on_saving(encoded, correction, qtbot, tmp_path):
+    encoded.viewer.open(correction, plugin="napari-rdl")
+    qtbot.waitUntil(lambda: encoded.saving.corrected.layer is not None)
+    before = correction.read_bytes()
+    encoded.saving.corrected.layer.data[1, 1, 1] = 4
+    assert not encoded.saving.save_corrected(correction)
+    assert "the label 4, which is no class" in encoded.messages.messages[-1][1]
+    assert correction.read_bytes() == before
+
+
+def test_the_time_told_is_the_time_waited(opened, finish, monkeypatch):
+    encode = opened.session.encode
+
+    def slowly(*arguments):
+        time.sleep(1.5)
+        return encode(*arguments)
+
+    monkeypatch.setattr(opened.session, "encode", slowly)
+    began = time.monotonic()
+    opened.run()
+    finish(opened)
+    waited = time.monotonic() - began
+    (told,) = re.findall(r"(\d+\.\d) s\.", opened.run_box.status.text())
+    assert 1.5 <= float(told) <= waited + 0.1
+
+
+def test_dialogs_begin_with_the_patient_or_at_home(encoded, brats_folder, monkeypatch, tmp_path):
+    starts = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        QFileDialog, "getExistingDirectory", lambda _parent, _title, start: starts.append(start) or ""
+    )
+    monkeypatch.setattr(
+        QFileDialog, "getSaveFileName", lambda _parent, _title, start, _kind: (starts.append(start) or "", "")
+    )
+    monkeypatch.setattr(
+        QFileDialog, "getOpenFileName", lambda _parent, _title, start, _kind: (starts.append(start) or "", "")
+    )
+    encoded.patient_box.open_button.click()
+    encoded.saving.box.save_prediction_button.click()
+    encoded.saving.correct_a_copy()
+    encoded.saving.box.save_corrected_button.click()
+    encoded.run_box.set_choice(RunChoice())
+    encoded.run_box.model_box.activated.emit(encoded.run_box.model_box.count() - 1)
+    home = str(Path.home())
+    corrected = str(brats_folder / "BraTS2021_90001_seg_corrected.nii.gz")
+    assert starts == [home, str(brats_folder), corrected, home]
 
 
 @pytest.mark.parametrize(

@@ -66,13 +66,13 @@ def test_packing_is_done_in_a_thread_while_the_window_lives(case, tmp_path, qapp
     import napari_rdl.case
 
     threads = []
-    save_labels = napari_rdl.case.save_labels
+    save_correction = napari_rdl.case.save_correction
 
     def slowly(*arguments):
         threads.append(threading.current_thread())
-        return save_labels(*arguments)
+        return save_correction(*arguments)
 
-    monkeypatch.setattr(napari_rdl.case, "save_labels", slowly)
+    monkeypatch.setattr(napari_rdl.case, "save_correction", slowly)
     viewer = ViewerModel()
     corrected = CorrectedLayer(viewer)
     layer = corrected.start(PredictionLayer(viewer, case))

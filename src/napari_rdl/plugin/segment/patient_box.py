@@ -257,7 +257,8 @@ class PatientBox(Section):
             widget.setEnabled(not busy)
 
     def _ask_for_folder(self) -> None:
-        start = str(self.start_folder) if self.start_folder else ""
+        known = self.start_folder is not None and self.start_folder.is_dir()
+        start = str(self.start_folder if known else Path.home())
         chosen = QFileDialog.getExistingDirectory(self, "Open a patient's folder", start)
         if chosen:
             self.paths_chosen.emit([Path(chosen)])

@@ -174,7 +174,7 @@ class RunBox(Section):
         if chosen == _FROM_FILE:
             before = self.model_box.itemData(self._model_index)
             own = isinstance(before, Path) and bundled_name(before) is None
-            folder = str(before.parent) if own else ""
+            folder = str(before.parent if own else Path.home())
             name, _ = QFileDialog.getOpenFileName(
                 self, "Choose a checkpoint", folder, "Checkpoints (*.safetensors)"
             )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QFileDialog, QGridLayout, QPushButton, QWidget
 
 from napari_rdl.errors import NapariRdlError
@@ -15,7 +15,7 @@ from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel
 from napari_rdl.plugin.segment.choices import Choices
 from napari_rdl.plugin.segment.prediction_updater import PredictionUpdater
 from napari_rdl.plugin.segment.session import Session
-from napari_rdl.plugin.viewer.corrected import CorrectedLayer
+from napari_rdl.plugin.viewer.corrected import CorrectedLayer, is_correction_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -112,6 +112,12 @@ class Saving(QObject):
         self.box.copy_asked.connect(self.correct_a_copy)
         self.box.save_corrected_asked.connect(self.ask_where_to_save_corrected)
         self.box.save_prediction_asked.connect(self.ask_where_to_save_prediction)
+        # Not while the layer is being inserted: adopting it may take another one out of the list.
+        self._look = QTimer(self)
+        self._look.setSingleShot(True)
+        self._look.timeout.connect(self._adopt)
+        self._viewer = viewer
+        viewer.layers.events.inserted.connect(self._on_layer)
         session.case_changed.connect(self._on_case)
         session.representations_changed.connect(self._update_possible)
 
@@ -177,14 +183,14 @@ class Saving(QObject):
 
     def ask_where_to_save_prediction(self) -> None:
         """Let the user choose a folder for the prediction shown."""
-        start = str(self._choices.choices.output_folder or "")
+        start = str(self._start_folder())
         chosen = QFileDialog.getExistingDirectory(self._widget, "Save the prediction in a folder", start)
         if chosen:
             self.save_prediction(Path(chosen))
 
     def ask_where_to_save_corrected(self) -> bool:
         """Let the user choose a file for the corrected layer; True if it was written."""
-        start = (self._choices.choices.output_folder or Path()) / self.corrected.default_name
+        start = self._start_folder(self.corrected.path) / self.corrected.default_name
         # The dialog asks itself before it returns a file that exists.
         name, _ = QFileDialog.getSaveFileName(
             self._widget, "Save the corrected layer", str(start), "NIfTI (*.nii.gz *.nii)"
@@ -196,7 +202,53 @@ class Saving(QObject):
             path = path.with_name(f"{path.name}.nii.gz")
             if path.exists() and not ask_to_replace(self._widget, [path]):
                 return False
+        from napari_rdl.case.label_record import record_of, record_path
+
+        beside = record_path(path)
+        # The dialog asked about the labels, and so for their own record.
+        if beside.exists() and record_of(path) is None and not ask_to_replace(self._widget, [beside]):
+            return False
         return self.save_corrected(path)
+
+    def _start_folder(self, file: Path | None = None) -> Path:
+        """Return where a dialog begins: with `file`, the last result or the patient, else at home."""
+        case = self._session.case
+        images = list(case.files.values()) if case is not None else []
+        folders = [
+            file.parent if file is not None else None,
+            self._choices.choices.output_folder,
+            images[0].parent if images else None,
+        ]
+        return next((folder for folder in folders if folder is not None and folder.is_dir()), Path.home())
+
+    def shut_down(self) -> None:
+        """Stop following the viewer's layers."""
+        self._look.stop()
+        self._viewer.layers.events.inserted.disconnect(self._on_layer)
+
+    def _on_layer(self, event: object) -> None:
+        self._look.start(0)
+
+    def _adopt(self) -> None:
+        """Go on with a saved correction of the open patient that was opened again."""
+        case = self._session.case
+        if case is None:
+            return
+        opened = [layer for layer in self._viewer.layers if is_correction_of(layer, case)]
+        if not opened:
+            return
+        if self.corrected.unsaved:
+            self.box.status.setText(
+                f"{opened[-1].name} lies beside the corrected layer, which has changes that are not saved: "
+                "save them, then open it again to go on with it."
+            )
+            return
+        self.corrected.adopt(opened[-1], case)
+        self._updater.hide()
+        self.box.status.setText(
+            f"Go on correcting {self.corrected.default_name} with napari's label tools: 1 NCR, 2 ED, 3 ET."
+        )
+        self._update_possible()
 
     def _on_saved(self, path: Path) -> None:
         self.box.status.setText(f"Saved {path.name} in {path.parent}.")
@@ -205,6 +257,7 @@ class Saving(QObject):
     def _on_case(self, case: object) -> None:
         self.box.status.setText("")
         self._update_possible()
+        self._look.start(0)
 
     def _update_possible(self, changed: object = None) -> None:
         self.box.set_possible(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,6 +71,7 @@ class SegmentWidget(DockWidget):
         self._read: ReadPatient | None = None
         self._full_volumes: dict[str, float] = {}
         self._run_after_opening = False
+        self._run_began: float | None = None
         self._choices = Choices()
         remembered = self._choices.choices
         self.session = Session(self._choices.memory_budget_bytes)
@@ -124,6 +126,7 @@ class SegmentWidget(DockWidget):
         if case is None or self.tasks.busy:
             return
         self.messages.clear()
+        self._run_began = time.monotonic()
 
         def segment(progress: Progress, cancelled: IsCancelled) -> Encoded:
             representations = self.session.encode(case, choice, progress, cancelled)
@@ -152,6 +155,7 @@ class SegmentWidget(DockWidget):
         self.keys.release()
         self.patient_box.layer_assignment.close_down()
         self.viewing.shut_down()
+        self.saving.shut_down()
         self._leave_settings()
         if self.saving.corrected.unsaved:
             logger.warning("The widget ends with corrections that were not saved.")
@@ -187,7 +191,7 @@ class SegmentWidget(DockWidget):
             return
         self.messages.clear()
         self.patient_box.offer_resample(False)
-        self._read, self._run_after_opening = read, run
+        self._read, self._run_after_opening, self._run_began = read, run, None
 
         choice = self.run_box.choice
 
@@ -237,9 +241,11 @@ class SegmentWidget(DockWidget):
         self.run_box.set_devices(available_devices())
         computed = representations.computation
         steps = " ".join(computed.steps)
+        # What the user waited, with the start of the model and all; not what the network alone took.
+        began, self._run_began = self._run_began, None
+        waited = f"{time.monotonic() - began:.1f} s" if began is not None else "encoded before"
         self.run_box.status.setText(
-            f"{computed.model_name} on {computed.device}, {computed.precision}, "
-            f"{representations.seconds:.1f} s. {steps}".strip()
+            f"{computed.model_name} on {computed.device}, {computed.precision}, {waited}. {steps}".strip()
         )
         self.encoded.emit(representations)
 

@@ -84,6 +84,16 @@ def class_appearance() -> dict[str, Any]:
     }
 
 
+def value_appearance(values: Mapping[int, int]) -> dict[str, Any]:
+    """Return colours and class names of a label layer whose values are a file's; see `class_colormap`."""
+    titles = [brats.CLASS_TITLES.get(brats.CLASSES[index], brats.CLASSES[index]) for index in values.values()]
+    return {
+        "colormap": class_colormap(values),
+        "features": {"index": list(values), "class": titles},
+        "opacity": 0.5,
+    }
+
+
 def keep_read_only(layer: Labels) -> None:
     """Switch the painting tools of `layer` off, and off again should napari switch them on."""
 

@@ -10,16 +10,23 @@ from napari.layers import Labels
 
 from napari_rdl import brats
 from napari_rdl.errors import CaseError, OutputError
+from napari_rdl.files import plain_name
 from napari_rdl.plugin.parts.waiting import while_the_window_lives
 from napari_rdl.plugin.viewer.appearance import class_appearance, placement
 from napari_rdl.plugin.viewer.layer_list import layers_added
-from napari_rdl.plugin.viewer.roles import Role, case_of, plugin_metadata, role_metadata
+from napari_rdl.plugin.viewer.roles import Role, case_of, plugin_metadata, role_metadata, role_of
 
 if TYPE_CHECKING:
+    from napari.layers import Layer
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
+    from napari_rdl.case import Case
     from napari_rdl.plugin.viewer.prediction import PredictionLayer
+
+
+CORRECTED_ENDING = "_seg_corrected"
+"""What the name of a saved correction ends with, before the file's ending."""
 
 
 class CorrectedLayer:
@@ -32,6 +39,7 @@ class CorrectedLayer:
         self._viewer = viewer
         self._saved: np.ndarray | None = None
         self.layer: Labels | None = None
+        self.path: Path | None = None
 
     @property
     def unsaved(self) -> bool:
@@ -43,7 +51,9 @@ class CorrectedLayer:
 
     @property
     def default_name(self) -> str:
-        """The file name under which it is saved by default."""
+        """The file name under which it is saved by default: the one that it has, if it has one."""
+        if self.path is not None:
+            return self.path.name
         return corrected_name(self.layer) if self.layer is not None else ""
 
     def start(self, prediction: PredictionLayer) -> Labels:
@@ -52,6 +62,16 @@ class CorrectedLayer:
         self.layer = correct_a_copy(self._viewer, prediction.layer)
         self._saved = np.array(self.layer.data)
         return self.layer
+
+    def adopt(self, layer: Labels, case: Case) -> None:
+        """Go on with a correction that was saved and is open again, in place of the last one."""
+        if self.layer is not layer:
+            self.let_go()
+        self.path = plugin_metadata(layer).get("path")
+        layer.metadata = {**layer.metadata, **role_metadata(Role.CORRECTED, case)}
+        layer.name = f"{case.name} corrected"
+        self.layer = layer
+        self._saved = np.array(layer.data)
 
     def save(self, path: Path) -> Path:
         """Write the layer to its patient's native grid; packing it takes place in a thread.
@@ -69,6 +89,7 @@ class CorrectedLayer:
         )
         # What a stroke under way added meanwhile is not in the file.
         self._saved = data
+        self.path = written
         return written
 
     def hide(self) -> None:
@@ -82,6 +103,16 @@ class CorrectedLayer:
             self._viewer.layers.remove(self.layer)
         self.layer = None
         self._saved = None
+        self.path = None
+
+
+def is_correction_of(layer: Layer, case: Case) -> bool:
+    """Return whether a layer was read from a saved correction of this patient, on this grid."""
+    known = plugin_metadata(layer)
+    if role_of(layer) is not Role.MASK or not known.get("corrected"):
+        return False
+    same = known["case"] in (case.name, plain_name(case.name))
+    return same and case.grid.difference(known["native"].grid) is None
 
 
 def correct_a_copy(viewer: Viewer, prediction: Labels) -> Labels:
@@ -102,13 +133,14 @@ def correct_a_copy(viewer: Viewer, prediction: Labels) -> Labels:
 
 def corrected_name(layer: Labels) -> str:
     """Return the file name that a corrected layer is saved under by default."""
-    return f"{plugin_metadata(layer).get('case', layer.name)}_seg_corrected.nii.gz"
+    return f"{plain_name(plugin_metadata(layer).get('case', layer.name))}{CORRECTED_ENDING}.nii.gz"
 
 
 def save_corrected(layer: Labels, path: str | Path, data: NDArray[np.generic] | None = None) -> Path:
     """Write a layer of class indices to its case's native grid, in the case's label convention.
 
-    An existing file is replaced: the caller asks first.
+    A record lies beside it, by which it is known again when it is opened. An existing file is replaced: the
+    caller asks first.
 
     Parameters
     ----------
@@ -118,16 +150,17 @@ def save_corrected(layer: Labels, path: str | Path, data: NDArray[np.generic] | 
     Raises
     ------
     OutputError
-        If the layer holds values that are no class, or the file cannot be written.
+        If the layer holds values that are no class, or the file or its record cannot be written.
     CaseError
         If the layer does not come from a case.
     """
-    from napari_rdl.case import save_labels
+    from napari_rdl.case import save_correction
 
     case = case_of(layer)
     if case is None:
         raise CaseError(f"The layer '{layer.name}' does not come from a patient: save it with napari's Save.")
-    return save_labels(checked_classes(layer.data if data is None else data, layer.name), case, Path(path))
+    classes = checked_classes(layer.data if data is None else data, layer.name)
+    return save_correction(classes, case, Path(path))
 
 
 def checked_classes(data: NDArray[np.generic], name: str) -> NDArray[np.uint8]:
