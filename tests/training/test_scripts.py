@@ -14,8 +14,11 @@ import typer
 from typer.testing import CliRunner
 
 from napari_rdl.brats import SUBSETS, subset_name
+from napari_rdl.cohort.evaluate import EvaluationSettings, evaluate
 from napari_rdl.cohort.patients import read_split_file
-from napari_rdl.models import load_model, save_model
+from napari_rdl.errors import ConfigError
+from napari_rdl.models import FalseTumour, load_model, save_model
+from napari_rdl.segment import SegmentSettings
 from napari_rdl.training.recipe import load_recipe
 from tests.training.conftest import TINY
 
@@ -119,6 +122,60 @@ def test_false_tumour_of_every_subset(patients_folder, tiny_checkpoint, tmp_path
     assert [line.split(" | ")[0][2:] for line in lines[1:]] == [subset_name(subset) for subset in SUBSETS]
     assert "| below 0.5 ml | below 2 ml |" in lines[0]
     assert next(line for line in lines if line.startswith("| T2 |")).split(" | ")[1] == "3"
+
+
+def test_a_release_says_whom_it_saw_what_to_expect_and_how_sure_to_be(
+    patients_folder, tiny_checkpoint, tmp_path, capsys
+):
+    settings = EvaluationSettings(distances=False, segment=SegmentSettings(device="cpu"))
+    tiny = load_model(tiny_checkpoint)
+    evaluate(str(patients_folder), tiny, tmp_path / "evaluation", settings=settings)
+    heads = {"a": {"T2": 0.1, "T1": 3.0}, "b": {"T2": 2.5}, "c": {"T2": 0.2}}
+    found = {"weights_sha256": tiny.sha256, "ml": {"healthy": heads}}
+    (tmp_path / "false.json").write_text(json.dumps(found))
+    app = typer.Typer()
+    app.command()(load("shipped-weights/release").main)
+    words = [tiny_checkpoint, "--name", "new", "--evaluation", tmp_path / "evaluation"]
+    words += ["--false-tumour", tmp_path / "false.json", "--calibrate", patients_folder, "--device", "cpu"]
+    words += [
+        "--patients-file",
+        SCRIPTS / "shipped-weights" / "data.toml",
+        "--out",
+        tmp_path / "x.safetensors",
+    ]
+    CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+    released = load_model(tmp_path / "x.safetensors")
+    card = released.card
+    for name, value in tiny.network.state_dict().items():
+        assert torch.equal(released.network.state_dict()[name], value)
+    assert card.name == "new"
+    assert len(card.training_patients) == 18
+    assert "18 real patients" in card.trained_on
+    assert {"BraTS2021_00006", "MS_patient19"} < set(card.training_patients)
+    t2 = card.expected["T2"]
+    assert t2.false_ml == FalseTumour(
+        median=0.2, largest=2.5, share_below_half_ml=0.6667, heads=3, source="healthy"
+    )
+    scores = json.loads((tmp_path / "evaluation" / "results.json").read_text())["patients"]
+    dice = [one["T2"]["WT"]["dice"] for one in scores.values() if "T2" in one]
+    assert t2.dice["WT"].mean == pytest.approx(sum(dice) / 3, abs=1e-4)
+    assert (t2.dice["WT"].patients, card.expected["T1"].dice["WT"].patients) == (3, 4)
+    assert t2.basis == f"4 patients of {patients_folder.name}"
+    assert str(tmp_path) not in card.model_dump_json()
+    assert len(card.temperatures) == 15
+    assert all(error.after < error.before for error in card.calibration_error.values())
+
+
+def test_an_evaluation_of_other_weights_needs_a_word_on_what_it_is(tiny_checkpoint, tmp_path):
+    script = load("shipped-weights/release")
+    about = {"weights_sha256": "0" * 64, "data": "phantom:3:held-out", "patients": 3}
+    scores = {"T1": {region: {"dice": 0.5} for region in ("WT", "TC", "ET")}}
+    content = {"about": about, "failed": {}, "patients": {"a": scores, "b": scores}}
+    (tmp_path / "results.json").write_text(json.dumps(content))
+    with pytest.raises(ConfigError, match="--basis"):
+        script.expectations(load_model(tiny_checkpoint), [tmp_path], [], None)
+    (expected,) = script.expectations(load_model(tiny_checkpoint), [tmp_path], [], "two folds").values()
+    assert (expected["basis"], expected["dice"]["WT"]["low"]) == ("two folds", 0.5)
 
 
 def test_healthy_phantoms_are_others_than_those_trained_on(monkeypatch):

@@ -1,53 +1,228 @@
-"""Put a run's weights into the package, with their model card and the figures measured on them.
+r"""Write weights that are to be shipped, with what their card says of them: whom they saw, what to expect.
 
-    python training/shipped-weights/release.py RUN --figures held-out=EVALUATION --figures real=EVALUATION
+    python training/shipped-weights/release.py WEIGHTS --name NAME \
+        --evaluation EVALUATION --false-tumour false-tumour.json --calibrate phantom:12:held-out \
+        --patients-file training/shipped-weights/data.toml \
+        --out src/napari_rdl/models/weights/shipped.safetensors
 
-Each EVALUATION is a folder that ``napari-rdl evaluate`` wrote for the checkpoint. Its Dice table
-goes into the card, and the run's loss terms into ``curves.csv`` and ``curves.png`` beside this file.
+EVALUATION is a folder that ``napari-rdl evaluate`` wrote, or several, as the folds of a cross-validation;
+false tumour comes from ``false_tumour.py``. ``--curves RUN`` also writes the run's loss terms into
+``curves.csv`` and ``curves.png`` beside this file. Whatever is left out stays as the weights' card has it.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from napari_rdl.errors import CheckpointError
-from napari_rdl.models import bundled_model_path, load_model, save_model
+from napari_rdl.brats import REGIONS, all_subsets, subset_name
+from napari_rdl.cohort.calibration import calibrate
+from napari_rdl.cohort.intervals import mean_interval
+from napari_rdl.cohort.patients import is_synthetic, patients_of
+from napari_rdl.errors import ConfigError
+from napari_rdl.models import (
+    DataSource,
+    Expectation,
+    ExpectedDice,
+    FalseTumour,
+    Model,
+    ModelCard,
+    bundled_model_path,
+    load_model,
+    save_model,
+)
+from napari_rdl.segment import SegmentSettings
 
 HERE = Path(__file__).parent
-TRAINED_ON = (
-    "synthetic patients only (napari_rdl.phantom: MNI152 anatomy, simulated gliomas, contrasts and "
-    "scanners); no real scan was used"
-)
+BESIDE = "synthetic patients (napari_rdl.phantom: MNI152 anatomy, simulated gliomas, contrasts and scanners)"
 COLUMNS = ("step", "loss", "dice", "divergence", "region_dice", "mutual_information", "lr")
 
 
 def main(
-    run: Annotated[Path, typer.Argument(help="Run folder; its last checkpoint is released.")],
-    weights: Annotated[
-        Path | None, typer.Option(help="Another checkpoint in its place, as a mean of runs.")
+    weights: Annotated[Path, typer.Argument(help="The checkpoint to release.")],
+    name: Annotated[str | None, typer.Option(help="What menus call it.")] = None,
+    evaluation: Annotated[
+        list[Path] | None, typer.Option(help="Folder of an evaluation: expected Dice. May be given again.")
+    ] = None,
+    basis: Annotated[
+        str | None,
+        typer.Option(help="On what expected Dice rests, where these weights were not evaluated themselves."),
+    ] = None,
+    false_tumour: Annotated[
+        list[Path] | None, typer.Option(help="JSON of false_tumour.py. May be given again.")
+    ] = None,
+    calibrate_on: Annotated[
+        list[str] | None,
+        typer.Option("--calibrate", help="Patients with masks that temperatures are fitted to."),
+    ] = None,
+    patients_file: Annotated[
+        Path | None, typer.Option(help="TOML of the real patients that were trained on.")
+    ] = None,
+    trained_on: Annotated[
+        str | None, typer.Option(help="The data in a sentence; from the patients' file by default.")
     ] = None,
     figures: Annotated[
-        list[str] | None, typer.Option(help="NAME=FOLDER of an evaluation; may be given again.")
+        list[str] | None,
+        typer.Option(help="NAME=FOLDER of an evaluation whose table the card keeps. May be given again."),
     ] = None,
+    curves: Annotated[Path | None, typer.Option(help="Run folder whose curves are drawn.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The file; the shipped weights' by default.")] = None,
+    device: Annotated[str, typer.Option(help="Where calibration runs: auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
-    """Write the bundled checkpoint, and the run's curves."""
-    model = load_model(weights or run / "last.safetensors")
-    recipe = model.card.recipe
-    results = dict(read_figures(*figure.split("=", 1)) for figure in figures or ())
-    card = model.card.model_copy(
-        update={"name": "synthetic-2mm", "trained_on": TRAINED_ON, "recipe": recipe, "results": results}
+    """Write a checkpoint with its card."""
+    model = load_model(weights)
+    changes: dict[str, Any] = {}
+    if name is not None:
+        changes["name"] = name
+    if patients_file is not None:
+        changes["data_sources"] = read_sources(patients_file)
+        changes["trained_on"] = sentence_of(changes["data_sources"])
+    if trained_on is not None:
+        changes["trained_on"] = trained_on
+    if evaluation or false_tumour:
+        changes["expected"] = expectations(model, evaluation or [], false_tumour or [], basis)
+    if figures:
+        changes["results"] = dict(read_figures(*figure.split("=", 1)) for figure in figures)
+    if calibrate_on:
+        changes |= temperatures(model, calibrate_on, device)
+    # Validated, which a copy with changes would not be.
+    card = ModelCard.model_validate({**model.card.model_dump(), **changes})
+    if curves is not None:
+        draw(curves)
+    written = save_model(out or bundled_model_path(), model.network, card)
+    typer.echo(f"{written}: {card.name}, {len(card.expected)} subsets with what to expect")
+    for subset, expected in card.expected.items():
+        typer.echo(f"  {subset}: {expected.line}")
+
+
+def read_sources(path: Path) -> tuple[DataSource, ...]:
+    """Return the sets of patients that a TOML file lists under ``[[sources]]``."""
+    content = tomllib.loads(path.read_text("utf-8"))
+    return tuple(DataSource.model_validate(source) for source in content["sources"])
+
+
+def sentence_of(sources: Sequence[DataSource]) -> str:
+    """Return what was trained on, in a sentence."""
+    count = sum(len(source.patients) for source in sources)
+    names = "; ".join(f"{len(source.patients)} of {source.name}" for source in sources)
+    return f"{count} real patients ({names}) beside {BESIDE}"
+
+
+def expectations(
+    model: Model, evaluations: Sequence[Path], false_tumour: Sequence[Path], basis: str | None
+) -> dict[str, dict[str, Any]]:
+    """Return subset -> what to expect: mean Dice with bootstrap intervals, false tumour in heads without any.
+
+    Raises
+    ------
+    ConfigError
+        If an evaluation has patients without scores, or was of other weights and no basis is given.
+    """
+    dice: dict[str, dict[str, list[float]]] = {}
+    names: set[str] = set()
+    bases = []
+    for folder in evaluations:
+        content = json.loads((folder / "results.json").read_text("utf-8"))
+        if content["failed"]:
+            raise ConfigError(f"{folder} has patients without scores: evaluate them again.")
+        if names & content["patients"].keys():
+            raise ConfigError(f"{folder} has patients that another evaluation has as well.")
+        names |= content["patients"].keys()
+        bases.append(basis_of(content, model, folder, basis))
+        for subsets in content["patients"].values():
+            for subset, regions in subsets.items():
+                for region, measures in regions.items():
+                    dice.setdefault(subset, {}).setdefault(region, []).append(measures["dice"])
+    heads, source = false_volumes(false_tumour, model)
+    said = basis or "; ".join(dict.fromkeys(bases))
+    found = {}
+    for subset in map(subset_name, all_subsets(model.card.network.modalities)):
+        expected = Expectation(
+            dice={region: expected_dice(dice[subset][region]) for region in REGIONS}
+            if subset in dice
+            else {},
+            false_ml=false_tumour_of(heads[subset], source) if subset in heads else None,
+            basis=said if subset in dice else "",
+        )
+        if expected.line:
+            found[subset] = expected.model_dump()
+    return found
+
+
+def basis_of(content: dict[str, Any], model: Model, folder: Path, basis: str | None) -> str:
+    """Return in words on whom an evaluation rests."""
+    about = content["about"]
+    if basis is None and about["weights_sha256"] != model.sha256:
+        raise ConfigError(
+            f"{folder} evaluated other weights than these: say with --basis what it is, as a cross-validation."
+        )
+    data = about["data"]
+    if is_synthetic(data):
+        kept_aside = "from ranges that were kept aside, " if ":held-out" in data else ""
+        return f"{about['patients']} synthetic patients, {kept_aside}{data}"
+    return f"{about['patients']} patients of {Path(data.split(',')[0]).name}"
+
+
+def expected_dice(values: Sequence[float]) -> ExpectedDice:
+    """Return a mean over patients with its interval, rounded as it is said."""
+    interval = mean_interval(values)
+    low, high = (None if end is None else round(end, 4) for end in (interval.low, interval.high))
+    return ExpectedDice(mean=round(interval.mean, 4), low=low, high=high, patients=interval.count)
+
+
+def false_volumes(files: Sequence[Path], model: Model) -> tuple[dict[str, list[float]], str]:
+    """Return subset -> the ml found in each head, and which heads these were."""
+    volumes: dict[str, list[float]] = {}
+    sources: list[str] = []
+    for path in files:
+        content = json.loads(path.read_text("utf-8"))
+        if content["weights_sha256"] != model.sha256:
+            typer.echo(f"warning: {path} was measured with other weights than {model.path}", err=True)
+        for source, heads in content["ml"].items():
+            sources.append(source)
+            for found in heads.values():
+                for subset, ml in found.items():
+                    volumes.setdefault(subset, []).append(ml)
+    return volumes, ", ".join(sources)
+
+
+def false_tumour_of(volumes: Sequence[float], source: str) -> FalseTumour:
+    """Return what is said of one subset's false tumour."""
+    values = np.asarray(volumes)
+    return FalseTumour(
+        median=round(float(np.median(values)), 4),
+        largest=float(values.max()),
+        share_below_half_ml=round(float(np.mean(values < 0.5)), 4),
+        heads=len(values),
+        source=source,
     )
-    save_model(bundled_model_path(), model.network, card)
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
-    write_curves([line for line in lines if "loss" in line])
-    draw_curves([line for line in lines if "loss" in line], [line for line in lines if "validation" in line])
+
+
+def temperatures(model: Model, sources: Sequence[str], device: str) -> dict[str, Any]:
+    """Return the card's temperatures and calibration errors, fitted to all patients of the sources."""
+    patients = [patient for source in sources for patient in patients_of(source)]
+    found = calibrate(
+        model,
+        patients,
+        settings=SegmentSettings(device=device),
+        progress=lambda done, total, message: typer.echo(f"{done}/{total} {message}", err=True),
+    )
+    return {
+        "temperatures": {subset: round(one.temperature, 4) for subset, one in found.items()},
+        "calibration_error": {
+            subset: {"before": round(one.before, 4), "after": round(one.after, 4)}
+            for subset, one in found.items()
+        },
+    }
 
 
 def read_figures(name: str, folder: str) -> tuple[str, dict[str, Any]]:
@@ -55,12 +230,19 @@ def read_figures(name: str, folder: str) -> tuple[str, dict[str, Any]]:
     content = json.loads((Path(folder) / "results.json").read_text("utf-8"))
     table = next(table for table in content["tables"] if table["measure"] == "dice")
     if content["failed"]:
-        raise CheckpointError(f"{folder} has patients without scores: evaluate them again.")
+        raise ConfigError(f"{folder} has patients without scores: evaluate them again.")
     values = {
         region: dict(zip(table["columns"], (None if v is None else round(v, 1) for v in row), strict=True))
         for region, row in table["values"].items()
     }
     return name, {"patients": content["about"]["patients"], "dice_percent": values}
+
+
+def draw(run: Path) -> None:
+    """Write the curves of a run beside this file."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
+    write_curves([line for line in lines if "loss" in line])
+    draw_curves([line for line in lines if "loss" in line], [line for line in lines if "validation" in line])
 
 
 def write_curves(lines: list[dict[str, Any]]) -> None:

@@ -90,7 +90,7 @@ class Expectation(_Entry):
             for region, dice in self.dice.items()
         ]
         if lines and self.basis:
-            lines.append(f"Measured by {self.basis}; in brackets 95 % bootstrap intervals of the mean.")
+            lines.append(f"Basis: {self.basis}. In brackets: 95 % bootstrap intervals of the mean.")
         if self.false_ml is not None:
             false = self.false_ml
             where = f" ({false.source})" if false.source else ""
