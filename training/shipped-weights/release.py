@@ -146,12 +146,11 @@ def expectations(
     said = basis or "; ".join(dict.fromkeys(bases))
     found = {}
     for subset in map(subset_name, all_subsets(model.card.network.modalities)):
+        scored = dice.get(subset, {})
         expected = Expectation(
-            dice={region: expected_dice(dice[subset][region]) for region in REGIONS}
-            if subset in dice
-            else {},
+            dice={region: expected_dice(scored[region]) for region in REGIONS if region in scored},
             false_ml=false_tumour_of(heads[subset], source) if subset in heads else None,
-            basis=said if subset in dice else "",
+            basis=said if scored else "",
         )
         if expected.line:
             found[subset] = expected.model_dump()
@@ -163,7 +162,8 @@ def basis_of(content: dict[str, Any], model: Model, folder: Path, basis: str | N
     about = content["about"]
     if basis is None and about["weights_sha256"] != model.sha256:
         raise ConfigError(
-            f"{folder} evaluated other weights than these: say with --basis what it is, as a cross-validation."
+            f"{folder} evaluated other weights than these: say with --basis what it is, such as "
+            "cross-validation."
         )
     data = about["data"]
     if is_synthetic(data):

@@ -104,14 +104,15 @@ def calibrate(
         case, truth = patient.read_with_truth()
         representations = encode(case, bare, settings=settings, cancelled=cancelled)
         chosen = _brain_voxels(case, representations.modalities, voxels, number)
-        brains = {name: brain_mask(case.images[name])[chosen] for name in representations.modalities}
+        brains = {name: brain_mask(case.images[name]).ravel()[chosen] for name in representations.modalities}
         for subset in all_subsets(representations.modalities):
-            found = representations.probabilities(subset, cancelled=cancelled)[:, *chosen]
+            found = representations.probabilities(subset, cancelled=cancelled)
+            found = found.reshape(len(found), -1)[:, chosen]
             inside = np.logical_or.reduce([brains[name] for name in subset])
             # Logarithms of probabilities are logits but for a constant, which no softmax sees.
             certain = np.log(np.maximum(found[:, inside], np.finfo(np.float32).tiny)).T
             logits.setdefault(subset_name(subset), []).append(certain)
-            truths.setdefault(subset_name(subset), []).append(truth[chosen][inside])
+            truths.setdefault(subset_name(subset), []).append(truth.ravel()[chosen][inside])
     progress(len(patients), len(patients), "Fitting temperatures")
     names = [subset_name(subset) for subset in all_subsets(model.card.network.modalities)]
     return {
@@ -184,11 +185,9 @@ def _calibration(logits: NDArray[np.float32], truth: NDArray[np.uint8], patients
     )
 
 
-def _brain_voxels(
-    case: Case, modalities: Iterable[str], count: int, seed: int
-) -> tuple[NDArray[np.intp], ...]:
-    """Return the places of `count` voxels in any modality's brain, or of all if there are fewer."""
+def _brain_voxels(case: Case, modalities: Iterable[str], count: int, seed: int) -> NDArray[np.intp]:
+    """Return flat indices of `count` voxels in any modality's brain, or of all if there are fewer."""
     brain = np.flatnonzero(np.logical_or.reduce([brain_mask(case.images[name]) for name in modalities]))
     if len(brain) > count:
         brain = np.sort(np.random.default_rng(seed).choice(brain, count, replace=False))
-    return np.unravel_index(brain, case.grid.shape)
+    return brain
