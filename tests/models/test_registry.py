@@ -60,6 +60,8 @@ def test_weights_of_synthetic_patients_alone_stay_available():
     card = load_model("synthetic").card
     assert "no real scan was used" in card.trained_on
     assert card.training_patients == ()
+    sizes = [bundled_model_path(name).stat().st_size for name in bundled_models()]
+    assert sum(sizes) <= 16 * 2**20, "the package stays small"
 
 
 def test_bundled_weights_are_known_by_their_bytes(tmp_path):
