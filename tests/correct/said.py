@@ -32,7 +32,7 @@ class Said(Answers):
     def label_slice(self, subset, axis, index):
         return self._labels.take([index - 1], axis)
 
-    def probabilities(self, subset, progress, cancelled):
+    def probabilities(self, subset, temperature, progress, cancelled):
         one_hot = np.moveaxis(np.eye(CLASSES, dtype=np.float32)[self._labels], -1, 0)
         rest = (1 - self._certainty) / (CLASSES - 1)
         return one_hot * np.float32(self._certainty - rest) + np.float32(rest)
@@ -44,7 +44,8 @@ def said(labels, *, certainty=0.8, modalities=("T1", "T1c", "T2", "FLAIR"), spac
     case = case_from_arrays(
         {name: images[name] for name in modalities}, np.diag([spacing, spacing, spacing, 1.0]), name="tiny"
     )
-    return Representations(Said(modalities, labels, certainty), lambda: SimpleNamespace(case=case))
+    facts = SimpleNamespace(case=case, card=SimpleNamespace(temperatures={}))
+    return Representations(Said(modalities, labels, certainty), lambda: facts)
 
 
 def truth():

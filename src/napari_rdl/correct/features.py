@@ -118,7 +118,8 @@ class VoxelFeatures:
     @property
     def nbytes(self) -> int:
         """Memory held, in bytes."""
-        return sum(array.nbytes for array in (self.rows, self.logits, self.values, *self.images))
+        images = sum(image.nbytes for image in self.images)
+        return self.rows.nbytes + self.logits.nbytes + self.values.nbytes + images
 
 
 _GATHERING = "Preparing refinement"

@@ -95,7 +95,7 @@ class Refinement:
         ndarray of uint8
             The other two axes in their order; equal to ``labels().take(index, axis)``.
         """
-        found = self._before.take(index, axis)
+        found: Labels = np.take(self._before, [index], axis).squeeze(axis)
         if self.box is None or not self.box[axis].start <= index < self.box[axis].stop:
             return found
         x, y, z = (slice(index, index + 1) if other == axis else self.box[other] for other in range(3))
@@ -233,7 +233,7 @@ class Refiner:
                         reach, origin.tolist(), self._features.rows.shape, strict=True
                     )
                 )
-                box = union([box, (x, y, z)])
+                box = (x, y, z) if box is None else union([box, (x, y, z)])
                 head = self._fit_head(labels, rows, said, local, distances)
         return Refinement(box, labels, scribbles, self._features, self._geodesic, distances, head, settings)
 

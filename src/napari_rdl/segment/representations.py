@@ -132,15 +132,7 @@ class Representations:
         Logits are divided by the subset's temperature where the model's card has one, so that a voxel is
         right about as often as its probability says; labels are the same with any temperature.
         """
-        names = self._subset(subset)
-        temperature = self.computation.card.temperatures.get(subset_name(names), 1.0)
-        inside = self._answers.probabilities(
-<<<<<<< HEAD
-            names, temperature, progress or ignore_progress, cancelled or never_cancelled
-=======
-            self.subset(subset), progress or ignore_progress, cancelled or never_cancelled
->>>>>>> 54ce50b (Strokes refine labels around them: a head drawn to the model's own answer, bounded by a geodesic distance; a simulated annotator measures what they are worth)
-        )
+        inside = self._probabilities(subset, progress or ignore_progress, cancelled or never_cancelled)
         everywhere = np.zeros((len(inside), *self.case.grid.shape), np.float32)
         everywhere[0] = 1
         everywhere[(slice(None), *self._answers.box)] = inside
@@ -151,14 +143,15 @@ class Representations:
     ) -> NDArray[np.float32]:
         """Return logarithms of a subset's class probabilities (J, ...) within `box`.
 
-        They are the fused logits but for a constant in each voxel, whatever the kind of model.
+        They are the fused logits, over the temperature, but for a constant in each voxel, whatever the kind
+        of model.
 
         Parameters
         ----------
         floor : float
             Smallest probability that is told.
         """
-        inside = self._answers.probabilities(self.subset(subset), ignore_progress, never_cancelled)
+        inside = self._probabilities(subset, ignore_progress, never_cancelled)
         return np.log(np.maximum(inside, np.float32(floor), out=inside), out=inside)
 
     def combine_all(
@@ -200,6 +193,14 @@ class Representations:
         if not names:
             raise ValueError("A subset must hold at least one modality.")
         return names
+
+    def _probabilities(
+        self, subset: Iterable[str] | None, progress: Progress, cancelled: IsCancelled
+    ) -> NDArray[np.float32]:
+        """Return a subset's class probabilities within `box`."""
+        names = self.subset(subset)
+        temperature = self.computation.card.temperatures.get(subset_name(names), 1.0)
+        return self._answers.probabilities(names, temperature, progress, cancelled)
 
     def _segmentation(self, names: Subset, found: Labels) -> Segmentation:
         computation = self.computation
