@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_rdl.models.architecture import Architecture
-    from napari_rdl.models.base import JointNetwork, Network, SeparableNetwork
+    from napari_rdl.models.base import JointNetwork, Network, SeparableNetwork, TrainedNetwork
     from napari_rdl.models.card import (
         ModelCard,
         bundled_model_path,
@@ -31,14 +31,16 @@ if TYPE_CHECKING:
     from napari_rdl.models.rdl.combination import fuse_features, weigh
     from napari_rdl.models.rdl.config import NetworkConfig
     from napari_rdl.models.rdl.model import ModalityOutput, RobustNet
-    from napari_rdl.models.registry import METHODS, Method, build_network
+    from napari_rdl.models.registry import METHODS, DefaultArchitecture, Method, build_network
 
 _HOMES = {
     "Architecture": "architecture",
     "JointNetwork": "base",
     "Network": "base",
     "SeparableNetwork": "base",
+    "TrainedNetwork": "base",
     "METHODS": "registry",
+    "DefaultArchitecture": "registry",
     "Method": "registry",
     "build_network": "registry",
     "ModelCard": "card",
@@ -69,6 +71,7 @@ __all__ = [
     "Architecture",
     "CalibrationError",
     "DataSource",
+    "DefaultArchitecture",
     "Expectation",
     "ExpectedDice",
     "FalseTumour",
@@ -81,6 +84,7 @@ __all__ = [
     "NetworkConfig",
     "RobustNet",
     "SeparableNetwork",
+    "TrainedNetwork",
     "build_network",
     "bundled_model_path",
     "bundled_model_with",

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from napari_rdl.models.patches import unfold
@@ -56,13 +57,15 @@ class SeparableNetwork(nn.Module, ABC):
         """
 
     @abstractmethod
-    def read_folded(self, total: Tensor) -> Tensor:
+    def read_folded(self, total: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """Turn a subset's sum of terms into logits that are still folded.
 
         Parameters
         ----------
         total : Tensor
             (N, T, ...) summed terms, float32; any axes may follow, and each place is read alone.
+        dtype : torch.dtype, optional
+            In which a readout is computed, where there is one; that of `total` if left out.
 
         Returns
         -------
@@ -73,6 +76,40 @@ class SeparableNetwork(nn.Module, ABC):
     def read(self, total: Tensor) -> Tensor:
         """Return a subset's logits (N, J, D, H, W) from its sum of terms (N, T, D/p, H/p, W/p)."""
         return unfold(self.read_folded(total), self.patch)
+
+    def readers(self) -> tuple[nn.Parameter, ...]:
+        """Return the parameters that `read` uses; none where reading is a division."""
+        return ()
+
+
+class TrainedNetwork(SeparableNetwork):
+    """What `napari_rdl.training` trains: a separable network that passes a whole batch at once.
+
+    Attributes
+    ----------
+    deep_sets : Module or None
+        The readout after the sum and what leads to it, which may learn at a rate of its own.
+    """
+
+    deep_sets: nn.Module | None
+
+    @abstractmethod
+    def forward(self, images: Tensor, present: Tensor, places: Tensor | None = None) -> BatchOutput:
+        """Pass every present modality (B, M) of images (B, M, D, H, W) through the backbone.
+
+        With `places` (B, V), terms are wanted at these term voxels only, with the axes (V, 1, 1).
+        """
+
+
+class BatchOutput(Protocol):
+    """What a trained network says of a batch; all axes begin with (B, M)."""
+
+    @property
+    def features(self) -> tuple[Tensor, ...]:
+        """Encoder features, shallow to deep (B, M, C_k, x/2^k, y/2^k, z/2^k)."""
+
+    def terms(self, dtype: torch.dtype = ...) -> Tensor:
+        """Return what is summed over modalities (B, M, T, x, y, z)."""
 
 
 class JointNetwork(nn.Module, ABC):

@@ -36,3 +36,9 @@ def unfold(volume: Tensor, patch: int) -> Tensor:
     volume = volume.reshape(batch, channels // patch**3, patch, patch, patch, x, y, z)
     volume = volume.permute(0, 1, 5, 2, 6, 3, 7, 4)
     return volume.reshape(batch, -1, x * patch, y * patch, z * patch)
+
+
+def at_places(volume: Tensor, places: Tensor) -> Tensor:
+    """Return the voxels `places` (N, V), counted through each volume (N, C, x, y, z), as (N, C, V, 1, 1)."""
+    rows = places[:, None].expand(-1, volume.shape[1], -1)
+    return volume.flatten(2).gather(2, rows)[..., None, None]

@@ -43,6 +43,9 @@ METHODS: dict[str, Method] = {
 }
 """All methods by the name that a model card has."""
 
+DefaultArchitecture = NetworkConfig
+"""What a training trains, unless its recipe names another method."""
+
 
 def method_of(architecture: Architecture) -> str:
     """Return the name of the method that has such an architecture.

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from napari_rdl.models import NetworkConfig
+from napari_rdl.models import DefaultArchitecture
 
 Divergence = Literal[
     "holder",
@@ -177,6 +177,13 @@ class DataConfig(_Part):
         description="Begin with the first synthetic patients and make the others while training goes on: the "
         "network never waits, but who is visited when depends on the clock.",
     )
+    resident_gb: float = Field(
+        0.0,
+        ge=0,
+        title="Resident patients, GB",
+        description="Memory of the device for patients that are kept, cut and changed there: a GPU is "
+        "not kept waiting; 0 = workers read and change crops.",
+    )
     cache: str | None = Field(
         None,
         title="Cache folder",
@@ -228,6 +235,31 @@ class AugmentConfig(_Part):
     affine: float = Field(0.0, ge=0, le=1, title="Affine", description="Chance of a rotation and zoom.")
     rotation: float = Field(10.0, ge=0, le=45, title="Rotation", description="Largest rotation in degrees.")
     zoom: float = Field(0.1, ge=0, lt=0.5, title="Zoom", description="Largest relative change of size.")
+    elastic: float = Field(
+        0.0, ge=0, le=1, title="Elastic", description="Chance of bending (resident patients only)."
+    )
+    elastic_voxels: float = Field(
+        3.0,
+        ge=0,
+        le=20,
+        title="Elastic size",
+        description="Standard deviation in voxels by which bending moves points 24 voxels apart.",
+    )
+    thick: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        title="Thick slices",
+        description="Chance that a modality is shown as slices 2 to 5 voxels thick (resident patients only).",
+    )
+    carry: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        title="Tumour carried over",
+        description="Chance that a crop gets the tumour of another crop of its batch, with the place's own "
+        "contrast (resident patients only).",
+    )
 
 
 class LossConfig(_Part):
@@ -281,6 +313,13 @@ class LossConfig(_Part):
         title="Full set's weight",
         description="How much the set of all modalities counts beside any other subset of the same step.",
     )
+    voxels: int = Field(
+        0,
+        ge=0,
+        title="Voxels",
+        description="Voxels of each crop, drawn anew among those of the brain, that the loss looks at: "
+        "quicker where the loss takes longer than the network; 0 = all.",
+    )
     monotone: float = Field(
         0.0,
         ge=0,
@@ -297,6 +336,19 @@ class OptimizerConfig(_Part):
     """Adam and its schedule."""
 
     lr: float = Field(8e-4, gt=0, title="Learning rate", description="Learning rate at the start.")
+    fusion_scale: float = Field(
+        1.0,
+        gt=0,
+        title="Fusion's rate",
+        description="Learning rate of the deep sets' layers beside that of all others: they may be new where "
+        "the network is not.",
+    )
+    fusion_only: bool = Field(
+        False,
+        title="Fusion only",
+        description="Train the deep sets' layers alone and leave all others as the checkpoint has them: a "
+        "part of the time of a step.",
+    )
     weight_decay: float = Field(1e-5, ge=0, title="Weight decay", description="L2 penalty of Adam.")
     batch: int = Field(8, ge=1, title="Batch", description="Crops of one optimiser step, over all processes.")
     micro_batch: int | None = Field(
@@ -395,7 +447,7 @@ class TrainingConfig(_Part):
     )
     data: DataConfig = Field(DataConfig(), title="Data", description="Patients and crops.")
     augment: AugmentConfig = Field(AugmentConfig(), title="Augmentation", description="Random changes.")
-    network: NetworkConfig = Field(NetworkConfig(), title="Network", description="Architecture.")
+    network: DefaultArchitecture = Field(DefaultArchitecture(), title="Network", description="Architecture.")
     loss: LossConfig = Field(LossConfig(), title="Loss", description="Terms of Eq. 5.")
     optimizer: OptimizerConfig = Field(OptimizerConfig(), title="Optimiser", description="Adam.")
     validation: ValidationConfig = Field(ValidationConfig(), title="Validation", description="Hard Dice.")
@@ -423,6 +475,14 @@ class TrainingConfig(_Part):
                 "optimizer.micro_batch",
                 f"optimizer.micro_batch ({self.optimizer.micro_batch}) must divide the {self.local_batch} "
                 "crops of each process.",
+            )
+        if self.optimizer.fusion_only and (
+            self.network.fusion != "deep_sets" or self.loss.mutual_information
+        ):
+            raise _unfit(
+                "optimizer.fusion_only",
+                "optimizer.fusion_only needs network.fusion = deep_sets, and loss.mutual_information = 0: "
+                "nothing that it compares would learn.",
             )
         if self.loss.dice + self.loss.divergence + self.loss.region_dice == 0:
             raise _unfit("", "loss: one of dice, divergence and region_dice must have a weight above 0.")

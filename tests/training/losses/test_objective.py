@@ -11,7 +11,7 @@ from napari_rdl.training.config import LossConfig
 from napari_rdl.training.data.subsets import draw_proper_subset, draw_subsets, subset_matrix
 from napari_rdl.training.losses import Objective, dice_loss, label_divergence, region_dice_loss
 from napari_rdl.training.losses.divergence import teacher_divergence
-from napari_rdl.training.losses.total import _SupervisedSubsets
+from napari_rdl.training.losses.total import _places, _SupervisedSubsets
 
 MATRIX = subset_matrix(("T1", "T1c", "T2", "FLAIR"))
 PRESENT = torch.tensor([[True] * 4, [True, True, False, True]])
@@ -142,9 +142,9 @@ def make_batch(present=PRESENT):
 def test_one_forward_pass_serves_full_and_missing(monkeypatch):
     objective = make_objective(LossConfig())
     passes = []
-    encode = RobustNet.encode
+    backbone = RobustNet._backbone
     monkeypatch.setattr(
-        RobustNet, "encode", lambda self, *given: passes.append(given[1]) or encode(self, *given)
+        RobustNet, "_backbone", lambda self, *given: passes.append(given[1]) or backbone(self, *given)
     )
     objective(*make_batch())
     assert [sorted(modality.tolist()) for modality in passes] == [[0, 0, 1, 1, 2, 3, 3]]
@@ -190,3 +190,38 @@ def test_loss_is_the_mean_over_samples():
         for index in range(2)
     ]
     torch.testing.assert_close(together, sum(alone) / 2)
+
+
+@pytest.mark.parametrize("patch", [1, 2])
+def test_drawn_voxels_stand_for_all_of_them(patch):
+    """Every voxel of the brain, each equally often, has the loss of the brain; what lies outside has none."""
+    config = LossConfig(mutual_information=0, dice=0, region_dice=0)
+    objective = make_objective(config, fusion="deep_sets", patch=patch, embedding=3)
+    images, labels, present, *rest = make_batch(torch.ones(2, 4, dtype=torch.bool))
+    images = torch.nn.functional.interpolate(images, size=(8, 8, 8))
+    labels = labels.repeat_interleave(2, 1).repeat_interleave(2, 2).repeat_interleave(2, 3)
+    whole = objective(images, labels, present, *rest).total
+    places = torch.arange(512 // patch**3).expand(2, -1)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("napari_rdl.training.losses.total._places", lambda brain, count: places)
+        objective.config = config.model_copy(update={"voxels": 5})
+        torch.testing.assert_close(objective(images, labels, present, *rest).total, whole)
+
+
+def test_voxels_are_drawn_in_the_brain():
+    brain = torch.zeros(2, 4, 4, 4, dtype=torch.bool)
+    brain[0, 1, 2, 3] = brain[1, 3] = True
+    drawn = _places(brain, 50)
+    assert drawn.shape == (2, 50)
+    assert set(drawn[0].tolist()) == {1 * 16 + 2 * 4 + 3}
+    assert set(drawn[1].tolist()) <= set(range(48, 64))
+    assert len(set(drawn[1].tolist())) > 8
+
+
+def test_the_variances_of_transfer_start_from_the_residuals():
+    objective = make_objective(LossConfig())
+    batch = make_batch()
+    levels = objective.residuals(batch[0], batch[2], *batch[5:])
+    for transfer, squared in zip(objective.transfer, levels, strict=True):
+        transfer.start(squared)
+        torch.testing.assert_close(transfer.variance(), squared.clamp(min=1e-6 + 1e-4), rtol=1e-4, atol=1e-6)

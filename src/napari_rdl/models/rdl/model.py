@@ -7,7 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from napari_rdl.models.base import SeparableNetwork
+from napari_rdl.models.base import TrainedNetwork
+from napari_rdl.models.patches import at_places
 from napari_rdl.models.rdl.backbone import Decoder, Encoder
 from napari_rdl.models.rdl.combination import DeepSets, weigh
 from napari_rdl.models.rdl.config import NetworkConfig
@@ -37,22 +38,23 @@ class ModalityOutput(NamedTuple):
     embedding: Tensor | None
     features: tuple[Tensor, ...]
 
-    def terms(self) -> Tensor:
-        """Return what is summed over modalities (..., T, x, y, z), float32.
+    def terms(self, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Return what is summed over modalities (..., T, x, y, z), as `dtype`.
 
         The gate's e^g times the logits, then e^g (1 for the mean), then the embedding.
         """
-        logits = self.logits.float()
+        # Contiguous while it is small: what follows is read voxel by voxel.
+        logits = self.logits.contiguous().float()
         gate = None if self.gate is None else self.gate.float()
         axis = logits.ndim - 4
         weight = torch.ones_like(logits.narrow(axis, 0, 1)) if gate is None else gate.exp()
-        parts = [weigh(logits, gate), weight]
+        parts = [weigh(logits, gate).to(dtype), weight.to(dtype)]
         if self.embedding is not None:
-            parts.append(self.embedding.float())
+            parts.append(self.embedding.to(dtype))
         return torch.cat(parts, axis)
 
 
-class RobustNet(SeparableNetwork):
+class RobustNet(TrainedNetwork):
     """h_i = T(f_i(x_i); theta) for every modality, one at a time or folded into the batch.
 
     A subset is a sum of its modalities' `terms`, and `read` turns a sum into logits.
@@ -76,7 +78,7 @@ class RobustNet(SeparableNetwork):
             # Equal scores at the start: a gated network begins as the mean.
             nn.init.zeros_(self.gate.weight)
             nn.init.zeros_(self.gate.bias)
-        self.deep_sets = None
+        self.deep_sets: DeepSets | None = None
         if config.fusion == "deep_sets":
             self.deep_sets = DeepSets(len(config.modalities), width, outputs, config.embedding)
 
@@ -98,9 +100,11 @@ class RobustNet(SeparableNetwork):
         """
         return self._backbone(self.channel_encoders(image, modality), modality)
 
-    def _backbone(self, encoded: Tensor, modality: Tensor) -> ModalityOutput:
+    def _backbone(self, encoded: Tensor, modality: Tensor, places: Tensor | None = None) -> ModalityOutput:
         features = self.encoder(encoded, modality)
         decoded = self.decoder(features, modality)
+        if places is not None:
+            decoded = at_places(decoded, places)
         logits, gate, embedding = self.head(decoded), None, None
         if self.gate is not None:
             bound = self.config.gate_bound
@@ -110,7 +114,7 @@ class RobustNet(SeparableNetwork):
             embedding = self.deep_sets.embed(decoded, logits, gate, modality)
         return ModalityOutput(logits, gate, embedding, features)
 
-    def forward(self, images: Tensor, present: Tensor) -> ModalityOutput:
+    def forward(self, images: Tensor, present: Tensor, places: Tensor | None = None) -> ModalityOutput:
         """Pass every present modality of a batch through the backbone, folded into the batch.
 
         Parameters
@@ -119,6 +123,9 @@ class RobustNet(SeparableNetwork):
             (B, M, D, H, W) normalised intensities.
         present : Tensor
             (B, M) True where the modality exists. Absent ones are not computed.
+        places : Tensor, optional
+            (B, V) feature voxels, counted through the crop, at which alone logits, gate and embedding are
+            wanted: they then have the axes (V, 1, 1).
 
         Returns
         -------
@@ -128,10 +135,12 @@ class RobustNet(SeparableNetwork):
         rows = present.nonzero()
         if len(rows) == present.numel():
             modality = torch.arange(present.shape[1], device=images.device).repeat(len(images))
-            output = self._backbone(self.channel_encoders.every(images), modality)
+            chosen = None if places is None else places.repeat_interleave(present.shape[1], 0)
+            output = self._backbone(self.channel_encoders.every(images), modality, chosen)
         else:
             batch, modality = rows[:, 0], rows[:, 1]
-            output = self.encode(images[batch, modality][:, None], modality)
+            encoded = self.channel_encoders(images[batch, modality][:, None], modality)
+            output = self._backbone(encoded, modality, None if places is None else places[batch])
 
         def spread(folded: Tensor) -> Tensor:
             if len(rows) == present.numel():
@@ -181,8 +190,9 @@ class RobustNet(SeparableNetwork):
             has a weight.
         """
         outputs = len(self.config.classes) * self.config.patch**3
-        weight = total[:, outputs : outputs + 1]
-        fused = total[:, :outputs] / weight.clamp(min=torch.finfo(total.dtype).tiny)
+        # One split, whose gradient is one concatenation.
+        logits, weight, embedding = total.split((outputs, 1, total.shape[1] - outputs - 1), 1)
+        fused = logits / weight.clamp(min=torch.finfo(total.dtype).tiny)
         if self.deep_sets is not None:
-            fused = fused + self.deep_sets.read(total[:, outputs + 1 :], dtype)
+            fused = fused + self.deep_sets.read(embedding, dtype)
         return fused

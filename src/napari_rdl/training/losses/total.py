@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_rdl.models import RobustNet, fuse_features
-from napari_rdl.models.patches import fold
+from napari_rdl.models import TrainedNetwork, fuse_features
+from napari_rdl.models.patches import at_places, fold
 from napari_rdl.training.config import LossConfig
 from napari_rdl.training.losses.dice import dice_loss, region_dice_loss
 from napari_rdl.training.losses.divergence import label_divergence, teacher_divergence
@@ -40,7 +40,7 @@ class Objective(nn.Module):
     It is one module, so that a data-parallel wrapper sees one forward pass.
     """
 
-    def __init__(self, network: RobustNet, config: LossConfig) -> None:
+    def __init__(self, network: TrainedNetwork, config: LossConfig) -> None:
         super().__init__()
         self.network = network
         self.config = config
@@ -74,15 +74,22 @@ class Objective(nn.Module):
         missing, missing_valid : Tensor
             (B, M) and (B,): the subset of L_MI, from `draw_proper_subset`.
         """
-        output = self.network(images, present)
-        terms = output.terms()
+        patch, device = self.network.config.patch, images.device.type
+        brain = functional.max_pool3d((images != 0).float(), patch) * present[..., None, None, None]
+        folded = fold(labels[:, None], patch)
+        places = None
+        if self.config.voxels:
+            places = _places(brain.any(1), self.config.voxels)
+            brain, folded = at_places(brain, places), at_places(folded, places)
+        output = self.network(images, present, places)
+        mixed = torch.is_autocast_enabled(device)
+        terms = output.terms(torch.get_autocast_dtype(device) if mixed else torch.float32)
         if not self.network.linear:
             # As at inference: outside its own brain a modality adds nothing to the sum.
-            brain = functional.max_pool3d((images != 0).float(), self.network.config.patch)
-            terms = terms * (brain * present[..., None, None, None].to(brain))[:, :, None]
+            terms = terms * brain.to(terms)[:, :, None]
         supervised, parts = _SupervisedSubsets.apply(
             terms,
-            fold(labels[:, None], self.network.config.patch),
+            folded,
             present,
             subsets,
             weights,
@@ -148,7 +155,7 @@ class _SupervisedSubsets(torch.autograd.Function):
         subsets: Tensor,
         weights: Tensor,
         config: LossConfig,
-        network: RobustNet,
+        network: TrainedNetwork,
         *readers: Tensor,
     ) -> tuple[Tensor, Tensor]:
         batch = len(terms)
@@ -156,9 +163,9 @@ class _SupervisedSubsets(torch.autograd.Function):
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
         classes = network.config.classes
         with torch.autocast(device, enabled=False):
-            flat = terms.detach().float().flatten(3)
+            flat = terms.detach().flatten(3)
             flat_labels = labels.flatten(1)
-            target = functional.one_hot(flat_labels, len(classes)).movedim(-1, 1).to(flat.dtype).contiguous()
+            target = torch.stack([flat_labels == index for index in range(len(classes))], 1).float()
 
             def read(total: Tensor) -> Tensor:
                 return network.read_folded(total, dtype).float().reshape(batch, len(classes), -1)
@@ -166,16 +173,16 @@ class _SupervisedSubsets(torch.autograd.Function):
             teacher = None
             if config.target == "full" and config.divergence:
                 teacher = read(_sum(flat, present.cpu())).log_softmax(1)
-            gradient = torch.zeros_like(flat)
+            gradient = torch.zeros_like(flat, dtype=torch.float32)
             of_readers = [torch.zeros_like(reader, dtype=torch.float32) for reader in readers]
-            total, values = flat.new_zeros(()), flat.new_zeros(3)
+            total, values = target.new_zeros(()), target.new_zeros(3)
             # Membership decides which kernels run, so it is needed on the CPU.
             subsets, weights = subsets.cpu(), weights.cpu()
             smaller = _smaller_drawn(subsets, weights)
             losses: list[Tensor] = []
             for place, (subset, weight) in enumerate(zip(subsets, weights, strict=True)):
                 if not bool(weight.any()):
-                    losses.append(flat.new_zeros(batch))
+                    losses.append(target.new_zeros(batch))
                     continue
                 with torch.enable_grad():
                     leaf = _sum(flat, subset).requires_grad_()
@@ -211,9 +218,20 @@ class _SupervisedSubsets(torch.autograd.Function):
         return (of_terms, *(None,) * 6, *(scale * one for one in of_readers))
 
 
+def _places(brain: Tensor, count: int) -> Tensor:
+    """Draw `count` voxels (B, count) of each brain (B, x, y, z); of any voxels where there is no brain."""
+    rows = []
+    for mask in brain.flatten(1):
+        found = mask.nonzero()[:, 0]
+        if not len(found):
+            found = torch.arange(len(mask), device=mask.device)
+        rows.append(found[torch.randint(len(found), (count,)).to(found.device)])
+    return torch.stack(rows)
+
+
 def _sum(flat: Tensor, subset: Tensor) -> Tensor:
     """Return the summed terms (B, T, V) of a subset (B, M), from (B, M, T, V)."""
-    total = torch.zeros_like(flat[:, 0])
+    total = torch.zeros_like(flat[:, 0], dtype=torch.float32)
     for m in range(subset.shape[1]):
         member = subset[:, m]
         if bool(member.all()):

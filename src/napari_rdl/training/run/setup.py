@@ -19,6 +19,7 @@ from napari_rdl.training.config import SourceConfig, TrainingConfig
 from napari_rdl.training.data.cache import PatientCache
 from napari_rdl.training.data.crops import CropDataset, StepSampler, crop_loader
 from napari_rdl.training.data.making import Maker, ReadyPatients, make_all, processes_of
+from napari_rdl.training.data.resident import ResidentCrops
 from napari_rdl.training.data.sources import Patients, choose_patients
 from napari_rdl.training.data.visits import Visits
 from napari_rdl.training.step.hardware import make_fabric
@@ -28,6 +29,9 @@ from napari_rdl.training.step.trainer import Batches, Record, Trainer
 from napari_rdl.training.step.validate import Validator
 
 logger = logging.getLogger(__name__)
+
+FUSIONS = ("mean", "gated", "deep_sets")
+"""Each begins as the one before it."""
 
 FIRST_MADE = 16
 """A run whose synthetic patients are made while it goes on begins with so many of each source."""
@@ -69,9 +73,11 @@ class Setup:
     def batches(self) -> Batches:
         """Return what makes this process's batches."""
         dataset = CropDataset(self.config, self.patients.sources, self.cache)
-        return lambda first, until: crop_loader(
-            dataset, StepSampler(self.config, first, until, self.fabric.global_rank)
-        )
+        rank = self.fabric.global_rank
+        if self.config.data.resident_gb:
+            resident = ResidentCrops(dataset, self.fabric.device)
+            return lambda first, until: resident.batches(StepSampler(self.config, first, until, rank))
+        return lambda first, until: crop_loader(dataset, StepSampler(self.config, first, until, rank))
 
     def trainer(self, record: Record) -> Trainer:
         """Return the run, before its first step."""
@@ -142,15 +148,20 @@ def starting_model(config: TrainingConfig) -> Model | None:
     CheckpointError
         If it cannot be read.
     ConfigError
-        If its architecture is not the one that the run would train. One thing may differ: a gated
-        fusion may begin with weights of the mean, since its gate begins as the mean.
+        If its architecture is not the one that the run would train. One thing may differ: the fusion
+        may be a richer one than the checkpoint's, since each begins as what it adds to.
     """
     if config.start_from is None:
         return None
     model = load_model(config.start_from)
     theirs, ours = model.card.network.model_dump(), config.network.model_dump()
     for name, value in theirs.items():
-        if ours[name] != value and (name, value) != ("fusion", "mean"):
+        richer = name == "fusion" and FUSIONS.index(value) < FUSIONS.index(ours[name])
+        if (
+            ours[name] != value
+            and not richer
+            and not (name == "embedding" and theirs["fusion"] != "deep_sets")
+        ):
             raise ConfigError(
                 f"start_from: {model.path} has network.{name} = {value} and the run {ours[name]}: train the "
                 "architecture of the checkpoint, or start from random weights."

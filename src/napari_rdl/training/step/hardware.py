@@ -73,6 +73,10 @@ def make_fabric(config: TrainingConfig, *, some_missing: bool) -> Fabric:
             "set hardware.devices and hardware.nodes."
         )
     fabric.launch()
+    if hardware.device == "cuda":
+        # Every crop has the same size, so the search for the fastest convolutions pays at once.
+        torch.backends.cudnn.benchmark = True
+        torch.set_float32_matmul_precision("high")
     if several:
         # A process that ends with the group's threads still at work is aborted now and then.
         atexit.register(_leave_group)

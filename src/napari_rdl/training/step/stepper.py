@@ -12,7 +12,7 @@ from lightning.fabric import Fabric
 from torch import Tensor
 
 from napari_rdl.errors import NapariRdlError
-from napari_rdl.models import Model, RobustNet
+from napari_rdl.models import Model, TrainedNetwork, build_network
 from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.data.crops import SUBSETS, Batch
 from napari_rdl.training.data.subsets import draw_proper_subset, draw_subsets, subset_matrix
@@ -43,14 +43,18 @@ class Stepper:
         self.fabric = fabric
         self._matrix = subset_matrix(config.network.modalities)
         torch.manual_seed(config.seed)
-        network = RobustNet(config.network)
+        network = cast(TrainedNetwork, build_network(config.network))
         if start is not None:
             # A gate that the checkpoint lacks keeps its first values: those of the mean.
             network.load_state_dict({**network.state_dict(), **start.network.state_dict()})
         self.objective = Objective(network, config.loss).to(fabric.device)
         settings = config.optimizer
         optimizer = torch.optim.Adam(
-            self.objective.parameters(), lr=settings.lr, weight_decay=settings.weight_decay
+            self._groups(),
+            lr=settings.lr,
+            weight_decay=settings.weight_decay,
+            # One kernel for all tensors in the place of several for each.
+            fused=fabric.device.type == "cuda",
         )
         self.average = (
             WeightAverage(self.objective.network, settings.ema_decay) if settings.ema_decay else None
@@ -59,8 +63,23 @@ class Stepper:
             self.objective.network.compile()
         self.model, self.optimizer = fabric.setup(self.objective, optimizer)
 
+    def _groups(self) -> list[dict[str, Any]]:
+        """Return what learns at which multiple of the learning rate."""
+        readout = self.objective.network.deep_sets
+        if self.config.optimizer.fusion_only and readout is not None:
+            self.objective.requires_grad_(False)
+            readout.requires_grad_(True)
+            return [{"params": list(readout.parameters()), "scale": 1.0}]
+        of_fusion = [] if readout is None else list(readout.parameters())
+        known = set(of_fusion)
+        others = [parameter for parameter in self.objective.parameters() if parameter not in known]
+        groups = [{"params": others, "scale": 1.0}]
+        if of_fusion:
+            groups.append({"params": of_fusion, "scale": self.config.optimizer.fusion_scale})
+        return groups
+
     @property
-    def network(self) -> RobustNet:
+    def network(self) -> TrainedNetwork:
         """What is validated and exported: the moving average of the weights where there is one."""
         return self.objective.network if self.average is None else self.average.network
 
@@ -83,7 +102,7 @@ class Stepper:
             If the loss or its gradient is no number; the weights are then as they were.
         """
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("scale", 1.0)  # runs from before had one group
         parts = self.config.local_batch // self.config.micro_batch
         totals = torch.zeros(len(TERMS) + 1, device=self.fabric.device)
         names: list[str] = []
