@@ -31,7 +31,7 @@ def pages_in(nav: list) -> list[str]:
 
 @pytest.fixture(scope="module")
 def commands():
-    """Name -> the options of each command of the shell."""
+    """Name -> the options of each command of the shell, and of the commands below it."""
     import typer
 
     from napari_rdl.cli import app
@@ -39,7 +39,8 @@ def commands():
     return {
         name: {
             option
-            for parameter in command.params
+            for one in (command, *getattr(command, "commands", {}).values())
+            for parameter in one.params
             for option in (*parameter.opts, *parameter.secondary_opts)
             if option.startswith("--")
         }
