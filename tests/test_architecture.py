@@ -56,7 +56,12 @@ def test_public_names_of_the_package_work_as_the_design_has_them():
         _ = napari_rdl.segment_everything
 
 
-def test_continuous_integration_runs_the_test_command_of_the_readme():
-    commands = [line for line in (ROOT / ".ci" / "run").read_text().splitlines() if "pytest" in line]
-    assert len(commands) == 1
-    assert commands[0] in (ROOT / "README.md").read_text().splitlines()
+def test_continuous_integration_checks_everything_and_runs_the_test_command_of_the_readme():
+    lines = (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
+    commands = [line for line in lines if "pytest" in line]
+    assert commands == lines[-1:]
+    assert commands[0] in (ROOT / "README.md").read_text("utf-8").splitlines()
+    for check in ("ruff check .", "ruff format --check .", "mypy", "lint-imports", "mkdocs build --strict"):
+        assert any(f".venv/bin/{check}" in line for line in lines), check
+    words = commands[0].rpartition(".venv/bin/")[2]
+    assert f"commands = {words} {{posargs}}" in (ROOT / "tox.ini").read_text("utf-8").splitlines()

@@ -222,6 +222,13 @@ def test_all_subsets_are_fifteen_files_named_by_their_modalities(shell, patient,
     assert sorted(path.name for path in tmp_path.glob("*.nii.gz")) == sorted(expected)
     listed = {tuple(record["modalities"]) for record in json.loads(out)["segmentations"]}
     assert listed == set(SUBSETS)
+    image = nib.load(patient / f"{NAME}_t1.nii.gz")
+    for path in tmp_path.glob("*.nii.gz"):
+        labels = nib.load(path)
+        assert labels.shape == image.shape
+        assert np.array_equal(labels.affine, image.affine)
+        assert labels.get_data_dtype() == np.uint8
+        assert set(np.unique(np.asarray(labels.dataobj))) <= {0, 1, 2, 4}
 
 
 def test_a_subset_that_is_asked_for_equals_the_one_among_all(shell, patient, tmp_path):

@@ -134,3 +134,25 @@ def test_the_method_page_names_code_that_exists():
         )
         for name in re.findall(r"`(.+?)`", names):
             assert re.search(rf"^ *(def|class) {name.rpartition('.')[2]}\b", code, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=name_of)
+def test_modules_that_are_named_are_there(path):
+    named = set(re.findall(r"`((?:[\w-]+/)*[\w-]+\.(?:py|toml|yaml|json5?))`", path.read_text("utf-8")))
+    modules = {name for name in named if name.endswith(".py") or name in ("pyproject.toml", "napari.yaml")}
+    places = (ROOT, ROOT / "src/napari_rdl", path.parent)
+    assert [name for name in sorted(modules) if not any((place / name).is_file() for place in places)] == []
+
+
+def test_the_tree_of_rooms_is_that_of_the_code():
+    """Every folder of the code and every module at its top has a line, and no other has."""
+    text = (DOCS / "develop.md").read_text("utf-8")
+    (tree,) = re.findall(r"^src/napari_rdl/\n(.*?)^tests/", text, re.MULTILINE | re.DOTALL)
+    rooms, found = [], set()
+    for indent, name in re.findall(r"^( +)(\S+)", tree, re.MULTILINE):
+        rooms = [*rooms[: len(indent) // 2 - 1], name]
+        found.add("".join(rooms))
+    code = ROOT / "src/napari_rdl"
+    packages = {file.parent.relative_to(code).as_posix() + "/" for file in code.glob("*/**/__init__.py")}
+    modules = {file.name for file in code.glob("[!_]*.py")}
+    assert found == packages - {"training/recipes/"} | modules

@@ -121,6 +121,27 @@ def test_asking_about_a_strange_path_never_raises(strange: str) -> None:
     assert not is_patient_folder(strange)
 
 
+def test_made_patients_named_as_real_ones(tmp_path: Path) -> None:
+    """The layouts of the real ones: BraTS 2021, 2023, 2013 by modality's folder, a clinic's own."""
+    one = [f"BraTS2021_00006_{ending}.nii.gz" for ending in ("t1", "t1ce", "t2", "flair", "seg")]
+    touch(tmp_path / "BraTS2021_00006", *one)
+    two = [f"BraTS-GLI-00027-000-{ending}.nii.gz" for ending in ("t1n", "t1c", "t2w", "t2f", "seg")]
+    touch(tmp_path / "BraTS-GLI-00027-000", *two)
+    three = [f"{name}_subtrMeanDivStd.nii.gz" for name in ("T1c", "Flair")]
+    three += ["OTMultiClass.nii.gz", "brainmask.nii.gz"]
+    touch(tmp_path / "brats_2013_pat0001_1", *three)
+    clinic = [f"OtherEXampleFromTCIA_native_bet_{ending}.nii.gz" for ending in ("t1", "t1c", "t2", "fla")]
+    touch(tmp_path / "native-mismatched-grids", *clinic)
+    names = {"BraTS2021_00006", "BraTS-GLI-00027-000", "brats_2013_pat0001_1", "native-mismatched-grids"}
+    assert {path.name for path in find_patients(tmp_path)} == names
+    files = find_case_files(tmp_path / "brats_2013_pat0001_1")
+    assert list(files.images) == ["T1c", "FLAIR"]
+    assert (files.mask.name, files.convention.name) == ("OTMultiClass.nii.gz", "brats2013")
+    files = find_case_files(tmp_path / "BraTS2021_00006")
+    assert (files.mask.name, files.convention.name) == ("BraTS2021_00006_seg.nii.gz", "brats2018")
+    assert find_case_files(tmp_path / "BraTS-GLI-00027-000").convention.name == "brats2023"
+
+
 def test_real_patients(real_data: Path) -> None:
     patients = find_patients(real_data)
     assert {path.name for path in patients} >= {

@@ -97,6 +97,16 @@ def test_real_masks(real_data: Path) -> None:
         assert 2 * (mask & truth).sum() / (mask.sum() + truth.sum()) > 0.998
 
 
+def test_made_masks(brats_folder: Path) -> None:
+    """A made patient from its files: the brain is an ellipsoid, in every modality."""
+    case = load_case(brats_folder)
+    axes = [np.linspace(-1, 1, size) for size in case.grid.shape]
+    truth = sum(axis**2 for axis in np.meshgrid(*axes, indexing="ij")) < 0.8
+    for image in case.images.values():
+        mask = brain_mask(image)
+        assert 2 * (mask & truth).sum() / (mask.sum() + truth.sum()) > 0.998
+
+
 def test_the_mask_is_cheap() -> None:
     image = np.zeros((240, 240, 155), np.float32)
     image[60:180, 50:200, 20:140] = 300

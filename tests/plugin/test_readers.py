@@ -245,6 +245,29 @@ def test_odd_files_leave_one_sentence_and_no_layer(odd_data, name, warned):
 
 
 @pytest.mark.parametrize(
+    ("endings", "images"),
+    [
+        (("-t1n", "-t1c", "-t2w", "-t2f"), 4),
+        (("_t1", "_t1ce", "_t2", "_flair"), 4),
+        (("_T1c_subtrMeanDivStd", "_Flair_subtrMeanDivStd", "_brainmask"), 2),
+    ],
+)
+def test_made_patients_named_as_real_ones_open(brats_folder, tmp_path, endings, images, warned):
+    folder = tmp_path / "patient"
+    folder.mkdir()
+    for source, ending in zip(("t1", "t1ce", "t2", "flair"), endings, strict=False):
+        path = brats_folder / f"{brats_folder.name}_{source}.nii.gz"
+        if ending == "_brainmask":
+            image = nib.load(path)
+            brain = (np.asarray(image.dataobj) != 0).astype(np.uint8)
+            nib.save(nib.Nifti1Image(brain, image.affine), folder / "brainmask.nii.gz")
+        else:
+            shutil.copy(path, folder / f"patient{ending}.nii.gz")
+    assert roles(read_paths(str(folder))).count("image") == images
+    assert warned == []
+
+
+@pytest.mark.parametrize(
     ("name", "images"), [("BraTS-GLI-00027-000", 4), ("BraTS2021_00006", 4), ("brats_2013_pat0001_1", 2)]
 )
 def test_real_patients_open(real_data, name, images, warned):
