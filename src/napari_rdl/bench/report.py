@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Iterable
+from io import StringIO
+from statistics import fmean, median
+
 from pydantic import BaseModel, ConfigDict
 
 SUBSETS_LIMIT = 1.3
@@ -153,3 +158,67 @@ class Report(_Frozen):
     flip: FlipTime
     viewer: ViewerTime | None = None
     watch: WatchTime | None = None
+
+
+class AnnotatorRow(_Frozen):
+    """One patient, one tool, after some strokes.
+
+    Attributes
+    ----------
+    wt, tc, et : float
+        Dice.
+    seconds : float or None
+        What the tool took for the last stroke, whole volume; None before the first.
+    slice_seconds : float or None
+        Of refinement: after how long the stroke's slice was there.
+    """
+
+    patient: str
+    tool: str
+    strokes: int
+    wt: float
+    tc: float
+    et: float
+    seconds: float | None = None
+    slice_seconds: float | None = None
+
+
+class AnnotatorReport(_Frozen):
+    """What the simulated annotator came to, from what `subset` says."""
+
+    model: str
+    subset: str
+    rows: tuple[AnnotatorRow, ...]
+
+    def means(self) -> list[AnnotatorRow]:
+        """Return for each tool and number of strokes the mean Dice and the median seconds over patients."""
+        groups: dict[tuple[str, int], list[AnnotatorRow]] = {}
+        for row in self.rows:
+            groups.setdefault((row.tool, row.strokes), []).append(row)
+        return [
+            AnnotatorRow(
+                patient="mean",
+                tool=tool,
+                strokes=strokes,
+                wt=fmean(row.wt for row in rows),
+                tc=fmean(row.tc for row in rows),
+                et=fmean(row.et for row in rows),
+                seconds=_median(row.seconds for row in rows),
+                slice_seconds=_median(row.slice_seconds for row in rows),
+            )
+            for (tool, strokes), rows in groups.items()
+        ]
+
+    def as_csv(self) -> str:
+        """Return the rows as CSV, with a line of headings."""
+        text = StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(AnnotatorRow.model_fields)
+        for row in self.rows:
+            writer.writerow("" if value is None else value for value in row.model_dump().values())
+        return text.getvalue()
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None

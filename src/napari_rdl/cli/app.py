@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from napari_rdl.cli.bench import bench
+from napari_rdl.cli.bench import bench_app
 from napari_rdl.cli.check import check
 from napari_rdl.cli.console import PrintableFormatter, say
 from napari_rdl.cli.demo import demo
@@ -34,8 +34,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, predict, check, bench, phantom, train, evaluate, study):
+for command in (demo, predict, check, phantom, train, evaluate, study):
     app.command()(command)
+app.add_typer(bench_app, name="bench")
 
 
 def _sentence(message: str) -> str:

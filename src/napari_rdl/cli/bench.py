@@ -1,4 +1,4 @@
-"""`napari-rdl bench`: the design's speed promises, measured here."""
+"""`napari-rdl bench`: the design's speed promises, measured here; below it, other measurements."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_rdl.cli.annotator import annotator
 from napari_rdl.cli.console import progress_bar, say, stdout_for_results, write, write_json
 from napari_rdl.cli.display import reason_for_no_window
 from napari_rdl.cli.options import Device, Json, Model
@@ -13,8 +14,13 @@ from napari_rdl.cli.options import Device, Json, Model
 if TYPE_CHECKING:
     from napari_rdl.bench import Report
 
+bench_app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
+bench_app.command()(annotator)
 
+
+@bench_app.callback()
 def bench(
+    context: typer.Context,
     size: Annotated[str, typer.Option(help="brats (240 x 240 x 155) or small (a quick look).")] = "brats",
     repeats: Annotated[int, typer.Option(min=1, help="Rounds; medians over them are told.")] = 3,
     model: Model = None,
@@ -29,6 +35,8 @@ def bench(
     Ratios and medians of one run: encoding, all subsets, their study, flipping a modality, and how
     long the window takes to answer beside a training.
     """
+    if context.invoked_subcommand is not None:
+        return
     with stdout_for_results(), progress_bar("Benchmark") as progress:
         from napari_rdl.bench import bench_case, measure
         from napari_rdl.models import load_model

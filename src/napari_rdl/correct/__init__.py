@@ -1,4 +1,7 @@
-"""Corrections of a label map: edits, their history and journal, tools, and what is said of them."""
+"""Corrections of a label map: edits, their history and journal, tools, and what is said of them.
+
+Refinement from scribbles, in `napari_rdl.correct.refine`, is not imported here: it brings torch along.
+"""
 
 from napari_rdl.correct.doubt import Doubt, doubtful_places
 from napari_rdl.correct.edits import Edit, Source, Step

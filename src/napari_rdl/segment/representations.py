@@ -71,7 +71,7 @@ class Representations:
 
     def at_once(self, subset: Iterable[str] | None = None) -> bool:
         """Return whether a slice of `subset` is there without a pass through the network."""
-        return self._answers.at_once(self._subset(subset))
+        return self._answers.at_once(self.subset(subset))
 
     def combine(
         self,
@@ -88,7 +88,7 @@ class Representations:
         Cancelled
             If `cancelled` answered True.
         """
-        names = self._subset(subset)
+        names = self.subset(subset)
         found = self._answers.labels(names, progress or ignore_progress, cancelled or never_cancelled)
         return self._segmentation(names, found)
 
@@ -117,7 +117,7 @@ class Representations:
         flat = np.zeros([size for other, size in enumerate(shape) if other != axis], np.uint8)
         box = self._answers.box
         if box[axis].start <= index < box[axis].stop:
-            found = self._answers.label_slice(self._subset(subset), axis, index).squeeze(axis)
+            found = self._answers.label_slice(self.subset(subset), axis, index).squeeze(axis)
             flat[tuple(part for other, part in enumerate(box) if other != axis)] = found
         return flat
 
@@ -132,15 +132,27 @@ class Representations:
         Logits are divided by the subset's temperature where the model's card has one, so that a voxel is
         right about as often as its probability says; labels are the same with any temperature.
         """
-        names = self._subset(subset)
-        temperature = self.computation.card.temperatures.get(subset_name(names), 1.0)
-        inside = self._answers.probabilities(
-            names, temperature, progress or ignore_progress, cancelled or never_cancelled
-        )
+        inside = self._probabilities(subset, progress or ignore_progress, cancelled or never_cancelled)
         everywhere = np.zeros((len(inside), *self.case.grid.shape), np.float32)
         everywhere[0] = 1
         everywhere[(slice(None), *self._answers.box)] = inside
         return everywhere
+
+    def log_probabilities(
+        self, subset: Iterable[str] | None = None, *, floor: float = 1e-6
+    ) -> NDArray[np.float32]:
+        """Return logarithms of a subset's class probabilities (J, ...) within `box`.
+
+        They are the fused logits, over the temperature, but for a constant in each voxel, whatever the kind
+        of model.
+
+        Parameters
+        ----------
+        floor : float
+            Smallest probability that is told.
+        """
+        inside = self._probabilities(subset, ignore_progress, never_cancelled)
+        return np.log(np.maximum(inside, np.float32(floor), out=inside), out=inside)
 
     def combine_all(
         self, progress: Progress | None = None, cancelled: IsCancelled | None = None
@@ -167,13 +179,28 @@ class Representations:
         """
         return self._answers.by_slab(progress or ignore_progress, cancelled or never_cancelled)
 
-    def _subset(self, subset: Iterable[str] | None) -> Subset:
+    def subset(self, subset: Iterable[str] | None = None) -> Subset:
+        """Return `subset` in the fixed order; without it, all that was encoded.
+
+        Raises
+        ------
+        ValueError
+            If the subset is empty or names a modality that was not encoded.
+        """
         if subset is None:
             return self.modalities
         names = order_modalities(subset, self.modalities)
         if not names:
             raise ValueError("A subset must hold at least one modality.")
         return names
+
+    def _probabilities(
+        self, subset: Iterable[str] | None, progress: Progress, cancelled: IsCancelled
+    ) -> NDArray[np.float32]:
+        """Return a subset's class probabilities within `box`."""
+        names = self.subset(subset)
+        temperature = self.computation.card.temperatures.get(subset_name(names), 1.0)
+        return self._answers.probabilities(names, temperature, progress, cancelled)
 
     def _segmentation(self, names: Subset, found: Labels) -> Segmentation:
         computation = self.computation
