@@ -14,6 +14,11 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes depends on who else has the cores; it fails no test.
+settings.register_profile("shared-cores", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared-cores")
 
 ROOT = Path(__file__).parents[1]
 TINY_SHAPE = (26, 30, 22)
