@@ -2,8 +2,8 @@
 
     xvfb-run -s "-screen 0 1600x1000x24" python docs/take_screenshots.py
 
-The sample patient is opened and segmented by the plugin itself, then a modality is switched off, then all
-subsets are compared.
+The sample patient is opened and segmented by the plugin itself, then a modality is switched off, then the
+prediction is corrected, then all subsets are compared.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder of the pictures.")] = IMAGES,
     model: Annotated[Path | None, typer.Option(help="A checkpoint; the shipped weights by default.")] = None,
 ) -> None:
-    """Write the pictures of Segment tumour and of Compare subsets."""
+    """Write the pictures of Segment tumour, Correct labels and Compare subsets."""
     viewer = napari.Viewer(title="napari-rdl", show=False)
     viewer.window._qt_window.resize(1500, 940)
     viewer.window._qt_window.show()
@@ -42,6 +42,7 @@ def main(
     assert representations is not None
     widget.set_subset([name for name in representations.modalities if name != without])
     picture(viewer, widget, out / "segment-tumour.png")
+    correct_picture(viewer, widget, out)
     compare_pictures(viewer, widget, out)
     widget.shut_down()
     viewer.close()
@@ -66,6 +67,33 @@ def compare_pictures(viewer: napari.Viewer, widget: SegmentWidget, out: Path) ->
     wait(widget, rested)
     picture(viewer, widget, out / "compare-pinned.png")
     compare.shut_down()
+
+
+def correct_picture(viewer: napari.Viewer, widget: SegmentWidget, out: Path) -> None:
+    """Write correct-labels.png: a few strokes and a tool, and what they changed."""
+    dock, correct = viewer.window.add_plugin_dock_widget("napari-rdl", "Correct labels", tabify=True)
+    dock.raise_()
+    wait(widget, lambda: not correct.desk.busy)
+    if correct.desk.found is not None:
+        correct.desk.discard()
+    widget.set_subset(widget.session.representations.modalities)
+    wait(widget)
+    correct.begin()
+    layer = correct.desk.layer
+    layer.selected_label = 3
+    layer.brush_size = 8
+    place = [int(step) for step in layer.world_to_data(viewer.dims.point)]
+    for number in range(6):
+        layer.paint((place[0] + 18 + 2 * number, place[1] + 22, place[2]), 3)
+        QApplication.processEvents()
+    correct.use("smooth")
+    correct.protect_box.keep[2].setChecked(True)
+    correct.protect.expand(animate=False)
+    picture(viewer, widget, out / "correct-labels.png")
+    correct.shut_down()
+    viewer.window.remove_dock_widget(dock)
+    widget.saving.corrected.let_go()
+    widget.session.set_subset(widget.session.representations.modalities)
 
 
 def wait(widget: SegmentWidget, done=lambda: True, limit: float = 600) -> None:

@@ -42,7 +42,7 @@ plugin_settings()
 WIDGET = """
 import napari
 viewer = napari.Viewer(show=False)
-for name in ("Segment tumour", "Compare subsets", "Train model"):
+for name in ("Segment tumour", "Compare subsets", "Correct labels", "Train model"):
     viewer.window.add_plugin_dock_widget("napari-rdl", name)
 viewer.open({folder!r}, plugin="napari-rdl")
 viewer.close()

@@ -214,9 +214,12 @@ class Journal:
         """Wait until all is on the disk; True if it is."""
         if self._thread is None:
             return self.problem is None
-        done = threading.Event()
+        done, until = threading.Event(), time.monotonic() + timeout
         self._queue.put(done)
-        return done.wait(timeout) and self.problem is None
+        # Whoever writes may fail with this in its hands.
+        while not done.wait(0.05) and self.problem is None and time.monotonic() < until:
+            pass
+        return done.is_set() and self.problem is None
 
     def close(self) -> None:
         """Write what is left and let the file go."""

@@ -8,7 +8,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from napari_rdl.brats import REGIONS
-from napari_rdl.case.provenance import Provenance, current_versions
+from napari_rdl.case.label_record import Correction
+from napari_rdl.case.provenance import Provenance
 from napari_rdl.correct.edits import Source
 from napari_rdl.correct.history import History
 from napari_rdl.files import write_text
@@ -31,20 +32,14 @@ class EditSummary(BaseModel):
     dice: dict[str, float] = Field(title="Dice", description="Region -> Dice of prediction and correction.")
 
 
-class CorrectionRecord(BaseModel):
+class CorrectionRecord(Correction):
     """How corrected labels came to be; lies beside them as JSON."""
 
-    model_config = ConfigDict(frozen=True)
-
-    case: str = Field(title="Case", description="The patient's name.")
-    output: str = Field(title="Output", description="The label file that this record belongs to.")
-    labels: str = Field(title="Labels", description="Label convention of the file's values.")
     annotator: str = Field("", title="Annotator", description="Who corrected; empty where not said.")
     edits: EditSummary = Field(title="Edits", description="What was changed.")
     prediction: Provenance | None = Field(
         None, title="Prediction", description="What was corrected; empty for work taken up from a journal."
     )
-    versions: dict[str, str] = Field(default_factory=current_versions, title="Versions")
 
     def save(self, path: str | Path) -> Path:
         """Write the record as JSON, whole or not at all.

@@ -31,6 +31,8 @@ class PluginSettings:
         ``"axial"``, ``"coronal"`` or ``"sagittal"``.
     outlines : bool
         Whether a new prediction is shown as outlines.
+    annotator : str
+        Who corrects labels; empty where nobody said.
     """
 
     device: str = "auto"
@@ -38,6 +40,7 @@ class PluginSettings:
     memory_budget_mb: int = 4096
     default_plane: str = "axial"
     outlines: bool = False
+    annotator: str = ""
 
     @property
     def model(self) -> Path | None:

@@ -67,6 +67,32 @@ class ModalityKeys:
         return flip
 
 
+class ViewerKeys:
+    """Binds keys in a viewer and gives them back; a key that napari has already is left to napari.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    """
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+        self.bound: list[str] = []
+
+    def bind(self, actions: Mapping[str, Callable[[], None]]) -> None:
+        """Bind these keys (such as ``Alt+G``), each to what it does."""
+        for key, action in actions.items():
+            if why_not(key, "", {}) is None:
+                self._viewer.bind_key(_binding(key), lambda _viewer, act=action: act(), overwrite=True)
+                self.bound.append(key)
+
+    def release(self) -> None:
+        """Give the keys back."""
+        for key in self.bound:
+            self._viewer.bind_key(_binding(key), None, overwrite=True)
+        self.bound.clear()
+
+
 def why_not(key: str, modality: str, keys: Mapping[str, str]) -> str | None:
     """Return why `key` cannot flip `modality`, in a sentence, or None if it can."""
     if not key:

@@ -29,6 +29,12 @@ class PredictionUpdater(QObject):
     settled : Segmentation
         The whole volume of the subset asked for last is shown.
     failed : Exception
+
+    Attributes
+    ----------
+    prediction : PredictionLayer or None
+    segmentation : Segmentation or None
+        The volume shown last.
     """
 
     settled = Signal(object)
@@ -49,6 +55,7 @@ class PredictionUpdater(QObject):
         self._outlines = False
         self._hidden = False
         self.prediction: PredictionLayer | None = None
+        self.segmentation: Segmentation | None = None
         for event in (viewer.dims.events.current_step, viewer.dims.events.order, viewer.dims.events.ndisplay):
             event.connect(self._on_place_changed)
 
@@ -101,6 +108,7 @@ class PredictionUpdater(QObject):
     def remove(self) -> None:
         """Take the prediction out of the viewer and turn to nobody."""
         self._representations, self._wanted, self._pending = None, (), False
+        self.segmentation = None
         self._timer.stop()
         if self.prediction is not None:
             self.prediction.remove()
@@ -173,5 +181,6 @@ class PredictionUpdater(QObject):
         if self._representations is None:
             return
         self._pending = False
+        self.segmentation = segmentation
         self._layer_of(self._representations).show(segmentation.labels)
         self.settled.emit(segmentation)

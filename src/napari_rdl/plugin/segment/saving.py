@@ -81,6 +81,9 @@ class Saving(QObject):
     -------
     failed : Exception
     saved : Path
+        A prediction or corrected labels.
+    corrected_saved : Path
+        Corrected labels.
 
     Parameters
     ----------
@@ -90,6 +93,7 @@ class Saving(QObject):
 
     failed = Signal(object)
     saved = Signal(object)
+    corrected_saved = Signal(object)
 
     def __init__(
         self,
@@ -118,6 +122,7 @@ class Saving(QObject):
         self._look.timeout.connect(self._adopt)
         self._viewer = viewer
         viewer.layers.events.inserted.connect(self._on_layer)
+        self.corrected.changed.connect(self._update_possible)
         session.case_changed.connect(self._on_case)
         session.representations_changed.connect(self._update_possible)
 
@@ -179,6 +184,7 @@ class Saving(QObject):
             return False
         self._choices.remember(output_folder=path.parent)
         self._on_saved(written)
+        self.corrected_saved.emit(written)
         return True
 
     def ask_where_to_save_prediction(self) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Labels
+from psygnal import Signal
 
 from napari_rdl import brats
 from napari_rdl.errors import CaseError, OutputError
-from napari_rdl.files import plain_name
+from napari_rdl.files import plain_name, write_file
 from napari_rdl.plugin.parts.waiting import while_the_window_lives
 from napari_rdl.plugin.viewer.appearance import class_appearance, placement
 from napari_rdl.plugin.viewer.layer_list import layers_added
@@ -33,7 +36,14 @@ class CorrectedLayer:
     """Holds the corrected layer of the patient that is open.
 
     It is held even if a user deletes the layer from napari's list, so that it can still be saved.
+
+    Signals
+    -------
+    changed : no value
+        There is another layer, or none.
     """
+
+    changed = Signal()
 
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
@@ -61,6 +71,7 @@ class CorrectedLayer:
         self.let_go()
         self.layer = correct_a_copy(self._viewer, prediction.layer)
         self._saved = np.array(self.layer.data)
+        self.changed.emit()
         return self.layer
 
     def adopt(self, layer: Labels, case: Case) -> None:
@@ -72,6 +83,29 @@ class CorrectedLayer:
         layer.name = f"{case.name} corrected"
         self.layer = layer
         self._saved = np.array(layer.data)
+        self.changed.emit()
+
+    def take_up(self, case: Case, classes: NDArray[np.uint8], saved: NDArray[np.uint8]) -> Labels:
+        """Go on with labels that were corrected before.
+
+        Parameters
+        ----------
+        classes : NDArray of uint8, shape (X, Y, Z)
+            Class indices on the case's grid.
+        saved : NDArray of uint8, shape (X, Y, Z)
+            What of them counts as saved.
+        """
+        self.let_go()
+        self.layer = _add_corrected(self._viewer, case, np.array(classes))
+        self._saved = np.array(saved)
+        self.changed.emit()
+        return self.layer
+
+    def bring_back(self) -> None:
+        """Put the layer into napari's list again, should it have been taken out."""
+        if self.layer is not None and self.layer not in self._viewer.layers:
+            with layers_added(self._viewer):
+                self._viewer.add_layer(self.layer)
 
     def save(self, path: Path) -> Path:
         """Write the layer to its patient's native grid; packing it takes place in a thread.
@@ -101,9 +135,12 @@ class CorrectedLayer:
         """Take the layer out of the viewer and forget it; the caller asks first."""
         if self.layer is not None and self.layer in self._viewer.layers:
             self._viewer.layers.remove(self.layer)
+        had_one = self.layer is not None
         self.layer = None
         self._saved = None
         self.path = None
+        if had_one:
+            self.changed.emit()
 
 
 def is_correction_of(layer: Layer, case: Case) -> bool:
@@ -118,12 +155,16 @@ def is_correction_of(layer: Layer, case: Case) -> bool:
 def correct_a_copy(viewer: Viewer, prediction: Labels) -> Labels:
     """Add an editable copy of the prediction shown; no switch and no run ever writes to it."""
     known = plugin_metadata(prediction)
+    return _add_corrected(viewer, known["source"], np.array(prediction.data))
+
+
+def _add_corrected(viewer: Viewer, case: Case, classes: NDArray[np.uint8]) -> Labels:
     layer = Labels(
-        np.array(prediction.data),
-        name=f"{known['case']} corrected",
-        metadata=role_metadata(Role.CORRECTED, known["source"]),
+        classes,
+        name=f"{case.name} corrected",
+        metadata=role_metadata(Role.CORRECTED, case),
         **class_appearance(),
-        **placement(known["source"].grid),
+        **placement(case.grid),
     )
     with layers_added(viewer):
         viewer.add_layer(layer)
@@ -140,7 +181,7 @@ def save_corrected(layer: Labels, path: str | Path, data: NDArray[np.generic] | 
     """Write a layer of class indices to its case's native grid, in the case's label convention.
 
     A record lies beside it, by which it is known again when it is opened. An existing file is replaced: the
-    caller asks first.
+    caller asks first. It is kept beside the new one as ``.before``; a patient's own files are never replaced.
 
     Parameters
     ----------
@@ -150,7 +191,8 @@ def save_corrected(layer: Labels, path: str | Path, data: NDArray[np.generic] | 
     Raises
     ------
     OutputError
-        If the layer holds values that are no class, or the file or its record cannot be written.
+        If the layer holds values that are no class, or the file or its record cannot be written, or it is one
+        of the patient's own.
     CaseError
         If the layer does not come from a case.
     """
@@ -160,7 +202,25 @@ def save_corrected(layer: Labels, path: str | Path, data: NDArray[np.generic] | 
     if case is None:
         raise CaseError(f"The layer '{layer.name}' does not come from a patient: save it with napari's Save.")
     classes = checked_classes(layer.data if data is None else data, layer.name)
+    _spare_inputs(Path(path), case)
+    _keep_before(Path(path))
     return save_correction(classes, case, Path(path))
+
+
+def _spare_inputs(path: Path, case: Case) -> None:
+    own = [*case.files.values(), *([case.mask_file] if case.mask_file is not None else [])]
+    for file in own:
+        if file.exists() and path.exists() and os.path.samefile(file, path):
+            raise OutputError(f"{path} is one of the patient's own files: choose another name.")
+
+
+def _keep_before(path: Path) -> None:
+    """Copy what lies at `path` to a name of its own, in place of the version before that."""
+    if not path.is_file():
+        return
+    ending = ".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix
+    kept = path.with_name(f"{path.name[: len(path.name) - len(ending)]}.before{ending}")
+    write_file(kept, lambda temporary: shutil.copyfile(path, temporary))
 
 
 def checked_classes(data: NDArray[np.generic], name: str) -> NDArray[np.uint8]:

@@ -1,0 +1,263 @@
+"""The dock widget **Correct labels**: puts its parts together and passes what they say on."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
+
+from napari_rdl.correct import Protection, summarise
+from napari_rdl.plugin.correct.desk import Desk, words_for
+from napari_rdl.plugin.correct.history_box import FoundBox, HistoryBox
+from napari_rdl.plugin.correct.sources_layer import SourcesLayer
+from napari_rdl.plugin.correct.toolbox import Toolbox
+from napari_rdl.plugin.correct.tools_box import TOOLS, ProtectBox, ToolsBox, key_list
+from napari_rdl.plugin.parts.dock import DockWidget
+from napari_rdl.plugin.parts.section import Section, WrappedLabel, plain_collapsible
+from napari_rdl.plugin.segment.key_bindings import ViewerKeys
+from napari_rdl.plugin.segment.open_widgets import WIDGET_NAME, open_segment_widget
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+    from napari.viewer import Viewer
+
+_SUMMARY_MS = 400
+
+
+class CorrectWidget(DockWidget):
+    """Correct a prediction; every step can be taken back, and none is lost.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__(napari_viewer)
+        self.desk = Desk(napari_viewer, self)
+        self.toolbox = Toolbox(napari_viewer, self.desk, self)
+        self.sources = SourcesLayer(napari_viewer)
+        self._followed: Labels | None = None
+
+        self.patient = WrappedLabel()
+        self.open_button = QPushButton(f"Open {WIDGET_NAME}")
+        self.open_button.setToolTip("Open the widget in which a patient is opened and segmented")
+        self.begin_button = QPushButton("Correct the prediction shown")
+        self.begin_button.setToolTip(
+            "Copy the prediction to a layer of its own; no switch and no run ever changes that layer"
+        )
+        self.found_box = FoundBox()
+        self.tools_box = ToolsBox()
+        self.protect_box = ProtectBox()
+        self.history_box = HistoryBox()
+        self.protect = plain_collapsible("Protect", self.protect_box, "What painting and tools may touch")
+        keys = plain_collapsible("Keys", key_list(), "The keys of undo and of the tools")
+        for part in (self.protect, keys):
+            self.tools_box.body.addWidget(part)
+        patient = Section("Patient")
+        for part in (self.patient, self.open_button, self.begin_button):
+            patient.body.addWidget(part)
+        self.parts: list[QWidget] = [self.tools_box, self.history_box]
+        self.fill(self.page([patient, self.found_box, *self.parts]))
+        self._summary_timer = QTimer(self)
+        self._summary_timer.setSingleShot(True)
+        self._summary_timer.setInterval(_SUMMARY_MS)
+        self.keys = ViewerKeys(napari_viewer)
+        self._connect()
+        self.desk.follow()
+        self._say_what_to_do()
+
+    # --- What can be asked of the widget from code, as from its parts
+
+    def begin(self) -> None:
+        """Correct a copy of the prediction shown."""
+        self.desk.begin()
+
+    def use(self, tool: str) -> None:
+        """Use a tool of `TOOLS`."""
+        self.toolbox.use(tool, self.tools_box.size.value())
+
+    def undo(self) -> None:
+        """Take the last step back."""
+        if self.desk.recorder is not None:
+            self.desk.recorder.undo()
+
+    def redo(self) -> None:
+        """Make the step taken back last again."""
+        if self.desk.recorder is not None:
+            self.desk.recorder.redo()
+
+    def stop(self) -> None:
+        """Bring the journal to the disk and follow nobody."""
+        self.keys.release()
+        self._summary_timer.stop()
+        self.toolbox.shut_down()
+        self._follow_layer(None)
+        self.sources.remove()
+        self._viewer.layers.events.removed.disconnect(self._on_list)
+        self._viewer.layers.events.inserted.disconnect(self._on_list)
+        self.desk.shut_down()
+
+    # --- Putting together
+
+    def _connect(self) -> None:
+        desk, tools, history = self.desk, self.tools_box, self.history_box
+        desk.patient_changed.connect(self._on_patient)
+        desk.work_changed.connect(self._on_work)
+        desk.changed.connect(self._on_changed)
+        desk.found_changed.connect(self._on_found)
+        desk.held.connect(self._on_held)
+        desk.failed.connect(self.say_error)
+        desk.problem.connect(self.say_problem)
+        desk.saved.connect(self._on_saved)
+        self.toolbox.said.connect(tools.status.setText)
+        self.toolbox.waiting.connect(tools.show_waiting)
+        self.toolbox.failed.connect(self.say_error)
+        tools.tool_asked.connect(self._on_tool)
+        tools.class_chosen.connect(self._on_class)
+        self.protect_box.changed.connect(self._on_protection)
+        self.found_box.restore_asked.connect(desk.restore)
+        self.found_box.discard_asked.connect(desk.discard)
+        history.undo_asked.connect(self.undo)
+        history.redo_asked.connect(self.redo)
+        history.save_asked.connect(self._save)
+        history.back_asked.connect(self._bring_back)
+        history.elsewhere_asked.connect(self._ask_where_to_keep)
+        history.sources_shown.connect(self._show_sources)
+        self.open_button.clicked.connect(self._open_segment)
+        self.begin_button.clicked.connect(self.begin)
+        self._summary_timer.timeout.connect(self._show_summary)
+        self._viewer.layers.events.removed.connect(self._on_list)
+        self._viewer.layers.events.inserted.connect(self._on_list)
+        self.keys.bind({key: partial(self.use, tool) for tool, (_, _, key) in TOOLS.items() if key})
+
+    # --- What the desk says
+
+    def _on_patient(self) -> None:
+        case = self.desk.case
+        if case is not None:
+            from napari_rdl.plugin.viewer.patient_layers import contrast_limits
+
+            self.protect_box.set_modalities(
+                (name, contrast_limits(image)) for name, image in case.images.items()
+            )
+        else:
+            self.protect_box.set_modalities(())
+        self._say_what_to_do()
+
+    def _on_work(self) -> None:
+        recorder = self.desk.recorder
+        self.toolbox.wait_for_no_click()
+        self._follow_layer(recorder.layer if recorder is not None else None)
+        if recorder is not None:
+            self._window_watch.follow()
+            recorder.protection = self.protect_box.protection
+        self._show_sources(self.history_box.sources_box.isChecked())
+        self.tools_box.status.setText("")
+        self.history_box.status.setText("")
+        self._on_changed()
+        self._on_list()
+        self._say_what_to_do()
+
+    def _on_changed(self) -> None:
+        self.history_box.show_history(self.desk.history)
+        self.sources.redraw()
+        # Counting a volume takes a moment; a hand that paints must not wait for it.
+        self._summary_timer.start()
+
+    def _on_found(self) -> None:
+        found = self.desk.found
+        self.found_box.offer(words_for(found) if found is not None else "")
+
+    def _on_held(self, sentence: str) -> None:
+        self.messages.show_messages([("warning", sentence)] if sentence else [])
+        self.history_box.elsewhere_button.setVisible(bool(sentence))
+
+    def _on_saved(self, path: Path) -> None:
+        self.history_box.status.setText(
+            f"Saved {path.name} in {path.parent}, with a record of what was changed."
+        )
+
+    def _show_summary(self) -> None:
+        history, case = self.desk.history, self.desk.case
+        if history is not None and case is not None:
+            self.history_box.show_summary(summarise(history, case.grid.voxel_ml))
+
+    # --- What the parts say
+
+    def _on_tool(self, tool: str) -> None:
+        if tool in ("keep", "drop") and not self.tools_box.buttons[tool].isChecked():
+            self.toolbox.wait_for_no_click()
+        else:
+            self.use(tool)
+
+    def _on_class(self, value: int) -> None:
+        if self._followed is not None:
+            self._followed.selected_label = value
+            if str(self._followed.mode) == "pan_zoom":
+                self._followed.mode = "paint"
+            self._viewer.layers.selection.active = self._followed
+
+    def _on_protection(self, protection: Protection) -> None:
+        if self.desk.recorder is not None:
+            self.desk.recorder.settle()
+            self.desk.recorder.protection = protection
+
+    def _on_list(self, event: object = None) -> None:
+        layer = self.desk.layer
+        self.history_box.back_button.setVisible(layer is not None and layer not in self._viewer.layers)
+
+    def _bring_back(self) -> None:
+        if self.desk.segment is not None:
+            self.desk.segment.saving.corrected.bring_back()
+
+    def _save(self) -> None:
+        if self.desk.segment is not None and self.desk.recorder is not None:
+            self.desk.recorder.settle()
+            self.desk.segment.saving.ask_where_to_save_corrected()
+
+    def _ask_where_to_keep(self) -> None:
+        name, _ = QFileDialog.getSaveFileName(
+            self, "Keep the journal of your work", "", "Journal (*.journal)"
+        )
+        if name:
+            self.desk.keep_elsewhere(Path(name))
+
+    def _show_sources(self, on: bool) -> None:
+        self.sources.show(self.desk.case, self.desk.history if on else None)
+
+    def _open_segment(self) -> None:
+        open_segment_widget(self._viewer)
+
+    def _follow_layer(self, layer: Labels | None) -> None:
+        if self._followed is not None:
+            self._followed.events.selected_label.disconnect(self._on_selected)
+        self._followed = layer
+        if layer is not None:
+            layer.events.selected_label.connect(self._on_selected)
+            self._on_selected()
+
+    def _on_selected(self, event: object = None) -> None:
+        if self._followed is not None:
+            self.tools_box.show_class(int(self._followed.selected_label))
+
+    def _say_what_to_do(self) -> None:
+        case, work = self.desk.case, self.desk.recorder is not None
+        encoded = self.desk.representations is not None
+        if case is None:
+            said = f"Open a patient in {WIDGET_NAME} and press Run: then its prediction is corrected here."
+        elif work:
+            said = f"{case.name}: painting on the layer '{self.desk.layer.name}'." if self.desk.layer else ""
+        elif encoded:
+            said = f"{case.name} is segmented."
+        else:
+            said = f"{case.name} is open but not segmented yet: press Run in {WIDGET_NAME}."
+        self.patient.setText(said)
+        self.open_button.setVisible(self.desk.segment is None)
+        self.begin_button.setVisible(encoded and not work)
+        for part in self.parts:
+            part.setVisible(work)
+        self.tools_box.set_possible(work=work, representations=encoded)

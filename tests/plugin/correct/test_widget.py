@@ -1,0 +1,318 @@
+"""Correct labels in a viewer: painting, tools, undo, restoring, saving."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.layers.labels._labels_key_bindings import undo as napari_undo
+
+from napari_rdl.correct import Source, journal_path, read_journal
+from napari_rdl.errors import OutputError
+from napari_rdl.plugin.correct.strokes import painted_box
+from napari_rdl.plugin.correct.widget import CorrectWidget
+from napari_rdl.plugin.viewer.corrected import save_corrected
+
+WAIT_MS = 60_000
+
+
+@pytest.fixture
+def desk_beside(qtbot):
+    """Dock Correct labels beside a Segment tumour widget, once it has looked for earlier work."""
+    opened = []
+
+    def open_beside(segment) -> CorrectWidget:
+        correct = CorrectWidget(segment.viewer)
+        segment.viewer.window.add_dock_widget(correct, name="Correct labels")
+        opened.append(correct)
+        qtbot.waitUntil(lambda: not correct.desk.busy, timeout=WAIT_MS)
+        return correct
+
+    yield open_beside
+    for correct in opened:
+        correct.shut_down()
+
+
+@pytest.fixture
+def correct(encoded, desk_beside):
+    """The desk with a corrected layer."""
+    widget = desk_beside(encoded)
+    widget.begin()
+    assert widget.desk.layer is not None
+    return widget
+
+
+def paint(qtbot, correct, voxel, value, size=3) -> None:
+    """Paint as napari's brush does, and let its step be taken."""
+    layer = correct.desk.layer
+    layer.brush_size = size
+    layer.paint(voxel, value)
+    qtbot.waitUntil(lambda: not correct.desk.recorder._boxes, timeout=WAIT_MS)
+
+
+def same(correct) -> bool:
+    return np.array_equal(correct.desk.layer.data, correct.desk.history.labels)
+
+
+def voxel_of(correct, value: int) -> tuple[int, int, int]:
+    """Return a voxel of a class in the slice shown, away from the edge."""
+    return tuple(map(int, np.argwhere(correct.desk.layer.data == value)[0]))
+
+
+def journalled(correct):
+    """Return what the journal on the disk holds now."""
+    assert correct.desk._journal.flush()
+    return read_journal(journal_path(correct.desk._identity), correct.desk._identity)
+
+
+def test_without_a_patient_it_says_what_to_do(make_napari_viewer, shown):
+    viewer = make_napari_viewer()
+    widget = shown(CorrectWidget(viewer))
+    assert "Open a patient" in widget.patient.text()
+    widget.use("grow")
+    widget.undo()
+    widget.shut_down()
+
+
+def test_a_stroke_is_a_step_that_can_be_taken_back(qtbot, correct):
+    before = correct.desk.layer.data.copy()
+    paint(qtbot, correct, (13, 15, 11), 1)
+    painted = correct.desk.layer.data.copy()
+    assert (painted != before).any()
+    assert correct.desk.history.position == 1
+    assert same(correct)
+    assert set(np.unique(correct.desk.history.sources[painted != before])) == {Source.HUMAN}
+    correct.undo()
+    np.testing.assert_array_equal(correct.desk.layer.data, before)
+    correct.redo()
+    np.testing.assert_array_equal(correct.desk.layer.data, painted)
+    np.testing.assert_array_equal(journalled(correct).history.labels, painted)
+
+
+def test_ours_rules_the_keys_of_undo(qtbot, correct):
+    layer = correct.desk.layer
+    before = layer.data.copy()
+    paint(qtbot, correct, (13, 15, 11), 1)
+    paint(qtbot, correct, (13, 15, 11), 3, size=1)
+    bound = {str(key): function for key, function in layer.keymap.items()}
+    assert len(bound) == 2
+    for _ in range(2):
+        next(function for key, function in bound.items() if "Shift" not in key)(layer)
+    np.testing.assert_array_equal(layer.data, before)
+    assert correct.desk.history.can_redo
+
+
+def test_what_paints_without_telling_becomes_a_step_too(qtbot, correct):
+    layer = correct.desk.layer
+    paint(qtbot, correct, (13, 15, 11), 1)
+    napari_undo(layer)
+    layer.data[0, 0, 0] = 3
+    correct.desk.recorder.settle()
+    assert same(correct)
+    correct.undo()
+    assert layer.data[0, 0, 0] == 0
+    assert same(correct)
+
+
+def test_an_event_of_another_napari_is_not_believed():
+    assert painted_box([object()], (5, 5, 5)) is None
+    assert painted_box(None, (5, 5, 5)) is None
+    assert painted_box([([1, 2], [1, 1], [0, 3], 5)], (5, 5, 5)) is None
+    indices = (np.array([1, 3]), np.array([2, 2]), np.array([0, 4]))
+    assert painted_box([(indices, None, 1)], (5, 5, 5)) == (slice(1, 4), slice(2, 3), slice(0, 5))
+
+
+def test_protected_labels_stay_under_the_brush(qtbot, correct):
+    layer = correct.desk.layer
+    value = int(layer.data.max())
+    before = layer.data.copy()
+    correct.protect_box.keep[value].setChecked(True)
+    other = 1 if value != 1 else 2
+    paint(qtbot, correct, voxel_of(correct, value), other, size=7)
+    np.testing.assert_array_equal(layer.data == value, (before == value))
+    assert same(correct)
+
+
+def test_a_tool_changes_the_class_that_is_selected(correct):
+    layer = correct.desk.layer
+    layer.selected_label = int(layer.data.max())
+    assert correct.tools_box.classes.checkedId() == layer.selected_label
+    before = int((layer.data == layer.selected_label).sum())
+    correct.use("grow")
+    assert int((layer.data == layer.selected_label).sum()) > before
+    assert "ml changed" in correct.tools_box.status.text()
+    layer.selected_label = 0
+    correct.use("shrink")
+    assert "Choose NCR" in correct.tools_box.status.text()
+    correct.use("predicted")
+    assert same(correct)
+
+
+def test_a_piece_is_dropped_by_a_click(correct):
+    layer = correct.desk.layer
+    voxel = voxel_of(correct, int(layer.data.max()))
+    correct.tools_box.buttons["drop"].click()
+    (callback,) = layer.mouse_drag_callbacks[-1:]
+    assert layer.mode == "pan_zoom"
+
+    class Click:
+        position = layer.data_to_world(voxel)
+
+    callback(layer, Click())
+    assert layer.data[voxel] == 0
+    assert callback not in layer.mouse_drag_callbacks
+    assert not correct.tools_box.buttons["drop"].isChecked()
+
+
+def test_the_next_doubt_is_gone_to(qtbot, correct):
+    correct.use("doubt")
+    qtbot.waitUntil(lambda: not correct.toolbox.worker.busy, timeout=WAIT_MS)
+    said = correct.tools_box.status.text()
+    assert "Doubt 1 of" in said or "sure everywhere" in said
+
+
+def test_who_changed_what_is_a_layer(qtbot, correct):
+    correct.history_box.sources_box.setChecked(True)
+    paint(qtbot, correct, (13, 15, 11), 1)
+    (layer,) = [layer for layer in correct._viewer.layers if "who changed" in layer.name]
+    assert layer.data[13, 15, 11] == Source.HUMAN
+    correct.history_box.sources_box.setChecked(False)
+    assert layer not in correct._viewer.layers
+
+
+def test_a_layer_taken_out_of_the_list_can_be_brought_back(correct):
+    layer = correct.desk.layer
+    correct._viewer.layers.remove(layer)
+    assert not correct.history_box.back_button.isHidden()
+    correct.history_box.back_button.click()
+    assert layer in correct._viewer.layers
+    assert correct.history_box.back_button.isHidden()
+
+
+def test_a_layer_of_another_shape_is_said_and_undo_brings_it_back(qtbot, correct):
+    paint(qtbot, correct, (13, 15, 11), 1)
+    correct.desk.layer.data = np.zeros((4, 4, 4), np.uint8)
+    correct.desk.recorder.settle()
+    assert "another shape" in correct.messages.messages[0][1]
+    correct.undo()
+    assert same(correct)
+
+
+def test_saving_writes_a_record_and_keeps_the_version_before(qtbot, correct, encoded, tmp_path):
+    paint(qtbot, correct, (13, 15, 11), 1)
+    target = tmp_path / "out_seg.nii.gz"
+    assert encoded.saving.save_corrected(target)
+    first = target.read_bytes()
+    record = json.loads((tmp_path / "out_seg.json").read_text())
+    assert record["edits"]["steps"] == 1
+    assert record["prediction"]["case"] == record["case"] == encoded.session.case.name
+    assert record["edits"]["changed_ml"]["human"]["WT"] >= 0
+    assert not journalled(correct).unsaved
+    paint(qtbot, correct, (13, 15, 11), 3)
+    assert encoded.saving.save_corrected(target)
+    assert (tmp_path / "out_seg.before.nii.gz").read_bytes() == first
+    assert target.read_bytes() != first
+
+
+def test_a_patients_own_file_is_never_replaced(correct, encoded):
+    for path in (encoded.session.case.files["T1"], encoded.session.case.mask_file):
+        before = path.read_bytes()
+        with pytest.raises(OutputError, match="own files"):
+            save_corrected(correct.desk.layer, path)
+        assert path.read_bytes() == before
+
+
+def test_where_no_journal_can_be_kept_work_goes_on_with_a_warning(qtbot, correct, tmp_path, monkeypatch):
+    folder = journal_path(correct.desk._identity).parent
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_text("no folder")
+    paint(qtbot, correct, (13, 15, 11), 1)
+    assert "memory only" in correct.messages.messages[0][1]
+    assert not correct.history_box.elsewhere_button.isHidden()
+    correct.desk.keep_elsewhere(tmp_path / "kept.journal")
+    assert not correct.messages.messages
+    paint(qtbot, correct, (13, 15, 11), 3)
+    assert correct.desk._journal.flush()
+    np.testing.assert_array_equal(
+        read_journal(tmp_path / "kept.journal").history.labels, correct.desk.layer.data
+    )
+
+
+CHILD = """
+import sys, time
+from pathlib import Path
+import napari
+from napari_rdl.plugin.correct.widget import CorrectWidget
+from napari_rdl.plugin.segment.session import RunChoice
+from napari_rdl.plugin.segment.widget import SegmentWidget
+from qtpy.QtWidgets import QApplication
+viewer = napari.Viewer(show=False)
+segment, correct = SegmentWidget(viewer), CorrectWidget(viewer)
+segment.run_box.set_choice(RunChoice(model=Path(sys.argv[2]), device="cpu", precision="float32"))
+def wait():
+    while True:
+        QApplication.processEvents()
+        time.sleep(0.02)
+        if not (segment.tasks.busy or segment.updater.pending or correct.desk.busy):
+            break
+segment.open_patient(sys.argv[1], run=True)
+wait(); wait()
+correct.begin()
+layer = correct.desk.layer
+for value, voxel in ((1, (13, 15, 11)), (3, (14, 15, 11)), (2, (9, 9, 9))):
+    layer.brush_size = 4
+    layer.paint(voxel, value)
+    for _ in range(5):
+        QApplication.processEvents()
+correct.undo()
+correct.use("grow")
+print(correct.desk.history.position, int(layer.data.sum()), flush=True)
+while True:
+    QApplication.processEvents()
+    time.sleep(0.02)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 on this system")
+def test_work_killed_in_another_process_is_offered_and_restored(
+    widget, brats_folder, tiny_checkpoint, finish, desk_beside, qtbot
+):
+    command = [sys.executable, "-W", "ignore", "-c", CHILD, str(brats_folder), str(tiny_checkpoint)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
+        line = child.stdout.readline().split()
+        # What is on the disk within a second.
+        qtbot.wait(1000)
+        os.kill(child.pid, signal.SIGKILL)
+    assert len(line) == 2, "the child did not get to its end"
+    widget.open_patient(brats_folder)
+    finish(widget)
+    correct = desk_beside(widget)
+    assert "Not saved" in correct.found_box.text.text()
+    assert not correct.found_box.isHidden()
+    correct.found_box.restore_button.click()
+    assert correct.desk.history.position == int(line[0])
+    assert int(correct.desk.layer.data.sum()) == int(line[1])
+    assert correct.found_box.isHidden()
+    assert widget.saving.corrected.unsaved
+    while correct.desk.history.can_undo:
+        correct.undo()
+    np.testing.assert_array_equal(correct.desk.layer.data, correct.desk.history.base)
+
+
+def test_discarded_work_is_put_aside(qtbot, correct, encoded, desk_beside):
+    paint(qtbot, correct, (13, 15, 11), 1)
+    path: Path = journal_path(correct.desk._identity)
+    correct.shut_down()
+    again = desk_beside(encoded)
+    # The layer that is there is work begun anew, and the journal is on offer until its first step.
+    assert again.desk.found is not None
+    again.found_box.discard_button.click()
+    assert again.found_box.isHidden()
+    assert not path.exists()
+    assert path.with_suffix(".before").exists()
