@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import npe2
 import pytest
+from napari.settings import get_settings
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QAbstractButton,
@@ -28,6 +29,7 @@ from qtpy.QtWidgets import (
 
 from napari_rdl.plugin.parts.focus_ring import COLOURS, LINE, FocusRing
 from napari_rdl.plugin.parts.section import Collapsible, plain_collapsible
+from napari_rdl.plugin.segment.modality_box import COLUMNS
 
 DOCK = 300
 BESIDE = 4
@@ -180,3 +182,39 @@ def test_what_is_closed_takes_no_room_and_no_stop_of_the_tab_key(qtbot):
     assert part.toggleButton().text() == "▾  Less"
     part.collapse(animate=False)
     assert (part.toggleButton().text(), inside.isVisible()) == ("▸  Less", False)
+
+
+def test_larger_letters_reach_switches_and_table_and_nothing_is_out_of_reach(encoded, qtbot):
+    window = encoded.viewer.window._qt_window
+    window.resize(1000, 900)
+    window.show()
+    qtbot.waitExposed(window)
+    page, table = encoded._pages[0], encoded.volumes_table
+    switch = encoded.switches.switches["FLAIR"]
+    before = (switch.switchHeight, table.rowHeight(0), table.height())
+    appearance = get_settings().appearance
+    appearance.font_size = 14
+    try:
+        qtbot.waitUntil(lambda: switch.fontMetrics().height() > 18)
+        window.resizeDocks([encoded.parent()], [310], Qt.Orientation.Horizontal)
+        assert min(switch.font().pointSize(), table.font().pointSize()) >= 14
+        assert switch.switchHeight >= 1.3 * before[0]
+        assert table.rowHeight(0) >= 1.2 * before[1]
+        assert table.height() > before[2]
+        rows = sum(table.rowHeight(row) for row in range(3))
+        qtbot.waitUntil(lambda: table.viewport().height() >= rows)
+        # All is in view sideways, or can be scrolled to.
+        qtbot.waitUntil(
+            lambda: page.widget().width() <= page.viewport().width() + page.horizontalScrollBar().maximum()
+        )
+        needed = table.horizontalHeader().minimumSectionSize()
+        assert all(table.columnWidth(column) >= min(needed, 20) for column in range(3))
+        for column, title in enumerate(COLUMNS):
+            assert table.columnWidth(column) >= table.fontMetrics().horizontalAdvance(title)
+        for region in range(3):
+            text = table.volumes.index(region, 0).data()
+            assert table.columnWidth(0) >= table.fontMetrics().horizontalAdvance(text)
+    finally:
+        appearance.font_size = 9
+    qtbot.waitUntil(lambda: switch.switchHeight == before[0])
+    window.hide()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from napari.utils.notifications import show_warning
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
-from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QLabel, QMainWindow, QScrollArea, QTableView, QVBoxLayout, QWidget
+from superqt import QToggleSwitch
 
 from napari_rdl.errors import NapariRdlError
 from napari_rdl.plugin.parts.focus_ring import FocusRing
@@ -54,6 +55,9 @@ class DockWidget(QWidget):
         self._pages: list[QScrollArea] = []
         self._window_watch = WindowWatch(self, self.may_close, self._on_window_closed)
         self.messages = MessageBar()
+        # Never shown: it has the letters that napari gives to labels.
+        self._letters = QLabel(self)
+        self._letters.hide()
         self._focus_ring = FocusRing(self, lambda: get_theme(self._viewer.theme).type)
 
     # --- Laying out
@@ -141,6 +145,7 @@ class DockWidget(QWidget):
         """Notice the window that will be closed one day."""
         super().showEvent(event)
         # Known only now that napari's style sheet applies.
+        self._take_letters()
         self._ask_for_width()
         if self._viewer is not None:
             self._window_watch.follow()
@@ -154,12 +159,23 @@ class DockWidget(QWidget):
 
     def _ask_for_width_if_there(self) -> None:
         if self._viewer is not None and self.isVisible():
+            self._take_letters()
             self._ask_for_width()
+
+    def _take_letters(self) -> None:
+        """Give tables and switches the letters of labels: napari's style sheet leaves them out."""
+        self._letters.ensurePolished()
+        font = self._letters.font()
+        for kind in (QTableView, QToggleSwitch):
+            for part in self.findChildren(kind):
+                if part.font().pointSizeF() != font.pointSizeF():
+                    part.setFont(font)
 
     def _ask_for_width(self) -> None:
         """Let nothing be cut off at the right."""
         for page in self._pages:
-            bar = page.verticalScrollBar().sizeHint().width()
+            scroll = page.verticalScrollBar()
+            bar = max(scroll.sizeHint().width(), scroll.width() if scroll.isVisible() else 0)
             page.setMinimumWidth(page.widget().minimumSizeHint().width() + bar)
 
     def _on_window_closed(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSignalBlocker, Qt, Signal
+from qtpy.QtCore import QAbstractTableModel, QEvent, QModelIndex, QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QGridLayout,
@@ -131,6 +131,12 @@ class VolumesTable(QTableView):
         super().showEvent(event)
         self._fit()
 
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
+        """Fit again when letters are of another size."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._fit()
+
     def _fit(self) -> None:
         self.resizeRowsToContents()
         rows = sum(self.rowHeight(row) for row in range(self.volumes.rowCount()))
@@ -158,6 +164,28 @@ class ExpectationLabel(WrappedLabel):
         self.setToolTip(f"<qt>{'<br>'.join(lines)}</qt>" if lines else "")
 
 
+class ModalitySwitch(QToggleSwitch):
+    """A switch that is as high as its letters."""
+
+    def __init__(self, modality: str, parent: QWidget | None = None) -> None:
+        super().__init__(modality, parent)
+        self._fit()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
+        """Grow and shrink with the letters."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._fit()
+
+    def _fit(self) -> None:
+        height = self.fontMetrics().height()
+        self.switchHeight = height - 2
+        self.switchWidth = 2 * height - 4
+        self.handleSize = height
+        self.checkStateSet()  # the handle's place follows from these
+        self.updateGeometry()
+
+
 class ModalitySwitches(Section):
     """A switch per modality; those that were encoded can be flipped, and the last one on stays on.
 
@@ -176,12 +204,12 @@ class ModalitySwitches(Section):
         super().__init__("Modalities", parent)
         self._present: tuple[str, ...] = ()
         self._keys: dict[str, str] = {}
-        self.switches: dict[str, QToggleSwitch] = {}
+        self.switches: dict[str, ModalitySwitch] = {}
         self.hint = WrappedLabel()
         grid = QGridLayout()
         grid.setSpacing(SPACING)
         for number, modality in enumerate(brats.MODALITIES):
-            switch = QToggleSwitch(modality)
+            switch = ModalitySwitch(modality)
             switch.setEnabled(False)
             switch.toggled.connect(lambda _on, name=modality: self.flipped.emit(name))
             grid.addWidget(switch, number // 2, number % 2)
