@@ -217,6 +217,26 @@ def read_bytes(path: str | Path, most: int = 2**24) -> bytes:
     return path.read_bytes()
 
 
+def parse_json(content: bytes | str) -> Any:
+    """Return what JSON says.
+
+    Raises
+    ------
+    ValueError
+        If it is none, is no UTF-8, is nested without end, or has numbers that no computer reads.
+    """
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    except json.JSONDecodeError:
+        raise
+    except UnicodeDecodeError:
+        raise ValueError("it is no text") from None
+    except ValueError:
+        raise ValueError("it holds a number of too many digits") from None
+
+
 def plain_name(text: str) -> str:
     """Return a name that is one: without folders, control characters, or bytes that are no text.
 

@@ -264,6 +264,30 @@ def test_begun_anew_it_is_not_mixed_with_what_was(cohort, tiny_model, tmp_path):
         load_study(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["study.json", "patients/BraTS2021_A.json"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\xff\xfe\x00", b"[" * 100_000, b"9" * 5_000, b"[]", b"null", b'{"key": 3}'],
+    ids=lambda content: repr(content[:12]),
+)
+def test_a_studys_files_are_not_trusted(finished, tmp_path, name, content):
+    out = tmp_path / "study"
+    shutil.copytree(finished.folder, out)
+    (out / name).write_bytes(content)
+    with pytest.raises(CaseError, match="is missing or damaged"):
+        load_study(out)
+
+
+@pytest.mark.parametrize("modalities", [[f"m{number}" for number in range(40)], 3, [[]]])
+def test_a_study_of_no_modalities_that_exist_is_refused(finished, tmp_path, modalities):
+    out = tmp_path / "study"
+    shutil.copytree(finished.folder, out)
+    index = json.loads((out / "study.json").read_text())
+    (out / "study.json").write_text(json.dumps({**index, "modalities": modalities}))
+    with pytest.raises(CaseError, match="is missing or damaged"):
+        load_study(out)
+
+
 @pytest.fixture
 def with_failures(cohort, tmp_path):
     """The cohort with masks that do not fit, and a damaged image in the middle."""

@@ -1,6 +1,7 @@
 """Checkpoints: the same bytes for the same model, and one sentence for whatever is wrong."""
 
 import json
+import resource
 
 import pytest
 import torch
@@ -100,3 +101,86 @@ def test_saving_does_not_disturb_the_network(tiny_config):
 
     model_bytes(network, ModelCard(name="x", network=tiny_config, spacing=(1, 1, 1)))
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
+DEEP = "[" * 100_000
+LONG = "9" * 5_000
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"spacing": [1, 1, value]} for value in (0, -2, 1e9, 1e-9, "NaN", "x", None)),
+        {"spacing": [1, 1]},
+        *({"channels": [16, value]} for value in (800_000, -16, 0, 1.5)),
+        {"channels": [16] * 9},
+        {"channels": []},
+        {"gate_bound": 1e300},
+        {"groups": 0},
+        {"encoder_blocks": 10**9},
+        {"modalities": [f"m{number}" for number in range(30)]},
+        {"modalities": ["\x1b[2J"]},
+        {"classes": ["x"] * 10_000},
+        {"method": "../x"},
+        {"tile": 10**7},
+        {"tile": 0},
+        {"name": "x" * 10_000},
+        {"steps": -1},
+    ],
+    ids=str,
+)
+def test_a_cards_numbers_have_bounds(tiny_checkpoint, tmp_path, change):
+    card = json.loads(read_card(tiny_checkpoint).model_dump_json())
+    for key, value in change.items():
+        (card if key in card else card["network"])[key] = value
+    path = _rewritten(tiny_checkpoint, tmp_path, card=json.dumps(card))
+    with pytest.raises(CheckpointError, match="does not fit this version") as caught:
+        load_model(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        DEEP,
+        '{"x":' * 100_000,
+        LONG,
+        f'{{"steps": {LONG}}}',
+        '{"spacing": [NaN, 1, 1]}',
+        "[]",
+        "null",
+        "3",
+        "\x00",
+    ],
+    ids=["deep list", "deep object", "long number", "long steps", "NaN", "list", "null", "number", "NUL"],
+)
+def test_what_is_no_card_is_refused(tiny_checkpoint, tmp_path, card):
+    path = _rewritten(tiny_checkpoint, tmp_path, card=card)
+    with pytest.raises(CheckpointError, match="does not fit this version"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("spacing", ["NaN", "Infinity", "-Infinity"])
+def test_a_spacing_that_is_no_number_is_refused(tiny_checkpoint, tmp_path, spacing):
+    card = json.loads(read_card(tiny_checkpoint).model_dump_json())
+    text = json.dumps({**card, "spacing": [1, 1, 77]}).replace("77", spacing)
+    with pytest.raises(CheckpointError, match="at spacing"):
+        load_model(_rewritten(tiny_checkpoint, tmp_path, card=text))
+
+
+def test_tensors_of_whole_numbers_are_refused(tiny_checkpoint, tmp_path):
+    tensors = load_file(tiny_checkpoint)
+    tensors["head.bias"] = tensors["head.bias"].to(torch.int32)
+    path = tmp_path / "whole.safetensors"
+    save_file(tensors, path, metadata={CARD_KEY: read_card(tiny_checkpoint).model_dump_json()})
+    with pytest.raises(CheckpointError, match=r"'head\.bias' as I32"):
+        load_model(path)
+
+
+def test_a_claim_that_the_file_does_not_hold_costs_no_memory(tiny_checkpoint, tmp_path, monkeypatch):
+    card = json.loads(read_card(tiny_checkpoint).model_dump_json())
+    card["network"] |= {"channels": [4096] * 8, "groups": 8}
+    path = _rewritten(tiny_checkpoint, tmp_path, card=json.dumps(card))
+    with pytest.raises(CheckpointError, match="architecture"):
+        load_model(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 2e6  # kB: the claim is of tens of gigabytes

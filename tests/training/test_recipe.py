@@ -102,3 +102,63 @@ def test_recipe_that_is_no_toml(tmp_path):
     path.write_text("name =")
     with pytest.raises(ConfigError, match=r"bad\.toml cannot be read as TOML"):
         load_recipe(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff\xfe",
+        b"a = " + b"[" * 100_000,
+        b"seed = " + b"9" * 5_000,
+        b"network = 3",
+        b"[network]\nchannels = [800000, -1]",
+        b"[network]\nchannels = []",
+        b"[data]\nspacing = [nan, 1, 1]",
+        b"[data]\nspacing = [0, 1, 1]",
+        b"[optimizer]\nlr = nan",
+        b"[optimizer]\nlr = -inf",
+        b"[optimizer]\nbatch = -1",
+        b"[[network]]",
+        b"a = 1\na = 2",
+        b"\x00",
+    ],
+    ids=lambda content: repr(content[:30]),
+)
+def test_a_recipe_that_is_none_is_refused_in_a_sentence(tmp_path, content):
+    path = tmp_path / "odd.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match="odd") as caught:
+        load_recipe(path)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
+def test_a_folder_and_a_device_are_no_recipes(tmp_path):
+    for path in (tmp_path, "/dev/zero"):
+        with pytest.raises(ConfigError, match="There is no recipe"):
+            load_recipe(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "optimizer.lr=nan",
+        "optimizer.lr=inf",
+        "optimizer.lr=" + "[" * 100_000,
+        "seed=" + "9" * 5_000,
+        "network.channels=[800000, 4]",
+        "data.spacing=[1e-9, 1, 1]",
+        "data.spacing=[1, 1, nan]",
+        "data.crop=[0, 0, 0]",
+        "=3",
+        "network=3",
+        "..=1",
+        "network.channels.x=1",
+    ],
+    ids=lambda change: change[:30],
+)
+def test_a_change_that_fits_nothing_is_refused_in_a_sentence(change):
+    with pytest.raises(ConfigError) as caught:
+        load_recipe("laptop", [change])
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1000

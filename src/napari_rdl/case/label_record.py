@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from napari_rdl.brats import LABEL_CONVENTIONS, LabelConvention
 from napari_rdl.case.nifti import stem_of
-from napari_rdl.files import plain_name, read_bytes
+from napari_rdl.files import parse_json, plain_name, read_bytes
 
 
 class Correction(BaseModel):
@@ -66,8 +65,8 @@ def record_path(path: Path) -> Path:
 def record_of(path: Path) -> LabelRecord | None:
     """Return what the record beside a label file says, or None where there is none of this program's."""
     try:
-        beside = _Beside.model_validate(json.loads(read_bytes(record_path(path))))
-    except (OSError, ValueError, RecursionError, ValidationError):
+        beside = _Beside.model_validate(parse_json(read_bytes(record_path(path))))
+    except (OSError, ValueError):
         return None
     convention = LABEL_CONVENTIONS.get(beside.labels)
     if convention is None or beside.output not in (None, path.name):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from napari_rdl.errors import CaseError, ConfigError, Remedy
-from napari_rdl.files import plain_name, read_bytes
+from napari_rdl.files import parse_json, plain_name, read_bytes
 
 if TYPE_CHECKING:
     from napari_rdl.case import Case
@@ -263,10 +262,10 @@ def read_split_file(path: Path) -> Split:
 
 def _read_split_content(path: Path) -> _SplitFile:
     try:
-        content = json.loads(read_bytes(path))
+        content = parse_json(read_bytes(path))
     except OSError as error:
         raise ConfigError(f"The split file {path} cannot be read ({error.strerror}).") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ConfigError(f"The split file {path} is no JSON ({error}).") from None
     try:
         return _SplitFile.model_validate(content)

@@ -26,7 +26,7 @@ class StudiedPatient(BaseModel):
     inputs: str = Field(title="Inputs", description="Hash of the patient's files.")
     name: str = Field(title="Name", description="Unique within the study.")
     folder: str = Field(title="Folder", description="Where the patient's files lay.")
-    modalities: tuple[str, ...] = Field(title="Modalities", description="What the patient has.")
+    modalities: tuple[str, ...] = Field(max_length=8, title="Modalities", description="What the patient has.")
     shape: tuple[int, int, int] = Field(title="Shape", description="Voxels of the case's grid.")
     reference: Literal["truth", "full"] | None = Field(
         title="Reference", description="What the rows are compared with; none for volumes alone."
@@ -66,7 +66,9 @@ class StudyIndex(BaseModel):
     key: str = Field(title="Key", description="Hash of model and settings, the same in all its patients.")
     about: dict[str, Any] = Field(title="About", description="What the report's header says.")
     settings: dict[str, Any] = Field(title="Settings", description="As asked for.")
-    modalities: tuple[str, ...] = Field(title="Modalities", description="All that any patient has.")
+    modalities: tuple[str, ...] = Field(
+        max_length=8, title="Modalities", description="All that any patient has."
+    )
     patients: tuple[str, ...] = Field(title="Patients", description="Names, worst first.")
     failed: dict[str, str] = Field(title="Failed", description="Patient -> why it has no study.")
 

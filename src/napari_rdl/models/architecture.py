@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from napari_rdl.brats import CLASSES, MODALITIES
+
+Name = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,64}$")]
+"""A name that commands no terminal."""
 
 
 class Architecture(BaseModel):
@@ -12,14 +17,19 @@ class Architecture(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    modalities: tuple[str, ...] = Field(
+    modalities: tuple[Name, ...] = Field(
         MODALITIES,
         min_length=1,
+        max_length=8,
         title="Modalities",
         description="Names of the modalities, in the order of their channel encoders.",
     )
-    classes: tuple[str, ...] = Field(
-        CLASSES, min_length=2, title="Classes", description="Names of the classes, background first."
+    classes: tuple[Name, ...] = Field(
+        CLASSES,
+        min_length=2,
+        max_length=32,
+        title="Classes",
+        description="Names of the classes, background first.",
     )
 
     @model_validator(mode="after")

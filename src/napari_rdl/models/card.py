@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +12,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializeAsAny,
+    StringConstraints,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -21,12 +21,16 @@ from safetensors import SafetensorError, safe_open
 
 from napari_rdl.brats import all_subsets, subset_name
 from napari_rdl.errors import CheckpointError
+from napari_rdl.files import parse_json
 from napari_rdl.models.architecture import Architecture
 from napari_rdl.models.expectation import CalibrationError, DataSource, Expectation
 from napari_rdl.models.registry import METHODS
 
 CARD_KEY = "napari-rdl"
 """Where the card stands in a safetensors file's metadata."""
+
+Spacing = Annotated[float, Field(ge=0.1, le=20, allow_inf_nan=False)]
+"""Millimetres that voxels of a head have."""
 
 
 class ModelCard(BaseModel):
@@ -35,15 +39,18 @@ class ModelCard(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     format: Literal[1] = Field(1, title="Format", description="Version of the checkpoint's layout.")
-    name: str = Field(title="Name", description="Short name shown in menus.")
+    name: Annotated[str, StringConstraints(max_length=500)] = Field(
+        title="Name", description="Short name shown in menus."
+    )
     method: str = Field("rdl", title="Method", description="Which of the registered methods this is.")
     network: SerializeAsAny[Architecture] = Field(title="Network", description="Architecture.")
-    spacing: tuple[float, float, float] = Field(
+    spacing: tuple[Spacing, Spacing, Spacing] = Field(
         title="Working spacing", description="Voxel size in mm at which the network was trained."
     )
     tile: int = Field(
         64,
         ge=1,
+        le=1024,
         title="Tile",
         description="Edge in voxels of the cubes that the network is used on: that of its training crops, "
         "since group normalisation sees how much of a cube is tumour.",
@@ -198,8 +205,8 @@ def read_card(path: str | Path) -> ModelCard:
             "napari-rdl saved."
         )
     try:
-        return ModelCard.model_validate(json.loads(metadata[CARD_KEY]))
-    except (ValidationError, json.JSONDecodeError) as error:
+        return ModelCard.model_validate(parse_json(metadata[CARD_KEY]))
+    except ValueError as error:
         where = "its JSON"
         if isinstance(error, ValidationError):
             where = ".".join(map(str, error.errors()[0]["loc"])) or "its fields"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -16,6 +17,9 @@ from napari_rdl.files import write_bytes
 from napari_rdl.models.base import Network
 from napari_rdl.models.card import CARD_KEY, ModelCard, model_path, read_card
 from napari_rdl.models.registry import build_network
+
+_FLOATING = ("F64", "F32", "F16", "BF16")
+"""Types of real numbers, as safetensors writes them."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +65,22 @@ def load_model(source: str | Path | None = None) -> Model:
     """
     path = model_path(source)
     card = read_card(path)
+    with torch.device("meta"):
+        # No memory is taken for what a card claims before the file is known to hold it.
+        expected = build_network(card.network).state_dict()
+    try:
+        content = path.read_bytes()
+        with safe_open(path, framework="pt") as file:
+            _require_same_tensors(expected, file, path)
+            tensors = {name: file.get_tensor(name) for name in expected}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}): use an unaltered checkpoint.") from error
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise CheckpointError(
+                f"{path} holds values that are not finite in {name!r}: use another checkpoint."
+            )
     network = build_network(card.network)
-    content = path.read_bytes()
-    with safe_open(path, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    _require_same_tensors(network.state_dict(), tensors, path)
     network.load_state_dict(tensors)
     network.eval().requires_grad_(False)
     return Model(network, card, path, hashlib.sha256(content).hexdigest())
@@ -88,9 +103,11 @@ def save_model(path: str | Path, network: nn.Module, card: ModelCard, *, make_fo
     return write_bytes(path, model_bytes(network, card), make_folder=make_folder)
 
 
-def _require_same_tensors(expected: dict[str, Tensor], found: dict[str, Tensor], path: Path) -> None:
-    missing = sorted(expected.keys() - found.keys())
-    extra = sorted(found.keys() - expected.keys())
+def _require_same_tensors(expected: Mapping[str, Tensor], file: safe_open, path: Path) -> None:
+    """Compare names, shapes and types by the file's header alone."""
+    found = set(file.keys())
+    missing = sorted(expected.keys() - found)
+    extra = sorted(found - expected.keys())
     if missing or extra:
         parts = [f"lacks {len(missing)} tensors, such as {missing[0]!r}"] if missing else []
         parts += [f"has {len(extra)} tensors too many, such as {extra[0]!r}"] if extra else []
@@ -99,12 +116,15 @@ def _require_same_tensors(expected: dict[str, Tensor], found: dict[str, Tensor],
             "an unaltered checkpoint."
         )
     for name, tensor in expected.items():
-        if found[name].shape != tensor.shape:
+        stored = file.get_slice(name)
+        shape, kind = tuple(stored.get_shape()), stored.get_dtype()
+        if shape != tuple(tensor.shape):
             raise CheckpointError(
-                f"{path} holds {name!r} with shape {tuple(found[name].shape)} where its card's architecture "
+                f"{path} holds {name!r} with shape {shape} where its card's architecture "
                 f"has {tuple(tensor.shape)}: use an unaltered checkpoint."
             )
-        if not torch.isfinite(found[name]).all():
+        if tensor.is_floating_point() != (kind in _FLOATING):
             raise CheckpointError(
-                f"{path} holds values that are not finite in {name!r}: use another checkpoint."
+                f"{path} holds {name!r} as {kind}, which its card's architecture does not: "
+                "use an unaltered checkpoint."
             )

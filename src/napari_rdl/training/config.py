@@ -194,6 +194,10 @@ class DataConfig(_Part):
     def _positive(self) -> DataConfig:
         if min(self.spacing) <= 0 or min(self.crop) < 1:
             raise _unfit("spacing", "spacing and crop must be positive.")
+        if min(self.spacing) < 0.1 or max(self.spacing) > 20:
+            raise _unfit("spacing", "spacing must lie between 0.1 and 20 mm.")
+        if max(self.crop) > 1024:
+            raise _unfit("crop", "crop must be at most 1024 voxels.")
         if not 0 < self.phantom_volume_ml[0] <= self.phantom_volume_ml[1]:
             raise _unfit("phantom_volume_ml", "phantom_volume_ml must be positive, the smaller volume first.")
         if self.fold >= self.folds:

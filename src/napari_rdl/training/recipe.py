@@ -13,8 +13,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from napari_rdl.errors import ConfigError
+from napari_rdl.files import read_bytes
 from napari_rdl.training.config import TrainingConfig
 
+_MAX_GIVEN = 200
 _INSTEAD = (("data.source", "data.sources"), ("data.validation", "data.validation_sources"))
 """Settings that stand in each other's place."""
 
@@ -81,8 +83,16 @@ def validate_config(values: Mapping[str, Any], where: str) -> TrainingConfig:
         if first["type"] == "extra_forbidden":
             raise ConfigError(f"{where}: there is no setting {key!r}{nearest(key)}") from None
         message = first["msg"].removeprefix("Value error, ").rstrip(".")
-        given = "" if isinstance(first["input"], dict) else f" (given: {first['input']!r})"
+        given = "" if isinstance(first["input"], dict) else f" (given: {_short(first['input'])})"
         raise ConfigError(f"{where}: {key + ': ' if key else ''}{message}{given}.") from None
+
+
+def _short(value: object) -> str:
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number of too many digits"
+    return text if len(text) <= _MAX_GIVEN else f"{text[:_MAX_GIVEN]}…"
 
 
 def config_problems(values: Mapping[str, Any]) -> dict[str, str]:
@@ -151,8 +161,8 @@ def _read(recipe: str | Path | None) -> tuple[dict[str, Any], str]:
             f"There is no recipe {str(recipe)!r}: give a TOML file or one of {', '.join(recipe_names())}."
         )
     try:
-        return tomllib.loads(path.read_text("utf-8")), str(path)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return _toml(read_bytes(path).decode("utf-8")), str(path)
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read as TOML: {error}.") from None
 
 
@@ -160,9 +170,17 @@ def _parse(text: str) -> Any:
     if text.lower() in ("none", "null"):
         return None
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return _toml(f"value = {text}")["value"]
+    except ValueError:
         return text
+
+
+def _toml(text: str) -> dict[str, Any]:
+    """Return what TOML says; ValueError if it is none, or no computer can read it."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 def _put(values: dict[str, Any], key: str, value: Any) -> None:

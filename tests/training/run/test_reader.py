@@ -227,3 +227,59 @@ def test_the_log_is_a_tail(folder):
     with folder.log.open("a") as file:
         file.write("one more\nhalf")
     assert reader.look().log[-1] == "one more"
+
+
+ODD = [
+    b"",
+    b"\xff\xfe\x00",
+    b"[" * 100_000,
+    b"9" * 5_000,
+    b"[]",
+    b"null",
+    b'{"optimizer": 3}',
+    b'{"loss": []}',
+]
+ODD += [b'{"optimizer": {"max_steps": "x", "batch": 0}}', b'{"validation": {"every": 0}}']
+
+
+@pytest.mark.parametrize("name", ["config", "running", "ended", "request", "status"])
+@pytest.mark.parametrize("content", ODD, ids=lambda content: repr(content[:20]))
+def test_no_file_of_a_run_is_trusted(folder, name, content):
+    folder.metrics.write_text(line(5) + validation(8, 0.5))
+    getattr(folder, name).write_bytes(content)
+    assert RunReader(folder.path).look().step == 5
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "\x00\xff",
+        "[" * 100_000,
+        '{"step": ' + "9" * 5_000 + "}",
+        '{"step": 9}',
+        '{"step": -1, "loss": 1}',
+        '{"step": true, "loss": 1}',
+        '{"step": 9, "loss": "x"}',
+        '{"step": 9, "loss": 1, "samples_per_s": "fast"}',
+        '{"step": 9, "loss": 1, "epoch": [1]}',
+        '{"step": 9, "validation": {}, "mean_dice": 1}',
+        '{"step": 9, "validation": [], "mean_dice": 1}',
+        '{"step": 9, "validation": {"Full": 3}, "mean_dice": 1}',
+        '{"step": 9, "validation": {"Full": {"WT": 1}}}',
+    ],
+    ids=lambda odd: odd[:40],
+)
+def test_a_line_that_is_none_is_passed_by(folder, odd):
+    folder.metrics.write_text(line(5) + odd + "\n" + line(6))
+    reader = RunReader(folder.path)
+    while reader.look().more:
+        pass
+    assert reader.curves.steps == [5, 6]
+    assert reader.curves.dice == {}
+
+
+@pytest.mark.parametrize("pid", [-5, 0, 10**30])
+def test_a_mark_of_no_process_is_nobodys(folder, pid):
+    mark = mark_of(os.getpid()).model_dump() | {"pid": pid}
+    folder.running.write_text(json.dumps(mark))
+    assert not RunReader(folder.path).look().state.alive

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -13,9 +13,10 @@ from napari_rdl.models.architecture import Architecture
 class NetworkConfig(Architecture):
     """Architecture of a `RobustNet`; stored in each checkpoint."""
 
-    channels: tuple[int, ...] = Field(
+    channels: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
         (16, 32, 64, 128),
         min_length=2,
+        max_length=8,
         title="Channels",
         description="Feature channels of each level, from full resolution to the deepest.",
     )
@@ -34,6 +35,7 @@ class NetworkConfig(Architecture):
     groups: int = Field(
         8,
         ge=1,
+        le=4096,
         title="Groups",
         description="Groups of each group normalisation; divides every channel count.",
     )
@@ -60,6 +62,8 @@ class NetworkConfig(Architecture):
     gate_bound: float = Field(
         3.0,
         gt=0,
+        le=1000,
+        allow_inf_nan=False,
         title="Gate bound",
         description="Scores of the gated fusion stay within plus or minus this.",
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_rdl.errors import ConfigError, OutputError, Remedy
-from napari_rdl.files import SCRATCH, is_scratch, write_json
+from napari_rdl.files import SCRATCH, is_scratch, parse_json, read_bytes, write_json
 from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.recipe import validate_config
 
@@ -120,9 +120,11 @@ class RunFolder:
             If the patients differ.
         """
         try:
-            before = json.loads(self.split.read_text("utf-8"))
-        except (OSError, json.JSONDecodeError) as error:
+            before = parse_json(read_bytes(self.split, 2**28))
+        except (OSError, ValueError) as error:
             raise ConfigError(f"{self.split} cannot be read ({error}).") from None
+        if not isinstance(before, dict):
+            raise ConfigError(f"{self.split} is no list of patients: restore it, or start a new run.")
         for part in ("train", "validation"):
             if before.get(part) != split[part]:
                 raise ConfigError(
@@ -139,10 +141,10 @@ class RunFolder:
             If the folder is no run.
         """
         try:
-            values = json.loads(self.config.read_text("utf-8"))
+            values = parse_json(read_bytes(self.config))
         except FileNotFoundError:
             raise ConfigError(f"{self.path} is no run folder: it has no config.json.") from None
-        except (OSError, json.JSONDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise ConfigError(f"{self.config} cannot be read ({error}).") from None
         return validate_config(values, str(self.config))
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from napari_rdl.files import parse_json
 
 PIECE = 16 * 1024
 """Bytes of the curves' file that are read at once."""
@@ -13,7 +16,32 @@ PIECE = 16 * 1024
 LOG_TAIL = 6 * 1024
 LOG_LINES = 60
 
+_MOST = 2**53
 _NO_TERM = {"step", "steps", "epoch", "loss", "lr", "gradient_norm", "samples_per_s", "memory_mb"}
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    step: int = Field(ge=0, le=_MOST)
+
+
+class _Losses(_Line):
+    """A line of training; terms of the loss stand beside these."""
+
+    loss: float
+    steps: int | None = Field(None, ge=0, le=_MOST)
+    epoch: float | None = Field(None, ge=0, le=_MOST, allow_inf_nan=False)
+    samples_per_s: float | None = Field(None, ge=0, allow_inf_nan=False)
+    memory_mb: float | None = None
+
+
+class _Scores(_Line):
+    """A line of validation: subset -> region -> Dice."""
+
+    mean_dice: float
+    validation: dict[str, dict[str, float]] = Field(min_length=1)
+    seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
 
 
 @dataclass
@@ -75,11 +103,13 @@ class MetricsTail:
         *lines, self._half = (self._half + piece).split(b"\n")
         for line in lines:
             try:
-                values = json.loads(line)
+                values = parse_json(line)
+                kind = _Scores if isinstance(values, dict) and "validation" in values else _Losses
+                kind.model_validate(values)
             except ValueError:
+                # A line that a full disk cut, or that is none of ours.
                 continue
-            if isinstance(values, dict) and isinstance(values.get("step"), int):
-                self._take(values)
+            self._take(values)
         return self._offset < size
 
     def _take(self, values: dict[str, Any]) -> None:
@@ -90,7 +120,7 @@ class MetricsTail:
                 curves.cut_back(step)
             curves.validated.append(step)
             rows = list(values["validation"].values())
-            regions = {region: sum(row[region] for row in rows) / len(rows) for region in rows[0]}
+            regions = {region: sum(row.get(region, 0.0) for row in rows) / len(rows) for region in rows[0]}
             for name, value in {"mean": values["mean_dice"], **regions}.items():
                 curves.dice.setdefault(name, []).append(value)
             self.validation_seconds = values.get("seconds", 0.0)
@@ -99,7 +129,11 @@ class MetricsTail:
             curves.cut_back(step)
         self.last = values
         curves.steps.append(step)
-        terms = {name: value for name, value in values.items() if name not in _NO_TERM}
+        terms = {
+            name: value
+            for name, value in values.items()
+            if name not in _NO_TERM and isinstance(value, int | float)
+        }
         for name, value in {"loss": values["loss"], **terms}.items():
             curves.losses.setdefault(name, []).append(value)
 

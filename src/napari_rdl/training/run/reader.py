@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, Field
+
+from napari_rdl.files import parse_json, read_bytes
 from napari_rdl.training.run.folder import RunFolder
 from napari_rdl.training.run.growing import Curves, LogTail, MetricsTail
 from napari_rdl.training.run.process import Request
@@ -97,6 +99,24 @@ class Glance:
     checkpoints: tuple[str, ...] = ()
 
 
+class _Optimizer(BaseModel):
+    max_steps: int | None = Field(None, ge=0)
+    epochs: int | None = Field(None, ge=0)
+    batch: int = Field(1, ge=1)
+
+
+class _Validation(BaseModel):
+    every: int | None = Field(None, ge=1)
+
+
+class _Planned(BaseModel):
+    """What a watcher goes by in a configuration, of whichever version."""
+
+    optimizer: _Optimizer = _Optimizer()
+    validation: _Validation = _Validation()
+    loss: dict[str, Any] = {}
+
+
 class RunReader:
     """Follows one run folder; each `look` reads a few kilobytes at most."""
 
@@ -116,9 +136,11 @@ class RunReader:
         """The run's configuration; empty before it is there."""
         if self._config is None:
             try:
-                self._config = json.loads(self.files.config.read_bytes())
+                config = parse_json(read_bytes(self.files.config))
+                _Planned.model_validate(config)
             except (OSError, ValueError):
                 return {}
+            self._config = config
         return self._config
 
     def look(self, *, exit_code: int | None = None) -> Glance:

@@ -16,7 +16,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_rdl.errors import ConfigError, NapariRdlError, OutputError
-from napari_rdl.files import write_first, write_text
+from napari_rdl.files import read_bytes, write_first, write_text
 from napari_rdl.training.run.folder import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ def is_alive(mark: ProcessMark) -> bool | None:
         process = psutil.Process(mark.pid)
         same = abs(process.create_time() - mark.process_started) < SAME_START
         return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
+    except (psutil.Error, ValueError, OverflowError):  # the latter for what is no process's number
         return False
 
 
@@ -84,7 +84,7 @@ Kind = TypeVar("Kind", bound=BaseModel)
 def read_record(path: Path, kind: type[Kind]) -> Kind | None:
     """Return what a small file of a run folder says; None if it is absent or cannot be read."""
     try:
-        return kind.model_validate_json(path.read_bytes())
+        return kind.model_validate_json(read_bytes(path))
     except (OSError, ValidationError):
         return None
 

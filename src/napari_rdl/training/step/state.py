@@ -8,16 +8,17 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from pydantic import BaseModel, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from napari_rdl.errors import CheckpointError, ConfigError
-from napari_rdl.files import write_bytes
+from napari_rdl.files import parse_json, write_bytes
 from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.step.stepper import Stepper
 
@@ -44,21 +45,32 @@ class Position:
         Name of a patient -> how many crops were trained on, and how many of those of a healthy half.
     """
 
-    step: int = 0
+    step: Annotated[int, Field(ge=0)] = 0
     best: float = -1.0
-    metrics_size: int = 0
+    metrics_size: Annotated[int, Field(ge=0)] = 0
     sums: list[float] = field(default_factory=list)
-    counted: int = 0
-    seconds: float = 0.0
+    counted: Annotated[int, Field(ge=0)] = 0
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     crops: Counter[str] = field(default_factory=Counter)
     half_crops: Counter[str] = field(default_factory=Counter)
 
-    @classmethod
-    def from_record(cls, record: dict[str, Any]) -> Position:
-        """Return what was saved; a state of an older version knows less."""
-        position = cls(**record)
-        position.crops, position.half_crops = Counter(position.crops), Counter(position.half_crops)
-        return position
+
+class _Random(BaseModel):
+    """States of the generators that are no tensors."""
+
+    python: tuple[int, list[int], float | None]
+    numpy: tuple[str, list[Annotated[int, Field(ge=0, lt=2**32)]], int, int, float]
+
+
+class _About(BaseModel):
+    """What stands beside a state's tensors; one of an older version knows less."""
+
+    config: str
+    position: Position
+    param_groups: list[dict[str, Any]]
+    optimizer_scalars: dict[Annotated[str, Field(pattern=r"^\d{1,9}$")], dict[str, Any]]
+    scaler: dict[str, Any]
+    random: _Random
 
 
 def config_digest(config: TrainingConfig) -> str:
@@ -126,38 +138,52 @@ def load_state(path: Path, config: TrainingConfig, stepper: Stepper) -> Position
     """
     try:
         with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})[STATE_KEY])
+            about = _About.model_validate(parse_json((file.metadata() or {})[STATE_KEY]))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise CheckpointError(f"There is no state to resume from at {path}.") from None
-    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"])) or "all of it"
+        raise CheckpointError(
+            f"{path} cannot be read as a run's state ({where}: {error.errors()[0]['msg']})."
+        ) from error
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read as a run's state ({error}).") from error
-    if about["config"] != config_digest(config):
+    if about.config != config_digest(config):
         raise ConfigError(
             f"{path.parent / 'config.json'} is not the configuration that this run was started with: "
             "restore it, or start a new run."
         )
+    try:
+        _put_back(about, tensors, stepper)
+    except (KeyError, IndexError, TypeError, ValueError, RuntimeError, OverflowError) as error:
+        # What libraries say of tensors that are not theirs may be pages long.
+        first = str(error).strip().partition("\n")[0]
+        raise CheckpointError(f"{path} does not hold the state of this run ({first}).") from error
+    return about.position
+
+
+def _put_back(about: _About, tensors: dict[str, Tensor], stepper: Stepper) -> None:
     stepper.objective.load_state_dict(_under(tensors, "model/"))
     states: dict[int, dict[str, Any]] = {}
     for name, value in _under(tensors, "optimizer/").items():
         index, key = name.split("/")
         states.setdefault(int(index), {})[key] = value
-    for index, entries in about["optimizer_scalars"].items():
+    for index, entries in about.optimizer_scalars.items():
         states.setdefault(int(index), {}).update(entries)
-    stepper.optimizer.optimizer.load_state_dict({"state": states, "param_groups": about["param_groups"]})
+    stepper.optimizer.optimizer.load_state_dict({"state": states, "param_groups": about.param_groups})
     torch.set_rng_state(tensors["random/torch"])
     for index, value in _under(tensors, "random/cuda/").items():
         if int(index) < torch.cuda.device_count():
             torch.cuda.set_rng_state(value, int(index))
-    version, words, gauss = about["random"]["python"]
+    version, words, gauss = about.random.python
     random.setstate((version, tuple(words), gauss))
-    name, keys, place, has_gauss, cached = about["random"]["numpy"]
+    name, keys, place, has_gauss, cached = about.random.numpy
     np.random.set_state((name, np.array(keys, np.uint32), place, has_gauss, cached))  # noqa: NPY002
     if stepper.average is not None:
         stepper.average.load_state_dict(_under(tensors, "average/"))
-    if about["scaler"] and stepper.scaler is not None:
-        stepper.scaler.load_state_dict(about["scaler"])
-    return Position.from_record(about["position"])
+    if about.scaler and stepper.scaler is not None:
+        stepper.scaler.load_state_dict(about.scaler)
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
