@@ -8,7 +8,7 @@ from napari_rdl.training.recipe import load_recipe, recipe_names, setting_keys
 
 
 def test_recipes_come_with_the_package():
-    assert set(recipe_names()) == {"brats2018", "brats2020", "laptop", "shipped", "synthetic"}
+    assert set(recipe_names()) == {"brats2018", "brats2020", "deep_sets", "laptop", "shipped", "synthetic"}
 
 
 @pytest.mark.parametrize("name", recipe_names())
