@@ -86,7 +86,6 @@ def correct_picture(viewer: napari.Viewer, widget: SegmentWidget, out: Path) -> 
     for number in range(6):
         layer.paint((place[0] + 18 + 2 * number, place[1] + 22, place[2]), 3)
         QApplication.processEvents()
-    correct.use("smooth")
     correct.protect_box.keep[2].setChecked(True)
     correct.protect.expand(animate=False)
     picture(viewer, widget, out / "correct-labels.png")

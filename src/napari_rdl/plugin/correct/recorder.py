@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 _LOOK_MS = 1000
 """How often the volumes are compared, for what paints without telling."""
 _NAMES = {"paint": "brush", "erase": "eraser", "fill": "fill", "polygon": "polygon"}
-_UNDO = KeyMod.CtrlCmd | KeyCode.KeyZ
-_REDO = KeyMod.CtrlCmd | KeyMod.Shift | KeyCode.KeyZ
+UNDO = KeyMod.CtrlCmd | KeyCode.KeyZ
+REDO = KeyMod.CtrlCmd | KeyMod.Shift | KeyCode.KeyZ
+"""napari's own keys, which are ours on the layers that our history rules."""
 
 
 class Recorder(QObject):
@@ -55,8 +56,8 @@ class Recorder(QObject):
         self._boxes: list[Box | None] = []
         self._lost = False
         layer.events.paint.connect(self._on_paint)
-        layer.bind_key(_UNDO, lambda _layer: self.undo(), overwrite=True)
-        layer.bind_key(_REDO, lambda _layer: self.redo(), overwrite=True)
+        layer.bind_key(UNDO, lambda _layer: self.undo(), overwrite=True)
+        layer.bind_key(REDO, lambda _layer: self.redo(), overwrite=True)
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(0)
@@ -72,7 +73,7 @@ class Recorder(QObject):
         self._soon.stop()
         self._look.stop()
         self.layer.events.paint.disconnect(self._on_paint)
-        for key in (_UNDO, _REDO):
+        for key in (UNDO, REDO):
             self.layer.bind_key(key, None, overwrite=True)
 
     def settle(self) -> None:

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 from napari_rdl.correct import Protection, summarise
 from napari_rdl.plugin.correct.desk import Desk, words_for
 from napari_rdl.plugin.correct.history_box import FoundBox, HistoryBox
+from napari_rdl.plugin.correct.refine_box import Refining
 from napari_rdl.plugin.correct.sources_layer import SourcesLayer
 from napari_rdl.plugin.correct.toolbox import Toolbox
 from napari_rdl.plugin.correct.tools_box import TOOLS, ProtectBox, ToolsBox, key_list
@@ -39,6 +40,7 @@ class CorrectWidget(DockWidget):
         super().__init__(napari_viewer)
         self.desk = Desk(napari_viewer, self)
         self.toolbox = Toolbox(napari_viewer, self.desk, self)
+        self.refining = Refining(napari_viewer, self.desk, self)
         self.sources = SourcesLayer(napari_viewer)
         self._followed: Labels | None = None
 
@@ -60,7 +62,7 @@ class CorrectWidget(DockWidget):
         patient = Section("Patient")
         for part in (self.patient, self.open_button, self.begin_button):
             patient.body.addWidget(part)
-        self.parts: list[QWidget] = [self.tools_box, self.history_box]
+        self.parts: list[QWidget] = [self.tools_box, self.refining.box, self.history_box]
         self.fill(self.page([patient, self.found_box, *self.parts]))
         self._summary_timer = QTimer(self)
         self._summary_timer.setSingleShot(True)
@@ -95,6 +97,7 @@ class CorrectWidget(DockWidget):
         self.keys.release()
         self._summary_timer.stop()
         self.toolbox.shut_down()
+        self.refining.shut_down()
         self._follow_layer(None)
         self.sources.remove()
         self._viewer.layers.events.removed.disconnect(self._on_list)
@@ -116,6 +119,7 @@ class CorrectWidget(DockWidget):
         self.toolbox.said.connect(tools.status.setText)
         self.toolbox.waiting.connect(tools.show_waiting)
         self.toolbox.failed.connect(self.say_error)
+        self.refining.failed.connect(self.say_error)
         tools.tool_asked.connect(self._on_tool)
         tools.class_chosen.connect(self._on_class)
         self.protect_box.changed.connect(self._on_protection)
@@ -260,4 +264,6 @@ class CorrectWidget(DockWidget):
         self.begin_button.setVisible(encoded and not work)
         for part in self.parts:
             part.setVisible(work)
+        # A layer taken up without a run can be painted, and not refined.
+        self.refining.box.setVisible(work and encoded)
         self.tools_box.set_possible(work=work, representations=encoded)

@@ -84,6 +84,8 @@ class Role(StrEnum):
     """A subset's labels, from a finished study."""
     COMPARISON = ("compare", Saving.CASE_VALUES, False, False, True, False)
     """A map of what two label maps, or all subsets, have in common."""
+    SCRIBBLES = ("scribbles", Saving.NOT, False, False, False, False)
+    """Strokes that labels are refined from."""
     SIDE = ("side", Saving.CLASSES, False, False, False, False)
     """One of two label maps side by side."""
     TWIN = ("twin", Saving.NOT, False, False, False, False)
