@@ -7,6 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from napari_rdl.case import Case, Finding, Grid, case_from_arrays, check_case, load_case
+from napari_rdl.phantom import make_phantom
 
 GOOD = ["BraTS2021_00006", "BraTS-GLI-00027-000", "brats_2013_pat0001_1"]
 
@@ -200,6 +201,29 @@ def test_a_made_unusable_mask_is_a_warning(brats_folder: Path) -> None:
     case = load_case(brats_folder, labels="brats2023", modalities=["T1"])
     assert [finding.level for finding in check_case(case)] == ["warning"]
     assert "the label 4" in said(case)
+
+
+def made_patient(seed: int) -> Case:
+    phantom = make_phantom(seed, spacing=2.0)
+    images = {name: image.astype(np.float32) for name, image in phantom.images.items()}
+    return case_from_arrays(images, phantom.affine, name=phantom.name)
+
+
+def test_a_made_modality_mirrored_left_to_right() -> None:
+    case = made_patient(1)
+    assert warnings(case) == []
+    assert "T1 shares the grid but looks mirrored (left-right)" in said(
+        changed(case, T1=np.flip(case.images["T1"], 0))
+    )
+
+
+def test_another_made_patients_image() -> None:
+    case, other = made_patient(11), made_patient(23).images["T2"]
+    shape = case.images["T2"].shape
+    padded = np.pad(other, 20)
+    corner = [(length - edge) // 2 for length, edge in zip(padded.shape, shape, strict=True)]
+    middle = padded[tuple(slice(start, start + edge) for start, edge in zip(corner, shape, strict=True))]
+    assert "T2 shares the grid but looks of another anatomy" in said(changed(case, T2=middle))
 
 
 def test_a_made_mirrored_modality(synthetic: Case) -> None:
