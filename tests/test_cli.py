@@ -51,7 +51,10 @@ def is_one_sentence(text: str) -> bool:
 
 # --- the program as a whole
 
-COMMANDS = sorted(command.name or command.callback.__name__ for command in app.registered_commands)
+COMMANDS = sorted(
+    [command.name or command.callback.__name__ for command in app.registered_commands]
+    + [group.name or group.typer_instance.info.name for group in app.registered_groups]
+)
 
 
 def test_every_command_stands_in_help_and_documentation(shell):

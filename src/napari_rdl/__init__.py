@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         ConfigError,
         DeviceError,
         GridsDifferError,
+        JournalError,
         NapariRdlError,
         OutputError,
     )
@@ -35,6 +36,7 @@ _HOMES = {
     "ConfigError": "errors",
     "DeviceError": "errors",
     "GridsDifferError": "errors",
+    "JournalError": "errors",
     "NapariRdlError": "errors",
     "OutputError": "errors",
     "load_case": "case",
@@ -54,6 +56,7 @@ __all__ = [
     "ConfigError",
     "DeviceError",
     "GridsDifferError",
+    "JournalError",
     "Model",
     "NapariRdlError",
     "OutputError",

@@ -196,8 +196,8 @@ class DataConfig(_Part):
             raise _unfit("spacing", "spacing and crop must be positive.")
         if min(self.spacing) < 0.1 or max(self.spacing) > 20:
             raise _unfit("spacing", "spacing must lie between 0.1 and 20 mm.")
-        if max(self.crop) > 1024:
-            raise _unfit("crop", "crop must be at most 1024 voxels.")
+        if max(self.crop) > 16384:
+            raise _unfit("crop", "crop must be at most 16384 voxels.")
         if not 0 < self.phantom_volume_ml[0] <= self.phantom_volume_ml[1]:
             raise _unfit("phantom_volume_ml", "phantom_volume_ml must be positive, the smaller volume first.")
         if self.fold >= self.folds:
