@@ -2,8 +2,8 @@
 
     xvfb-run -s "-screen 0 1600x1000x24" python docs/take_screenshots.py
 
-The sample patient is opened and segmented by the plugin itself, then a modality is switched off, then the
-prediction is corrected, then all subsets are compared.
+The sample patient is opened and segmented by the plugin itself, then a modality is switched off, then all
+subsets are compared, then the prediction is corrected.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def main(
     assert representations is not None
     widget.set_subset([name for name in representations.modalities if name != without])
     picture(viewer, widget, out / "segment-tumour.png")
-    correct_picture(viewer, widget, out)
     compare_pictures(viewer, widget, out)
+    correct_picture(viewer, widget, out)
     widget.shut_down()
     viewer.close()
 
