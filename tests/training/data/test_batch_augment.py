@@ -78,7 +78,7 @@ def test_smoothing_is_scipys_where_all_is_brain():
 
 
 def test_repainting_leaves_background_and_labels_alone_and_is_a_function_of_the_crops_own_stream(volume):
-    config = AugmentConfig(gamma=1, bias=1, noise=0, blur=1, thick=1, scale=0.2, shift=0.2)
+    config = AugmentConfig(gamma=1, bias=1, noise=1, blur=1, thick=1, scale=0.2, shift=0.2)
     augmentation = BatchAugmentation(config)
     torch.manual_seed(0)
     images = torch.randn(2, 4, 8, 8, 8)

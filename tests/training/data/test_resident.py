@@ -1,6 +1,7 @@
 """Patients kept on the device: the same visits as from disk, made ahead, and a whole run with them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,6 +37,16 @@ def test_crops_come_from_the_visits_that_the_disk_would_have(resident):
     again = crops.batch([2, 0])
     torch.testing.assert_close(again["images"][1], batch["images"][0])
     torch.testing.assert_close(again["images"][0], batch["images"][2])
+
+
+def test_a_patient_without_a_healthy_half_is_seen_whole_and_read_once(resident, monkeypatch):
+    crops = resident()
+    visit = replace(crops.dataset.visit_of(0), half=True)
+    monkeypatch.setattr(crops.dataset, "visit_of", lambda index: visit)
+    monkeypatch.setattr("napari_rdl.training.data.resident.healthy_half", lambda cached: None)
+    assert crops.batch([0])["halves"] == [False]
+    monkeypatch.setattr(crops.dataset.cache, "get", None)  # nothing is read again
+    assert crops.batch([0])["halves"] == [False]
 
 
 def test_batches_come_in_order_and_the_thread_ends_when_nobody_asks(resident):

@@ -2,7 +2,8 @@
 
 MONAI's transforms change one crop after another, most of them on the CPU: a GPU would wait for them
 longer than it computes. Here a batch is cut, turned and repainted where it will be used. What is drawn
-comes from each crop's own stream of random numbers, so a crop does not depend on who shares its batch.
+comes from each crop's own stream of random numbers, so a crop does not depend on who shares its batch, but
+for a tumour that is carried over from another.
 """
 
 from __future__ import annotations
@@ -217,9 +218,9 @@ class BatchAugmentation:
         rows = self._blurred(rows, brain, rngs, per)
         if config.noise:
             level = draw(0, 0.25) * chosen(config.noise)
-            seed = int(rngs[0].integers(2**62))
-            generator = torch.Generator(device).manual_seed(seed)
-            rows = rows + torch.randn(rows.shape, generator=generator, device=device) * level
+            drawn = [torch.Generator(device).manual_seed(int(rng.integers(2**62))) for rng in rngs]
+            noise = [torch.randn(images.shape[1:], generator=one, device=device) for one in drawn]
+            rows = rows + torch.cat(noise) * level
         rows = rows * (1 + draw(-1, 1) * config.scale) + draw(-1, 1) * config.shift
         rows = torch.where(brain, torch.where(rows == 0, 1e-3, rows), 0.0)
         return rows.reshape(images.shape)

@@ -22,7 +22,7 @@ from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.data.batch_augment import BatchAugmentation, Volume
 from napari_rdl.training.data.cache import CachedPatient
 from napari_rdl.training.data.crops import CROP, Batch, CropDataset
-from napari_rdl.training.data.halves import healthy_half
+from napari_rdl.training.data.halves import HealthyHalf, healthy_half
 from napari_rdl.training.data.visits import Visit
 
 AHEAD = 3
@@ -35,6 +35,7 @@ PLACES = 512
 @dataclass(frozen=True)
 class _Resident:
     volume: Volume
+    half: bool
     present: NDArray[np.bool_]
     places: tuple[NDArray[np.int64], ...]
 
@@ -57,6 +58,7 @@ class ResidentCrops:
         self.augmentation = BatchAugmentation(self.config.augment)
         self._kept: OrderedDict[tuple[Patient, bool], _Resident] = OrderedDict()
         self._size = 0
+        self._without_half: set[Patient] = set()
 
     def batches(self, numbers: Iterable[list[int]]) -> Iterator[Batch]:
         """Yield the batch of each list of crop numbers, made ahead by a thread of its own.
@@ -125,7 +127,7 @@ class ResidentCrops:
             "labels": labels,
             "present": torch.from_numpy(np.stack([one.present for one in residents])),
             "names": [visit.patient.name for visit in visits],
-            "halves": [visit.half for visit in visits],
+            "halves": [one.half for one in residents],
             "indices": indices,
         }
 
@@ -141,17 +143,18 @@ class ResidentCrops:
 
     def _get(self, visit: Visit) -> _Resident:
         """Return a visit's patient, brought to the device now if need be; who was away longest leaves."""
-        key = (visit.patient, visit.half)
+        wants_half = visit.half and visit.patient not in self._without_half
+        key = (visit.patient, wants_half)
         found = self._kept.get(key)
         if found is not None:
             self._kept.move_to_end(key)
             return found
         cached = self.dataset.cache.get(visit.patient)
-        half = healthy_half(cached) if visit.half else None
-        if visit.half and half is None:
-            return self._get(Visit(visit.number, visit.source, visit.patient))
-        whole = cached if half is None else half
-        resident = self._load(whole.images(_everything(whole.classes)), whole.classes, cached)
+        half = healthy_half(cached) if wants_half else None
+        if wants_half and half is None:
+            self._without_half.add(visit.patient)
+            return self._get(visit)
+        resident = self._load(cached, half)
         limit = int(self.config.data.resident_gb * 1e9)
         while self._kept and self._size + resident.volume.nbytes > limit:
             self._size -= self._kept.popitem(last=False)[1].volume.nbytes
@@ -159,16 +162,17 @@ class ResidentCrops:
         self._size += resident.volume.nbytes
         return resident
 
-    def _load(
-        self, images: NDArray[np.float32], classes: NDArray[np.uint8], cached: CachedPatient
-    ) -> _Resident:
+    def _load(self, cached: CachedPatient, half: HealthyHalf | None) -> _Resident:
+        seen = cached if half is None else half
+        images, classes = seen.images(_everything(seen.classes)), seen.classes
         rng = np.random.default_rng(0)
         places = []
         for index in range(1, int(classes.max(initial=0)) + 1):
             found = np.argwhere(classes == index)
             if len(found):
                 places.append(found[rng.integers(len(found), size=PLACES)])
-        return _Resident(Volume.of(images, classes, self.device), cached.present, tuple(places))
+        volume = Volume.of(images, classes, self.device)
+        return _Resident(volume, half is not None, cached.present, tuple(places))
 
 
 def _everything(classes: NDArray[np.uint8]) -> tuple[slice, slice, slice]:
