@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_rdl.correct import Edit, History, Identity, Journal, journal_path, read_journal
+from napari_rdl.correct import Edit, History, Identity, Journal, journal_file, journal_path, read_journal
 from napari_rdl.correct import journal as journal_module
 from napari_rdl.errors import JournalError, OutputError
 
@@ -56,7 +56,7 @@ def test_cut_at_any_byte_it_loses_its_tail_only(tmp_path):
     journal, _, states = worked(tmp_path / "j")
     journal.close()
     whole = (tmp_path / "j").read_bytes()
-    ends = [after for _, _, after in journal_module._records(whole, len(journal_module.MAGIC) + 2)]
+    ends = [after for _, _, after in journal_file._records(whole, len(journal_file.MAGIC) + 2)]
     first = ends[1]  # Identity and base, which are written whole or not at all.
     assert len(ends) == 2 + len(states) - 1
     cut = tmp_path / "cut"
@@ -76,7 +76,7 @@ def test_a_byte_changed_anywhere_behind_the_beginning_loses_what_follows_only(tm
     journal, _, states = worked(tmp_path / "j")
     journal.close()
     whole = bytearray((tmp_path / "j").read_bytes())
-    ends = [after for _, _, after in journal_module._records(bytes(whole), len(journal_module.MAGIC) + 2)]
+    ends = [after for _, _, after in journal_file._records(bytes(whole), len(journal_file.MAGIC) + 2)]
     for place in range(ends[1], len(whole), 7):
         damaged = bytearray(whole)
         damaged[place] ^= 0x55
@@ -126,7 +126,7 @@ def test_another_version_is_refused_in_a_sentence(tmp_path):
     journal, _, _ = worked(tmp_path / "j")
     journal.close()
     content = bytearray((tmp_path / "j").read_bytes())
-    content[len(journal_module.MAGIC)] = 9
+    content[len(journal_file.MAGIC)] = 9
     (tmp_path / "j").write_bytes(content)
     with pytest.raises(JournalError, match="version 9"):
         read_journal(tmp_path / "j", WHO)

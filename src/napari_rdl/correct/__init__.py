@@ -6,7 +6,8 @@ Refinement from scribbles, in `napari_rdl.correct.refine`, is not imported here:
 from napari_rdl.correct.doubt import Doubt, doubtful_places
 from napari_rdl.correct.edits import Edit, Source, Step
 from napari_rdl.correct.history import History
-from napari_rdl.correct.journal import Found, Identity, Journal, journal_path, read_journal
+from napari_rdl.correct.journal import Journal
+from napari_rdl.correct.journal_file import Found, Identity, journal_path, read_journal
 from napari_rdl.correct.protection import Protection
 from napari_rdl.correct.summary import CorrectionRecord, EditSummary, summarise
 

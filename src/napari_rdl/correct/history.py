@@ -151,8 +151,10 @@ class History:
         ValueError
             If it does not follow from what stands.
         """
-        indices, old, _, _ = step.unpack()
         flat = self.labels.reshape(-1)
+        if step.count > flat.size:
+            raise ValueError("a step of more voxels than the volume has")
+        indices, old, _, _ = step.unpack()
         if len(indices) and not (indices.min() >= 0 and indices.max() < flat.size):
             raise ValueError("a step outside the volume")
         if not np.array_equal(flat[indices], old):
