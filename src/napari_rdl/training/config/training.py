@@ -1,0 +1,88 @@
+"""A whole run: all of its parts, and what they have to agree on."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from napari_rdl.models import DefaultArchitecture
+from napari_rdl.training.config.augment import AugmentConfig
+from napari_rdl.training.config.data import DataConfig
+from napari_rdl.training.config.loss import LossConfig
+from napari_rdl.training.config.optimizer import OptimizerConfig
+from napari_rdl.training.config.part import Part, unfit
+from napari_rdl.training.config.run import HardwareConfig, RunConfig, ValidationConfig
+
+
+class TrainingConfig(Part):
+    """A whole run: `napari-rdl train --set part.field=value` changes any of it."""
+
+    name: str = Field("napari-rdl", title="Name", description="Name of the model that the run makes.")
+    seed: int = Field(0, ge=0, title="Seed", description="Seed of everything that is drawn.")
+    start_from: str | None = Field(
+        None,
+        title="Start from",
+        description="A checkpoint whose weights the run begins with, or the name of bundled ones, such as "
+        "'shipped'; else random weights.",
+    )
+    data: DataConfig = Field(DataConfig(), title="Data", description="Patients and crops.")
+    augment: AugmentConfig = Field(AugmentConfig(), title="Augmentation", description="Random changes.")
+    network: DefaultArchitecture = Field(DefaultArchitecture(), title="Network", description="Architecture.")
+    loss: LossConfig = Field(LossConfig(), title="Loss", description="Terms of Eq. 5.")
+    optimizer: OptimizerConfig = Field(OptimizerConfig(), title="Optimiser", description="Adam.")
+    validation: ValidationConfig = Field(ValidationConfig(), title="Validation", description="Hard Dice.")
+    hardware: HardwareConfig = Field(HardwareConfig(), title="Hardware", description="Devices.")
+    run: RunConfig = Field(RunConfig(), title="Run folder", description="Checkpoints and logs.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> TrainingConfig:
+        stride = self.network.stride
+        for name, size in (("data.crop", self.data.crop), ("validation.tile", (self.tile,))):
+            if any(length % stride for length in size):
+                raise unfit(
+                    name,
+                    f"{name} ({', '.join(map(str, size))}) must be divisible by {stride}, "
+                    f"the stride of a network with {len(self.network.channels)} levels.",
+                )
+        if self.optimizer.batch % self.processes:
+            raise unfit(
+                "optimizer.batch",
+                f"optimizer.batch ({self.optimizer.batch}) must be divisible by the {self.processes} "
+                "processes.",
+            )
+        if self.optimizer.micro_batch and self.local_batch % self.optimizer.micro_batch:
+            raise unfit(
+                "optimizer.micro_batch",
+                f"optimizer.micro_batch ({self.optimizer.micro_batch}) must divide the {self.local_batch} "
+                "crops of each process.",
+            )
+        if self.optimizer.fusion_only and (
+            self.network.fusion != "deep_sets" or self.loss.mutual_information
+        ):
+            raise unfit(
+                "optimizer.fusion_only",
+                "optimizer.fusion_only needs network.fusion = deep_sets, and loss.mutual_information = 0: "
+                "nothing that it compares would learn.",
+            )
+        if self.loss.dice + self.loss.divergence + self.loss.region_dice == 0:
+            raise unfit("", "loss: one of dice, divergence and region_dice must have a weight above 0.")
+        return self
+
+    @property
+    def processes(self) -> int:
+        """Processes over all machines."""
+        return self.hardware.devices * self.hardware.nodes
+
+    @property
+    def local_batch(self) -> int:
+        """Crops of each process in one optimiser step."""
+        return self.optimizer.batch // self.processes
+
+    @property
+    def micro_batch(self) -> int:
+        """Crops that a process takes at once."""
+        return self.optimizer.micro_batch or self.local_batch
+
+    @property
+    def tile(self) -> int:
+        """Edge of a validation tile in voxels."""
+        return self.validation.tile or max(self.data.crop)
