@@ -104,9 +104,20 @@ def wait_for(qtbot):
     return wait
 
 
+def fill_in(setup, changes, name):
+    """Fill the page in: recipe, data, settings, name."""
+    values = dict(changes)
+    box = setup.recipe.recipe_box
+    box.setCurrentIndex(box.findData("laptop"))
+    box.activated.emit(box.currentIndex())
+    setup.data.kind_box.setCurrentIndex(setup.data.kind_box.findData("folder"))
+    setup.data.source_edit.setText(values.pop("data.source"))
+    setup.recipe.form.set_values(values)
+    setup.place.name_edit.setText(name)
+
+
 def set_up(widget, changes, name="run"):
-    widget.setup.set_plan(RunPlan("laptop", changes))
-    widget.setup.place.name_edit.setText(name)
+    fill_in(widget.setup, changes, name)
     assert widget.setup.start_button.isEnabled(), widget.setup.problems()
 
 
@@ -322,8 +333,7 @@ def test_a_setup_that_cannot_be_is_not_started(widget, changes, edit, words):
 def test_a_name_that_is_taken_is_said(widget, changes, runs):
     (runs / "run").mkdir()
     (runs / "run" / "notes.txt").write_text("mine")
-    widget.setup.set_plan(RunPlan("laptop", changes))
-    widget.setup.place.name_edit.setText("run")
+    fill_in(widget.setup, changes, "run")
     assert "is not empty" in widget.setup.place.problem.text()
     widget.setup.propose_name()
     assert widget.setup.start_button.isEnabled()

@@ -97,18 +97,6 @@ class TrainSetup(QWidget):
 
     # --- What code sets up
 
-    def set_plan(self, plan: RunPlan) -> None:
-        """Set up a recipe and changes, in place of what was there."""
-        self._loading = True
-        self.recipe.load(plan.recipe)
-        changes = dict(plan.changes)
-        self.data.show_source(str(changes.pop("data.source", "")))
-        self.recipe.start_box.show_start(changes.pop("start_from", None))
-        changes.pop("name", None)
-        self.recipe.form.set_values(changes)
-        self._loading = False
-        self.propose_name()
-
     def begin_with(self, checkpoint: Path | str | None) -> None:
         """Begin with a checkpoint (``"shipped"`` for the bundled one), or with random weights."""
         self.recipe.begin_with(checkpoint)
