@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import npe2
 import pytest
@@ -146,22 +147,51 @@ def test_nothing_is_cut_off_all_is_explained_and_the_focus_is_seen_at_300_pixels
         for part in widget.findChildren(Collapsible):
             part.expand(animate=False)
     docks = [widget.parent() for widget in widgets]
-    window.resizeDocks(docks, [DOCK] * len(docks), Qt.Orientation.Horizontal)
-    qtbot.waitUntil(lambda: [widget.width() for widget in widgets] == [DOCK] * 3)
+    # All three lie in one place, the one opened last in front.
+    qtbot.waitUntil(lambda: all(len(window.tabifiedDockWidgets(dock)) == 2 for dock in docks))
+
+    def in_front(widget: QWidget) -> None:
+        widget.parent().raise_()
+        qtbot.waitUntil(widget.isVisible)
+        window.resizeDocks([widget.parent()], [DOCK], Qt.Orientation.Horizontal)
+        qtbot.waitUntil(lambda: widget.width() == DOCK)
+
     view = train.runs.run_view
     for part in (view.pause_button, view.stop_button, view.kill_button, view.log_section, train.runs.use_box):
         part.setVisible(True)
-    assert [cut_off(encoded), cut_off(compare)] == [[], []]
+    for widget in (encoded, compare):
+        in_front(widget)
+        qtbot.waitUntil(lambda widget=widget: cut_off(widget) == [])
+        assert without_ring(widget) == []
+    in_front(train)
     for number in range(train.tabs.count()):
         train.tabs.setCurrentIndex(number)
         # Qt lays a page out some turns after it is shown.
         qtbot.waitUntil(lambda: cut_off(train) == [])
         assert without_ring(train) == []
-    assert [without_ring(encoded), without_ring(compare)] == [[], []]
     assert [text for widget in widgets for text in unexplained(widget)] == []
     for widget in widgets:
         for scroll in widget.findChildren(QScrollArea):
             assert scroll.widget().minimumSizeHint().width() <= scroll.viewport().width()
+    window.hide()
+
+
+def test_from_open_to_the_switches_nothing_is_scrolled_in_a_window_of_900_pixels(encoded, qtbot):
+    box = encoded.patient_box
+    box.findings.show_messages([("warning", "A long sentence about this image. " * 5)] * 4)
+    box.patients.set_folders([Path("a"), Path("b")])
+    encoded.expectation.setText("Expect WT Dice 0.72 (0.41 to 0.92); up to 3.1 ml false tumour elsewhere.")
+    window = encoded.viewer.window._qt_window
+    window.resize(1200, 900)
+    window.show()
+    qtbot.waitExposed(window)
+    window.resizeDocks([encoded.parent()], [310], Qt.Orientation.Horizontal)
+    view = encoded._pages[0].viewport()
+    for last in (encoded.volumes_table, encoded.expectation):
+        qtbot.waitUntil(
+            lambda last=last: last.mapTo(view, last.rect().bottomLeft()).y() < view.height(), timeout=3000
+        )
+    assert encoded._pages[0].verticalScrollBar().value() == 0
     window.hide()
 
 

@@ -31,6 +31,8 @@ class PluginSettings:
         ``"axial"``, ``"coronal"`` or ``"sagittal"``.
     outlines : bool
         Whether a new prediction is shown as outlines.
+    run_on_open : bool
+        Whether a patient is segmented as soon as it is open.
     annotator : str
         Who corrects labels; empty where nobody said.
     """
@@ -40,6 +42,7 @@ class PluginSettings:
     memory_budget_mb: int = 4096
     default_plane: str = "axial"
     outlines: bool = False
+    run_on_open: bool = False
     annotator: str = ""
 
     @property

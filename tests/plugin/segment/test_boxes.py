@@ -11,9 +11,11 @@ from napari._app_model import get_app_model
 from napari.components import ViewerModel
 from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeySequence
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_rdl.models import Expectation, bundled_model_path
+from napari_rdl.plugin.parts.drops import Drops
+from napari_rdl.plugin.parts.folded import FoldedMessages, FoldedText
 from napari_rdl.plugin.segment.key_bindings import DEFAULT_KEYS, KeyEditor, ModalityKeys, why_not
 from napari_rdl.plugin.segment.modality_box import (
     ExpectationLabel,
@@ -22,7 +24,6 @@ from napari_rdl.plugin.segment.modality_box import (
     VolumesTable,
     change,
 )
-from napari_rdl.plugin.segment.patient_box import DropTarget
 from napari_rdl.plugin.segment.run_box import RunBox
 from napari_rdl.plugin.segment.session import RunChoice
 
@@ -35,18 +36,24 @@ def drag(*urls: str) -> QMimeData:
     return data
 
 
-def test_a_folder_and_files_are_dropped(shown, qtbot):
-    target = shown(DropTarget())
-    data = drag("file:///data/patient", "file:///data/b_t1.nii.gz")
-    enter = QDragEnterEvent(
+def entering(data: QMimeData) -> QDragEnterEvent:
+    return QDragEnterEvent(
         QPoint(5, 5),
         Qt.DropAction.CopyAction,
         data,
         Qt.MouseButton.LeftButton,
         Qt.KeyboardModifier.NoModifier,
     )
-    target.dragEnterEvent(enter)
+
+
+def test_a_folder_and_files_are_dropped_anywhere_on_a_widget_unless_it_is_at_work(shown, qtbot, qapp):
+    widget = shown(QWidget())
+    drops = Drops(widget)
+    data = drag("file:///data/patient", "file:///data/b_t1.nii.gz")
+    enter = entering(data)
+    qapp.sendEvent(widget, enter)
     assert enter.isAccepted()
+    assert not drops.frame.isHidden()
     drop = QDropEvent(
         QPointF(5, 5),
         Qt.DropAction.CopyAction,
@@ -54,23 +61,44 @@ def test_a_folder_and_files_are_dropped(shown, qtbot):
         Qt.MouseButton.LeftButton,
         Qt.KeyboardModifier.NoModifier,
     )
-    with qtbot.waitSignal(target.dropped) as heard:
-        target.dropEvent(drop)
+    with qtbot.waitSignal(drops.dropped) as heard:
+        qapp.sendEvent(widget, drop)
     assert heard.args == [[Path("/data/patient"), Path("/data/b_t1.nii.gz")]]
-
-
-def test_what_is_no_local_file_is_not_taken(shown):
-    target = shown(DropTarget())
-    data = drag("https://example.org/patient")
-    enter = QDragEnterEvent(
-        QPoint(5, 5),
-        Qt.DropAction.CopyAction,
-        data,
-        Qt.MouseButton.LeftButton,
-        Qt.KeyboardModifier.NoModifier,
-    )
-    target.dragEnterEvent(enter)
+    assert drops.frame.isHidden()
+    drops.set_taking(False)
+    enter = entering(data)
+    qapp.sendEvent(widget, enter)
     assert not enter.isAccepted()
+
+
+def test_what_is_no_local_file_is_not_taken(shown, qapp):
+    widget = shown(QWidget())
+    Drops(widget)
+    data = drag("https://example.org/patient")
+    enter = entering(data)
+    qapp.sendEvent(widget, enter)
+    assert not enter.isAccepted()
+
+
+def test_notes_and_cards_take_one_line_until_they_are_opened(shown, qapp):
+    messages = shown(FoldedMessages("What looks wrong"))
+    messages.resize(200, 30)
+    messages.show_messages([("note", "a"), ("warning", "The skull is still there. Strip it."), ("note", "b")])
+    assert messages.text() == "1 warning, 2 notes: The skull is still there. Strip it."
+    said = messages.toggleButton().text()
+    assert said.endswith("…")
+    assert messages.toggleButton().fontMetrics().horizontalAdvance(said) <= 200
+    closed = messages.sizeHint().height()
+    messages.show()
+    messages.expand(animate=False)
+    assert messages.sizeHint().height() > 2 * closed
+    messages.show_messages([])
+    assert messages.isHidden()
+    card = shown(FoldedText("The model"))
+    card.setText("Trained on: nothing. Works at 2 mm.")
+    assert "Trained on: nothing" in card.toggleButton().text()
+    assert card.sizeHint().height() == closed
+    assert card.text() == "Trained on: nothing. Works at 2 mm."
 
 
 # --- volumes

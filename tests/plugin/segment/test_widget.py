@@ -11,8 +11,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from app_model.backends.qt import qkeysequence2modelkeybinding
 from napari.layers import Image, Labels
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_rdl.brats import MODALITIES, SUBSETS
@@ -20,8 +22,11 @@ from napari_rdl.case import load_case, save_correction
 from napari_rdl.errors import Cancelled
 from napari_rdl.models import ModelCard, load_model, save_model
 from napari_rdl.plugin.readers import read_paths
+from napari_rdl.plugin.segment import widget as widget_module
 from napari_rdl.plugin.segment.session import RunChoice
+from napari_rdl.plugin.settings import PluginSettings
 from napari_rdl.plugin.viewer.roles import LAYER_KEY
+from napari_rdl.plugin.viewer.tumour_view import largest_piece
 
 
 def layer_state(viewer) -> list[tuple[str, int, bytes]]:
@@ -690,3 +695,51 @@ def test_the_tab_key_goes_from_top_to_bottom(widget):
             break
     assert len(walked) > 10
     assert walked == sorted(walked)
+
+
+def test_after_a_run_the_view_goes_to_the_tumour_once_and_the_key_goes_there_again(encoded, finish):
+    viewer, segmentation = encoded.viewer, encoded.updater.segmentation
+    box, piece = largest_piece(segmentation.labels)
+    most = box[2].start + int(piece.sum(axis=(0, 1)).argmax())
+    assert viewer.dims.current_step[2] == most
+    elsewhere = (most + 3) % segmentation.labels.shape[2]
+    viewer.dims.set_current_step(2, elsewhere)
+    encoded.run()
+    finish(encoded)
+    assert viewer.dims.current_step[2] == elsewhere
+    viewer.keymap[qkeysequence2modelkeybinding(QKeySequence("T"))](viewer)
+    assert viewer.dims.current_step[2] == most
+    assert encoded.viewing.box.tumour_button.isEnabled()
+
+
+def test_the_corrected_layer_is_an_outline_while_the_filled_prediction_is_seen(encoded, finish):
+    encoded.saving.correct_a_copy()
+    corrected = encoded.saving.corrected.layer
+    (prediction,) = of_role(encoded.viewer, "prediction")
+    assert (prediction.visible, corrected.contour) == (False, 0)
+    encoded.session.flip("T1")
+    finish(encoded)
+    assert (prediction.visible, corrected.contour) == (True, 2)
+    encoded.viewing.box.outlines_box.setChecked(True)
+    assert (prediction.visible, corrected.contour) == (False, 0)
+
+
+def test_a_folder_of_several_patients_offers_their_list(widget, patients_folder, finish, monkeypatch):
+    widget.open_patient(patients_folder)
+    finish(widget)
+    patients = widget.patient_box.patients
+    assert widget.session.case is None
+    assert [patients.box.itemText(number) for number in range(4)] == [
+        f"BraTS2021_9100{number}" for number in range(4)
+    ]
+    assert patients.box.placeholderText() == "4 patients: choose one"
+    monkeypatch.setattr(widget_module, "plugin_settings", lambda: PluginSettings(run_on_open=True))
+    patients.after_button.click()
+    finish(widget)
+    assert widget.session.case.name == "BraTS2021_91000"
+    assert widget.session.representations is not None, "it runs when a patient opens, where that is set"
+    assert patients.box.currentIndex() == 0
+    assert not patients.before_button.isEnabled()
+    widget.open_patient(patients_folder / "BraTS2021_91003")
+    finish(widget)
+    assert patients.box.currentIndex() == 3

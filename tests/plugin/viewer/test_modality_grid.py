@@ -42,6 +42,9 @@ def test_the_grid_has_one_cell_per_modality_with_the_prediction_on_each(viewer, 
     found = cells(viewer)
     assert [names[0].split()[-1] for names in found] == ["T1", "T1c", "T2", "FLAIR"]
     assert all(len(names) == 2 and "prediction" in names[1] for names in found)
+    # Every cell says which one it is.
+    named = [layer.name.split()[-1] for layer in viewer.layers if layer.name_overlay.visible]
+    assert named == ["T1", "T1c", "T2", "FLAIR"]
     twins = plugin_metadata(prediction.layer)["twins"]
     assert all(twin.data is prediction.layer.data and not twin.editable for twin in twins)
 
@@ -65,6 +68,7 @@ def test_leaving_the_grid_restores_layers_order_and_visibility(viewer, case):
     assert [(layer, layer.visible) for layer in viewer.layers] == before
     assert not viewer.canvas.grid.enabled
     assert not modality_grid_shown(viewer)
+    assert not any(layer.name_overlay.visible for layer in viewer.layers)
 
 
 def test_hiding_the_prediction_hides_it_on_every_modality(viewer, case):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_rdl.case import case_from_arrays, load_case
+from napari_rdl.case import load_case
 from napari_rdl.plugin.viewer.patient_layers import add_case
 from napari_rdl.plugin.viewer.planes import (
     PLANES,
@@ -15,7 +15,6 @@ from napari_rdl.plugin.viewer.planes import (
     show_new_patient,
     show_orientation_letters,
     show_plane,
-    step_to_tumour,
 )
 
 RADIOLOGICAL = {
@@ -131,41 +130,3 @@ def test_a_viewer_with_layers_is_left_as_it_is(case):
     show_new_patient(viewer)
     add_case(viewer, case)
     assert viewer.dims.order == order
-
-
-@pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
-def test_a_result_out_of_sight_is_stepped_to(plane):
-    affine = np.diag([2.0, 1.0, 3.0, 1.0])
-    affine[:3, 3] = (-7, 5, 11)
-    case = case_from_arrays({"T1": np.ones((8, 9, 10), np.int16)}, affine, name="p")
-    viewer = ViewerModel()
-    add_case(viewer, case)
-    show_plane(viewer, plane)
-    viewer.dims.current_step = (0, 0, 0)
-    classes = np.zeros((8, 9, 10), np.uint8)
-    step_to_tumour(viewer, case.grid, classes)
-    assert viewer.dims.current_step == (0, 0, 0)
-    classes[4:6, 7, 2] = 1
-    classes[5, 6, 2] = 2
-    step_to_tumour(viewer, case.grid, classes)
-    assert viewer.dims.current_step == (5, 7, 2)
-    classes[:] = 1
-    step_to_tumour(viewer, case.grid, classes)
-    assert viewer.dims.current_step == (5, 7, 2)
-
-
-def test_a_speck_in_the_slice_shown_does_not_hide_the_tumour():
-    case = case_from_arrays({"T1": np.ones((8, 9, 10), np.int16)}, np.eye(4), name="p")
-    viewer = ViewerModel()
-    add_case(viewer, case)
-    show_plane(viewer, "axial")
-    viewer.dims.current_step = (0, 0, 0)
-    classes = np.zeros((8, 9, 10), np.uint8)
-    classes[0, 0, 0] = 1
-    classes[3:6, 2:5, 7] = 2
-    step_to_tumour(viewer, case.grid, classes)
-    assert viewer.dims.current_step[2] == 7
-    viewer.dims.current_step = (0, 0, 0)
-    classes[:3, 0, 0] = 1
-    step_to_tumour(viewer, case.grid, classes)
-    assert viewer.dims.current_step == (0, 0, 0)

@@ -16,8 +16,8 @@ from napari_rdl.plugin.compare.study_runner import Studied
 from napari_rdl.plugin.parts.inputs import narrow_combo
 from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel
 from napari_rdl.plugin.parts.tasks import LatestTask
-from napari_rdl.plugin.viewer.planes import step_to_tumour
 from napari_rdl.plugin.viewer.roles import Role
+from napari_rdl.plugin.viewer.tumour_view import go_to_tumour
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -235,7 +235,7 @@ class CompareCohort(QObject):
             self.reference_known.emit(self._shown.reference or "none")
             self._comparison.go_to(studied.study.modalities)
             full = studied.study.labels(studied.study.modalities)
-            step_to_tumour(self._comparison.viewer, studied.case.grid, full)
+            go_to_tumour(self._comparison.viewer, studied.case.grid, full)
 
     def _on_encoded(self, representations: object) -> None:
         # The prediction layer shows the rows from now on.

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 from napari.utils.notifications import show_warning
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
-from qtpy.QtWidgets import QFrame, QLabel, QMainWindow, QScrollArea, QTableView, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QDockWidget,
+    QFrame,
+    QLabel,
+    QMainWindow,
+    QScrollArea,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt import QToggleSwitch
 
 from napari_rdl.errors import NapariRdlError
@@ -53,6 +62,7 @@ class DockWidget(QWidget):
         # napari's proxy checks who asks for what; None once the widget has ended.
         self._viewer: Any = napari_viewer
         self._pages: list[QScrollArea] = []
+        self._placed = False
         self._window_watch = WindowWatch(self, self.may_close, self._on_window_closed)
         self.messages = MessageBar()
         # Never shown: it has the letters that napari gives to labels.
@@ -149,6 +159,29 @@ class DockWidget(QWidget):
         self._ask_for_width()
         if self._viewer is not None:
             self._window_watch.follow()
+            if not self._placed:
+                self._placed = True
+                # Once napari has put the dock where it means it to be.
+                QTimer.singleShot(0, self._lie_with_the_others)
+
+    def _lie_with_the_others(self) -> None:
+        """Make one stack of tabs with this plugin's other widgets; where a user moves it later, it stays."""
+        dock = self.parent()
+        window = dock.parent() if isinstance(dock, QDockWidget) else None
+        if self._viewer is None or not isinstance(window, QMainWindow) or dock.isFloating():
+            return
+        area = window.dockWidgetArea(dock)
+        others = [
+            other
+            for other in window.findChildren(QDockWidget)
+            if other is not dock
+            and not (other.isFloating() or (other.isHidden() and not window.tabifiedDockWidgets(other)))
+            and window.dockWidgetArea(other) == area
+            and other.findChild(DockWidget) is not None
+        ]
+        if others and not window.tabifiedDockWidgets(dock):
+            window.tabifyDockWidget(others[0], dock)
+            dock.raise_()
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         """Ask for another width when letters are of another size."""

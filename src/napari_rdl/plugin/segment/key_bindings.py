@@ -79,10 +79,18 @@ class ViewerKeys:
         self._viewer = viewer
         self.bound: list[str] = []
 
-    def bind(self, actions: Mapping[str, Callable[[], None]]) -> None:
-        """Bind these keys (such as ``Alt+G``), each to what it does."""
+    def bind(self, actions: Mapping[str, Callable[[], None]], *, beside_layers: bool = False) -> None:
+        """Bind these keys (such as ``Alt+G``), each to what it does.
+
+        Parameters
+        ----------
+        actions : Mapping
+            Key -> what it does.
+        beside_layers : bool
+            Bind them though a kind of layer that is not ours has them: selected, it goes on to have them.
+        """
         for key, action in actions.items():
-            if why_not(key, "", {}) is None:
+            if beside_layers or why_not(key, "", {}) is None:
                 self._viewer.bind_key(_binding(key), lambda _viewer, act=action: act(), overwrite=True)
                 self.bound.append(key)
 

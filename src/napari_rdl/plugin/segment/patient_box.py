@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from magicgui.widgets import ComboBox
 from napari.layers import Image
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
-from qtpy.QtWidgets import QFileDialog, QFrame, QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_rdl import brats
-from napari_rdl.plugin.parts.inputs import make_narrow
-from napari_rdl.plugin.parts.message_bar import MessageBar
+from napari_rdl.plugin.parts.folded import FoldedMessages
+from napari_rdl.plugin.parts.inputs import make_narrow, narrow_combo
 from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel, plain_collapsible
 from napari_rdl.plugin.viewer.patient_layers import find_images, guess_modality
 from napari_rdl.plugin.viewer.roles import role_of
@@ -22,62 +30,6 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_rdl.plugin.segment.patient_source import Patient
-
-
-class DropTarget(QFrame):
-    """Accepts local folders and files and says which.
-
-    Signals
-    -------
-    dropped : list of Path
-    """
-
-    dropped = Signal(list)
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setAcceptDrops(True)
-        self.setFrameShape(QFrame.Shape.StyledPanel)
-        self.setToolTip("Drop the folder of one patient, or its NIfTI files, one per modality")
-        self._label = QLabel("or drop a folder or NIfTI files here")
-        self._label.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._label.setWordWrap(True)
-        layout = QVBoxLayout(self)
-        layout.addWidget(self._label)
-        self._mark(False)
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 - Qt's name
-        """Take local files, and nothing else."""
-        if _local_paths(event):
-            event.acceptProposedAction()
-            self._mark(True)
-        else:
-            event.ignore()
-
-    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:  # noqa: N802 - Qt's name
-        """Look idle again."""
-        self._mark(False)
-        event.accept()
-
-    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802 - Qt's name
-        """Say what was dropped."""
-        self._mark(False)
-        paths = _local_paths(event)
-        if paths:
-            event.acceptProposedAction()
-            self.dropped.emit(paths)
-
-    def _mark(self, over: bool) -> None:
-        # palette() follows napari's theme; the style sheet only draws the frame.
-        line = "2px solid palette(highlight)" if over else "1px dashed palette(mid)"
-        self.setStyleSheet(f"DropTarget {{ border: {line}; border-radius: 4px; }}")
-
-
-def _local_paths(event: QDropEvent | QDragEnterEvent) -> list[Path]:
-    data = event.mimeData()
-    if data is None or not data.hasUrls():
-        return []
-    return [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
 
 
 NOT_THERE = "– none –"
@@ -182,8 +134,70 @@ def _may_be_chosen(layer: Image) -> bool:
     return role is None or role.is_modality
 
 
+class PatientList(QWidget):
+    """The patients of a folder that holds several: choose one, or step to the next.
+
+    Signals
+    -------
+    chosen : Path
+    """
+
+    chosen = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.folders: tuple[Path, ...] = ()
+        self.box = narrow_combo("The patients of the folder that was opened")
+        self.box.setAccessibleName("Patient")
+        self.before_button, self.after_button = QPushButton("◀"), QPushButton("▶")
+        for button, which in ((self.before_button, "last"), (self.after_button, "next")):
+            button.setToolTip(f"Open the {which} patient of the folder")
+            button.setAccessibleName(f"{which.capitalize()} patient")
+            button.setFixedWidth(34)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(SPACING)
+        row.addWidget(self.before_button)
+        row.addWidget(self.box, 1)
+        row.addWidget(self.after_button)
+        self.box.activated.connect(self._choose)
+        self.before_button.clicked.connect(lambda: self._choose(self.box.currentIndex() - 1))
+        self.after_button.clicked.connect(lambda: self._choose(self.box.currentIndex() + 1))
+        self.set_folders(())
+
+    def set_folders(self, folders: Sequence[Path]) -> None:
+        """List these patients, none of them chosen yet."""
+        self.folders = tuple(folders)
+        with QSignalBlocker(self.box):
+            self.box.clear()
+            for folder in self.folders:
+                self.box.addItem(folder.name)
+            self.box.setPlaceholderText(f"{len(self.folders)} patients: choose one")
+            self.box.setCurrentIndex(-1)
+        self._update()
+        self.setVisible(bool(self.folders))
+
+    def show_open(self, folder: Path | None) -> None:
+        """Mark the patient that is open; the list goes where it is none of these."""
+        if folder is None or folder not in self.folders:
+            self.set_folders(())
+            return
+        with QSignalBlocker(self.box):
+            self.box.setCurrentIndex(self.folders.index(folder))
+        self._update()
+
+    def _choose(self, place: int) -> None:
+        if 0 <= place < len(self.folders):
+            self.chosen.emit(self.folders[place])
+
+    def _update(self) -> None:
+        place = self.box.currentIndex()
+        self.before_button.setEnabled(place > 0)
+        self.after_button.setEnabled(place + 1 < len(self.folders))
+
+
 class PatientBox(Section):
-    """Open a patient: by a dialog, by dropping, or from open layers.
+    """Open a patient: by a dialog, from a folder's list, or from open layers.
 
     Signals
     -------
@@ -202,10 +216,13 @@ class PatientBox(Section):
         super().__init__("Patient", parent)
         self.start_folder: Path | None = None
         self.open_button = QPushButton("Open patient…")
-        self.open_button.setToolTip("Choose the folder that holds one patient's T1, T1c, T2 and FLAIR files")
+        self.open_button.setToolTip(
+            "Choose the folder that holds one patient's T1, T1c, T2 and FLAIR files, or a folder of patients"
+        )
         self.open_button.clicked.connect(self._ask_for_folder)
-        self.drop_target = DropTarget()
-        self.drop_target.dropped.connect(self.paths_chosen)
+        self.hint = WrappedLabel("or drop a folder or NIfTI files anywhere on this panel")
+        self.patients = PatientList()
+        self.patients.chosen.connect(lambda folder: self.paths_chosen.emit([folder]))
         self.layer_assignment = LayerAssignment(viewer)
         self.layer_assignment.chosen.connect(self.layers_chosen)
         self._open_layers = plain_collapsible(
@@ -215,7 +232,7 @@ class PatientBox(Section):
         )
         self.summary = WrappedLabel()
         self.summary.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.findings = MessageBar()
+        self.findings = FoldedMessages("What looks wrong with the images, and what was mended")
         self.resample_button = QPushButton("Resample to one grid")
         self.resample_button.setToolTip(
             "Bring all modalities to the grid of the finest one. Their positions in space must already agree."
@@ -224,7 +241,8 @@ class PatientBox(Section):
         self.resample_button.setVisible(False)
         for widget in (
             self.open_button,
-            self.drop_target,
+            self.hint,
+            self.patients,
             self._open_layers,
             self.summary,
             self.findings,
@@ -235,6 +253,7 @@ class PatientBox(Section):
     def show_patient(self, patient: Patient) -> None:
         """Say who the patient is and what the checks found."""
         case = patient.case
+        self.hint.setText("")
         spacing = " × ".join(f"{value:.3g}" for value in case.grid.spacing)
         shape = " × ".join(map(str, case.grid.shape))
         self.summary.setText(
@@ -253,7 +272,7 @@ class PatientBox(Section):
 
     def set_busy(self, busy: bool) -> None:
         """Take no other patient while work runs."""
-        for widget in (self.open_button, self.drop_target, self.layer_assignment, self.resample_button):
+        for widget in (self.open_button, self.patients, self.layer_assignment, self.resample_button):
             widget.setEnabled(not busy)
 
     def _ask_for_folder(self) -> None:

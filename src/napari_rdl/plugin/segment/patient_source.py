@@ -63,6 +63,24 @@ class LayerImage:
     placed: bool
 
 
+def patients_below(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """Return the patients' folders that paths hold, where they are not one patient's themselves.
+
+    Raises
+    ------
+    CaseError
+        If a folder cannot be read.
+    """
+    from napari_rdl.case import find_patients, is_patient_folder
+
+    if not all(path.is_dir() for path in paths):
+        return ()
+    found: dict[Path, None] = {}
+    for path in paths:
+        found.update(dict.fromkeys([path] if is_patient_folder(path) else find_patients(path)))
+    return () if list(found) == list(paths) and len(paths) == 1 else tuple(found)
+
+
 def read_paths(paths: Sequence[Path], *, resample: bool = False) -> Patient:
     """Read a patient from one folder, or from NIfTI files named by modality.
 

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 
 from napari_rdl.models import bundled_model_path, bundled_models, bundled_name
 from napari_rdl.plugin.parts.devices import device_title, likely_devices
+from napari_rdl.plugin.parts.folded import FoldedText
 from napari_rdl.plugin.parts.inputs import narrow_combo
 from napari_rdl.plugin.parts.model_card import card_name, card_summary
 from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel
@@ -50,7 +51,7 @@ class RunBox(Section):
             "The weights that segment: those shipped with the plugin, or a checkpoint"
         )
         self.device_box = narrow_combo("Where the model runs. Automatic takes a GPU if there is one.")
-        self.card_label = WrappedLabel()
+        self.card_label = FoldedText("What the model was trained on, and what it is for")
         self.run_button = QPushButton("Run")
         self.run_button.setToolTip("Segment the patient with all of its modalities")
         self.cancel_button = QPushButton("Cancel")

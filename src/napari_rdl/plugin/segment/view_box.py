@@ -14,7 +14,9 @@ from napari_rdl.plugin.segment.choices import Choices
 from napari_rdl.plugin.segment.prediction_updater import PredictionUpdater
 from napari_rdl.plugin.viewer.modality_grid import modality_grid_shown, show_modality_grid
 from napari_rdl.plugin.viewer.patient_layers import add_case
-from napari_rdl.plugin.viewer.planes import PLANES, current_plane, show_plane, step_to_tumour
+from napari_rdl.plugin.viewer.planes import PLANES, current_plane, show_plane
+from napari_rdl.plugin.viewer.telling_apart import TellingApart
+from napari_rdl.plugin.viewer.tumour_view import go_to_tumour
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from napari_rdl.segment import Segmentation
 
 
+TUMOUR_KEY = "T"
+"""Goes to the tumour; of napari's layers only shapes have it, for drawing."""
+
+
 class ViewBox(Section):
     """Planes, the grid of modalities, labels or outlines, and what the colours mean.
 
@@ -31,11 +37,13 @@ class ViewBox(Section):
     -------
     plane_chosen : str
     grid_switched, outlines_switched : bool
+    tumour_asked : no value
     """
 
     plane_chosen = Signal(str)
     grid_switched = Signal(bool)
     outlines_switched = Signal(bool)
+    tumour_asked = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("View", parent)
@@ -55,6 +63,12 @@ class ViewBox(Section):
             self._planes.addButton(button)
             row.addWidget(button)
             self.plane_buttons[plane] = button
+        self.tumour_button = QPushButton("Go to the tumour")
+        self.tumour_button.setToolTip(
+            "Show the slices that cut most of the largest piece of the tumour shown (key T)"
+        )
+        self.tumour_button.setEnabled(False)
+        self.tumour_button.clicked.connect(self.tumour_asked)
         self.grid_box = QCheckBox("Modalities side by side")
         self.grid_box.setToolTip("Show each modality in its own cell, all at the same place")
         self.grid_box.toggled.connect(self.grid_switched)
@@ -70,6 +84,7 @@ class ViewBox(Section):
             self._legend.addWidget(swatch, number, 0)
             self._legend.addWidget(text, number, 1)
         self.body.addLayout(row)
+        self.body.addWidget(self.tumour_button)
         self.body.addWidget(self.grid_box)
         self.body.addWidget(self.outlines_box)
         self.body.addLayout(self._legend)
@@ -112,6 +127,8 @@ class Viewing(QObject):
         self._updater = updater
         self._choices = choices
         self._images: list[Image] = []
+        self._went = False
+        self._telling_apart = TellingApart(viewer)
         self.box = ViewBox()
         self.box.set_outlines(choices.outlines)
         self.box.set_plane(choices.plane)
@@ -119,10 +136,14 @@ class Viewing(QObject):
         self.box.plane_chosen.connect(self._on_plane_chosen)
         self.box.grid_switched.connect(self._on_grid_switched)
         self.box.outlines_switched.connect(self._on_outlines_switched)
+        self.box.tumour_asked.connect(self.go_to_tumour)
+        updater.settled.connect(self._on_settled)
         viewer.dims.events.order.connect(self._on_plane_changed)
 
     def show_patient(self, patient: Patient) -> None:
         """Show a patient in place of the last one; layers that this widget did not add stay."""
+        self._went = False
+        self.box.tumour_button.setEnabled(False)
         shown = modality_grid_shown(self._viewer)
         if shown:
             show_modality_grid(self._viewer, False)
@@ -140,11 +161,22 @@ class Viewing(QObject):
             self.box.set_grid(modality_grid_shown(self._viewer))
 
     def show_result(self, segmentation: Segmentation) -> None:
-        """Step to where the tumour is, if the slice shown has none of it."""
-        step_to_tumour(self._viewer, segmentation.case.grid, segmentation.labels)
+        """Go to the tumour, once for each patient: later runs leave the view where the user is."""
+        if not self._went:
+            self._went = go_to_tumour(self._viewer, segmentation.case.grid, segmentation.labels)
+
+    def go_to_tumour(self) -> None:
+        """Go to the largest piece of the tumour that is shown."""
+        segmentation = self._updater.segmentation
+        if segmentation is not None:
+            go_to_tumour(self._viewer, segmentation.case.grid, segmentation.labels)
+
+    def _on_settled(self, segmentation: Segmentation) -> None:
+        self.box.tumour_button.setEnabled(bool(segmentation.labels.any()))
 
     def shut_down(self) -> None:
         """Stop following the viewer."""
+        self._telling_apart.release()
         self._viewer.dims.events.order.disconnect(self._on_plane_changed)
 
     def _on_plane_chosen(self, plane: str) -> None:

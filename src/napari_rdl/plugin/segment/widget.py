@@ -12,16 +12,18 @@ from qtpy.QtCore import Signal
 
 from napari_rdl.errors import GridsDifferError
 from napari_rdl.plugin.parts.dock import DockWidget
+from napari_rdl.plugin.parts.drops import Drops
 from napari_rdl.plugin.parts.section import plain_collapsible
 from napari_rdl.plugin.parts.tasks import TaskRunner
 from napari_rdl.plugin.segment.choices import Choices
-from napari_rdl.plugin.segment.key_bindings import KeyEditor, ModalityKeys
+from napari_rdl.plugin.segment.key_bindings import KeyEditor, ModalityKeys, ViewerKeys
 from napari_rdl.plugin.segment.modality_box import ExpectationLabel, ModalitySwitches, VolumesTable
 from napari_rdl.plugin.segment.open_widgets import open_segment_widgets
 from napari_rdl.plugin.segment.patient_box import PatientBox
 from napari_rdl.plugin.segment.patient_source import (
     Patient,
     layer_image,
+    patients_below,
     read_layers,
     read_paths,
     shared_case_of,
@@ -30,8 +32,8 @@ from napari_rdl.plugin.segment.prediction_updater import PredictionUpdater
 from napari_rdl.plugin.segment.run_box import RECENT_MODELS, RunBox
 from napari_rdl.plugin.segment.saving import Saving
 from napari_rdl.plugin.segment.session import Session
-from napari_rdl.plugin.segment.view_box import Viewing
-from napari_rdl.plugin.settings import follow_settings
+from napari_rdl.plugin.segment.view_box import TUMOUR_KEY, Viewing
+from napari_rdl.plugin.settings import follow_settings, plugin_settings
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -43,10 +45,13 @@ if TYPE_CHECKING:
     Encoded = tuple[Representations, Segmentation]
     """A patient's representations, and what all of its modalities together give."""
 
+    Opened = tuple[Patient | tuple[Path, ...], Encoded | None]
+    """A patient with what was encoded before, or the folders of several patients."""
+
 logger = logging.getLogger(__name__)
 
-ReadPatient = Callable[[bool], Patient]
-"""Reads a patient, resampled to one grid or not."""
+ReadPatient = Callable[[bool], Patient | tuple[Path, ...]]
+"""Reads a patient, resampled to one grid or not; the patients' folders where there are several."""
 
 
 class SegmentWidget(DockWidget):
@@ -69,6 +74,7 @@ class SegmentWidget(DockWidget):
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
         self._read: ReadPatient | None = None
+        self._folder: Path | None = None
         self._full_volumes: dict[str, float] = {}
         self._run_after_opening = False
         self._run_began: float | None = None
@@ -79,8 +85,10 @@ class SegmentWidget(DockWidget):
         self.updater = PredictionUpdater(napari_viewer, self)
         self.saving = Saving(napari_viewer, self.session, self.updater, self._choices, self._start, self)
         self.keys = ModalityKeys(napari_viewer, self.session.flip)
+        self.tumour_key = ViewerKeys(napari_viewer)
 
         self.patient_box = PatientBox(napari_viewer)
+        self.drops = Drops(self)
         self.run_box = RunBox()
         self.switches = ModalitySwitches()
         self.key_editor = KeyEditor(remembered.keys)
@@ -98,6 +106,7 @@ class SegmentWidget(DockWidget):
         self.run_box.set_choice(self._choices.run, remembered.recent_models)
         self.patient_box.start_folder = remembered.folder
         self._use_keys(remembered.keys)
+        self.tumour_key.bind({TUMOUR_KEY: self.viewing.go_to_tumour}, beside_layers=True)
         self._leave_settings = follow_settings(self._on_settings)
         open_segment_widgets.announce(napari_viewer, self)
 
@@ -106,9 +115,19 @@ class SegmentWidget(DockWidget):
     def open_patient(
         self, source: Path | str | Iterable[Path | str], *, resample: bool = False, run: bool = False
     ) -> None:
-        """Open a patient's folder or NIfTI files, and run the model on it then if `run`."""
+        """Open a patient's folder or NIfTI files, and run the model on it then if `run`.
+
+        A folder of several patients offers their list.
+        """
         paths = [Path(source)] if isinstance(source, str | Path) else [Path(path) for path in source]
-        self._open(lambda resample: read_paths(paths, resample=resample), resample=resample, run=run)
+
+        def read(resample: bool) -> Patient | tuple[Path, ...]:
+            several = patients_below(paths)
+            if len(several) > 1:
+                return several
+            return read_paths(several or paths, resample=resample)
+
+        self._open(read, resample=resample, run=run, folder=paths[0] if len(paths) == 1 else None)
 
     def use_layers(self, assigned: dict[str, Image], *, resample: bool = False, run: bool = False) -> None:
         """Take open image layers, modality -> layer, as the patient."""
@@ -153,6 +172,7 @@ class SegmentWidget(DockWidget):
         self.tasks.shut_down()
         self.updater.shut_down()
         self.keys.release()
+        self.tumour_key.release()
         self.patient_box.layer_assignment.close_down()
         self.viewing.shut_down()
         self.saving.shut_down()
@@ -172,6 +192,7 @@ class SegmentWidget(DockWidget):
         self.session.subset_changed.connect(self._on_subset)
 
         self.patient_box.paths_chosen.connect(self._on_paths_chosen)
+        self.drops.dropped.connect(self._on_paths_chosen)
         self.patient_box.layers_chosen.connect(self.use_layers)
         self.patient_box.resample_asked.connect(self._open_resampled)
         self.run_box.run_asked.connect(self.run)
@@ -184,7 +205,7 @@ class SegmentWidget(DockWidget):
 
     # --- Work and its ends
 
-    def _open(self, read: ReadPatient, *, resample: bool, run: bool) -> None:
+    def _open(self, read: ReadPatient, *, resample: bool, run: bool, folder: Path | None = None) -> None:
         if self.tasks.busy:
             return
         if not self.saving.settled("Opening another patient would lose them."):
@@ -192,12 +213,15 @@ class SegmentWidget(DockWidget):
         self.messages.clear()
         self.patient_box.offer_resample(False)
         self._read, self._run_after_opening, self._run_began = read, run, None
+        self._folder = folder
 
         choice = self.run_box.choice
 
-        def open_patient(progress: Progress, cancelled: IsCancelled) -> tuple[Patient, Encoded | None]:
+        def open_patient(progress: Progress, cancelled: IsCancelled) -> Opened:
             progress(0, 0, "Reading the patient")
             patient = read(resample)
+            if not isinstance(patient, Patient):
+                return patient, None
             known = self.session.recall(patient.case, choice)
             return patient, (known, known.combine()) if known is not None else None
 
@@ -205,7 +229,7 @@ class SegmentWidget(DockWidget):
 
     def _open_resampled(self) -> None:
         if self._read is not None:
-            self._open(self._read, resample=True, run=self._run_after_opening)
+            self._open(self._read, resample=True, run=self._run_after_opening, folder=self._folder)
 
     def _start(self, task: Callable[..., object], on_done: Callable[..., None]) -> None:
         self._window_watch.follow()
@@ -213,11 +237,17 @@ class SegmentWidget(DockWidget):
 
     def _on_busy(self, busy: bool) -> None:
         self.patient_box.set_busy(busy)
+        self.drops.set_taking(not busy)
         self.run_box.set_busy(busy)
         self.saving.set_busy(busy)
 
-    def _on_opened(self, result: tuple[Patient, Encoded | None]) -> None:
+    def _on_opened(self, result: Opened) -> None:
         patient, known = result
+        if not isinstance(patient, Patient):
+            self.patient_box.patients.set_folders(patient)
+            self.patient_box.patients.box.setFocus()
+            return
+        self.patient_box.patients.show_open(self._folder)
         self.saving.corrected.let_go()
         self.viewing.show_patient(patient)
         self.patient_box.show_patient(patient)
@@ -225,7 +255,7 @@ class SegmentWidget(DockWidget):
         self.patient_opened.emit(patient)
         if known is not None:
             self._on_encoded(known)
-        elif self._run_after_opening:
+        elif self._run_after_opening or plugin_settings().run_on_open:
             self.run()
 
     def _on_encoded(self, result: Encoded) -> None:

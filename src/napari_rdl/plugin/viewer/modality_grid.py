@@ -36,6 +36,7 @@ class ModalityGrid:
         self._stride = viewer.canvas.grid.stride
         self._twins: list[Labels] = []
         self._hidden: list[Layer] = []
+        self._named: list[Layer] = []
         self._rebuilding = False
         self._arrange()
         viewer.layers.events.inserted.connect(self._on_layers_change)
@@ -51,6 +52,8 @@ class ModalityGrid:
         self._viewer.canvas.grid.enabled = False
         self._viewer.canvas.grid.stride = self._stride
         self._rebuilding = True
+        for layer in self._named:
+            layer.name_overlay.visible = False
         self._remove_twins()
         for layer, visible in {**dict.fromkeys(self._hidden, True), **self._visible}.items():
             if layer in layers:
@@ -78,12 +81,20 @@ class ModalityGrid:
         cells: list[Layer] = []
         for number, image in enumerate(images):
             image.visible = True
+            self._name(image)
             cells.append(image)
             cells += labels if number == 0 else [self._twin(layer, image) for layer in labels]
         rest = [layer for layer in self._viewer.layers if layer not in cells]
         reorder(self._viewer, cells + rest)
         self._viewer.canvas.grid.stride = 1 + len(labels)
         self._viewer.canvas.grid.enabled = True
+
+    def _name(self, image: Image) -> None:
+        """Write in its cell which image it is, unless a user had that written already."""
+        if not image.name_overlay.visible:
+            self._named.append(image)
+            image.name_overlay.visible = True
+            image.name_overlay.box = False
 
     def _twin(self, layer: Labels, image: Image) -> Labels:
         known = plugin_metadata(layer)

@@ -9,19 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from napari.components.overlays import TextOverlay
 
 from napari_rdl.plugin.settings import plugin_settings
-from napari_rdl.plugin.viewer.appearance import scale_translate
 from napari_rdl.plugin.viewer.roles import plugin_metadata
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.utils.events import Event
-    from numpy.typing import NDArray
-
-    from napari_rdl.case import Grid
 
 PLANES: dict[str, tuple[int, int, int]] = {"axial": (2, 1, 0), "coronal": (1, 2, 0), "sagittal": (0, 2, 1)}
 """Plane -> world axes as (through the plane, up the picture, across it)."""
@@ -61,34 +56,6 @@ def show_plane(viewer: ViewerModel, plane: str) -> None:
     viewer.scene.camera.orientation = (_DEPTH[plane], "up", "left")
     show_orientation_letters(viewer)
     viewer.reset_view()
-
-
-def step_to_tumour(viewer: ViewerModel, grid: Grid, classes: NDArray[np.uint8]) -> None:
-    """Step to the slices that cut most tumour, along each axis, unless the slice shown cuts much of it.
-
-    Much is a quarter of the largest cut: a speck elsewhere does not hide the tumour.
-
-    Parameters
-    ----------
-    grid : Grid
-        Where `classes` lie.
-    classes : ndarray of uint8
-        (X, Y, Z) class indices, RAS+.
-    """
-    if viewer.dims.ndim < 3 or viewer.dims.ndisplay != 2 or not classes.any():
-        return
-    front = viewer.dims.ndim - 3
-    scale, translate = scale_translate(grid)
-    through = viewer.dims.order[front] - front
-    shown = round((viewer.dims.point[front + through] - translate[through]) / scale[through])
-    counts = [
-        np.count_nonzero(classes, axis=tuple(other for other in range(3) if other != axis))
-        for axis in range(3)
-    ]
-    if 0 <= shown < classes.shape[through] and 4 * counts[through][shown] >= counts[through].max():
-        return
-    for axis in range(3):
-        viewer.dims.set_point(front + axis, translate[axis] + scale[axis] * int(counts[axis].argmax()))
 
 
 def current_plane(viewer: ViewerModel) -> str | None:
