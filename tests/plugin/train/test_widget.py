@@ -16,6 +16,7 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractSpinBox, QFileDialog, QMessageBox
 
+from napari_rdl.holder import ProcessMark, is_alive, mark_of
 from napari_rdl.models import read_card
 from napari_rdl.plugin.train import runs_page
 from napari_rdl.plugin.train import widget as train_widget
@@ -25,7 +26,7 @@ from napari_rdl.training.run import process as run_process
 from napari_rdl.training.run.folder import RunFolder
 from napari_rdl.training.run.process import RunPlan
 from napari_rdl.training.run.reader import State
-from napari_rdl.training.run.running import ProcessMark, is_alive, mark_of, read_record
+from napari_rdl.training.run.running import read_record
 from tests.training.conftest import TINY, cache_folder
 
 __all__ = ["cache_folder"]

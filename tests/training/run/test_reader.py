@@ -9,12 +9,13 @@ import time
 import pytest
 
 from napari_rdl.errors import Remedy
+from napari_rdl.holder import mark_of
 from napari_rdl.training.recipe import load_recipe
 from napari_rdl.training.run.folder import RunFolder
 from napari_rdl.training.run.growing import PIECE
 from napari_rdl.training.run.process import Request
 from napari_rdl.training.run.reader import RunReader, State
-from napari_rdl.training.run.running import Ended, mark_of
+from napari_rdl.training.run.running import Ended
 from napari_rdl.training.run.status import Status
 
 

@@ -14,9 +14,10 @@ import pytest
 from PIL import Image
 
 from napari_rdl.errors import CaseError, ConfigError, DeviceError, OutputError
+from napari_rdl.holder import ProcessMark, is_alive, mark_of
 from napari_rdl.training.run import record
 from napari_rdl.training.run.folder import RunFolder
-from napari_rdl.training.run.running import Ended, ProcessMark, is_alive, mark_of, read_record
+from napari_rdl.training.run.running import Ended, read_record
 from napari_rdl.training.run.session import resume_training, run_training
 from napari_rdl.training.step.preview import Example, preview_pixels
 from tests.training.run.test_session import assert_same, at_step, metrics, stop_after

@@ -18,8 +18,9 @@ from pydantic import ConfigDict, Field
 
 from napari_rdl.errors import ConfigError, OutputError
 from napari_rdl.files import write_json
+from napari_rdl.holder import ProcessMark, is_alive, mark_of
 from napari_rdl.training.run.folder import RunFolder
-from napari_rdl.training.run.running import Ended, ProcessMark, is_alive, mark_of, read_record
+from napari_rdl.training.run.running import Ended, read_record
 from napari_rdl.training.run.status import STATUS_VARIABLE
 
 logger = logging.getLogger(__name__)

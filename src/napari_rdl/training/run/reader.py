@@ -10,10 +10,11 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from napari_rdl.files import parse_json, read_bytes
+from napari_rdl.holder import ProcessMark, is_alive
 from napari_rdl.training.run.folder import RunFolder
 from napari_rdl.training.run.growing import Curves, LogTail, MetricsTail
 from napari_rdl.training.run.process import Request
-from napari_rdl.training.run.running import Ended, ProcessMark, is_alive, read_record
+from napari_rdl.training.run.running import Ended, read_record
 from napari_rdl.training.run.status import Status
 
 

@@ -5,38 +5,25 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_rdl.errors import ConfigError, NapariRdlError, OutputError
 from napari_rdl.files import read_bytes, write_first, write_text
+from napari_rdl.holder import ProcessMark, is_alive, mark_of
 from napari_rdl.training.run.folder import RunFolder
 
 logger = logging.getLogger(__name__)
-
-SAME_START = 2.0
-"""Seconds by which two readings of a process's start may differ."""
 
 
 class _Record(BaseModel):
     # A newer version may write more; a watcher reads what it knows.
     model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class ProcessMark(_Record):
-    """A process, told apart from a later one that got the same number."""
-
-    pid: int = Field(title="Process", description="Its number on its machine.")
-    host: str = Field(title="Host", description="Name of its machine.")
-    process_started: float = Field(title="Process started", description="Seconds since 1970.")
-    time: float = Field(title="Time", description="When this was written, seconds since 1970.")
 
 
 class Ended(_Record):
@@ -48,34 +35,6 @@ class Ended(_Record):
     best: float = Field(-1.0, title="Best", description="Best mean validation Dice; -1 without one.")
     problem: str | None = Field(None, title="Problem", description="Why it broke off, in a sentence.")
     time: float = Field(default_factory=time.time, title="Time", description="Seconds since 1970.")
-
-
-def mark_of(pid: int) -> ProcessMark:
-    """Return the mark of a process on this machine.
-
-    Raises
-    ------
-    psutil.NoSuchProcess
-        If it is gone.
-    """
-    return ProcessMark(
-        pid=pid,
-        host=socket.gethostname(),
-        process_started=psutil.Process(pid).create_time(),
-        time=time.time(),
-    )
-
-
-def is_alive(mark: ProcessMark) -> bool | None:
-    """Return whether a marked process lives; None where it is another machine's."""
-    if mark.host != socket.gethostname():
-        return None
-    try:
-        process = psutil.Process(mark.pid)
-        same = abs(process.create_time() - mark.process_started) < SAME_START
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except (psutil.Error, ValueError, OverflowError):  # the latter for what is no process's number
-        return False
 
 
 Kind = TypeVar("Kind", bound=BaseModel)
