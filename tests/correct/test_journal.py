@@ -238,3 +238,19 @@ def test_a_journal_lies_in_the_users_data_folder_under_a_plain_name(tmp_path, mo
     assert ".." not in path.parts
     assert path == journal_path(replace(WHO, name="../../x", images={"T1": "other"}))
     assert path != journal_path(replace(WHO, name="../../x", affine="other"))
+
+
+def test_a_journal_is_written_by_one_alone(tmp_path):
+    journal, history, _ = worked(tmp_path / "j")
+    assert journal.flush()
+    before = (tmp_path / "j").read_bytes()
+    with pytest.raises(JournalError, match="being written by"):
+        Journal.begin(tmp_path / "j", WHO, History(history.base))
+    with pytest.raises(JournalError, match="being written by"):
+        Journal.go_on(tmp_path / "j", read_journal(tmp_path / "j", WHO), WHO)
+    assert (tmp_path / "j").read_bytes() == before
+    assert history.keeper is journal
+    journal.move(tmp_path / "k")
+    Journal.begin(tmp_path / "j", WHO, History(history.base)).close()
+    journal.close()
+    assert not list(tmp_path.glob("*.held"))

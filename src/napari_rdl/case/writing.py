@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -17,7 +19,7 @@ from napari_rdl.case.label_record import Correction, record_path
 from napari_rdl.case.patient import Case
 from napari_rdl.case.provenance import current_versions
 from napari_rdl.errors import OutputError
-from napari_rdl.files import plain_name, write_bytes, write_together
+from napari_rdl.files import plain_name, write_bytes, write_file, write_together
 
 _COMPRESSION = 6
 # What these fields say is true of the image, not of the labels that are drawn on it.
@@ -70,18 +72,49 @@ def save_labels(
     return path
 
 
-def save_correction(classes: NDArray[np.uint8], case: Case, path: str | Path) -> Path:
-    """Save what a human corrected, and beside it a record by which it is known again.
+def save_correction(
+    classes: NDArray[np.uint8], case: Case, path: str | Path, record: Correction | None = None
+) -> Path:
+    """Save what a human corrected, and beside it a record by which it is known again; see `save_labels`.
 
-    See `save_labels`.
+    What lies there is kept beside it as ``.before``.
+
+    Parameters
+    ----------
+    record : Correction, optional
+        One that says more than whose labels they are.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written there, or if that is one of the patient's own files.
     """
-    record = Correction(
+    path = Path(path)
+    _spare_inputs(path, case)
+    _keep_before(path)
+    record = record or Correction(
         case=plain_name(case.name),
         labels=case.convention.name,
-        output=Path(path).name,
+        output=path.name,
         versions=current_versions(),
     )
     return save_labels(classes, case, path, record)
+
+
+def _spare_inputs(path: Path, case: Case) -> None:
+    own = [*case.files.values(), *([case.mask_file] if case.mask_file is not None else [])]
+    for file in own:
+        if file.exists() and path.exists() and os.path.samefile(file, path):
+            raise OutputError(f"{path} is one of the patient's own files: choose another name.")
+
+
+def _keep_before(path: Path) -> None:
+    """Copy what lies at `path` to a name of its own, in place of the version before that."""
+    if not path.is_file():
+        return
+    ending = ".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix
+    kept = path.with_name(f"{path.name[: len(path.name) - len(ending)]}.before{ending}")
+    write_file(kept, lambda temporary: shutil.copyfile(path, temporary))
 
 
 def _label_bytes(values: NDArray[np.uint8], case: Case) -> bytes:

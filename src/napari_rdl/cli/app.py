@@ -21,6 +21,7 @@ from napari_rdl.cli.predict import predict
 from napari_rdl.cli.study import study
 from napari_rdl.cli.train import train
 from napari_rdl.cli.wording import sentence_of
+from napari_rdl.cli.worklist import worklist_app
 from napari_rdl.errors import Cancelled, NapariRdlError
 
 EXIT_USER_ERROR = 2
@@ -37,6 +38,7 @@ app = typer.Typer(
 for command in (demo, predict, check, phantom, train, evaluate, study):
     app.command()(command)
 app.add_typer(bench_app, name="bench")
+app.add_typer(worklist_app, name="worklist")
 
 
 def _sentence(message: str) -> str:

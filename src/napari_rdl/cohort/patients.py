@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,8 @@ class Patient:
         Whether a synthetic patient is drawn from the ranges that are kept aside for benchmarks.
     volume_ml : tuple of float, optional
         Smallest and largest whole tumour of a synthetic patient; None for what its settings have.
+    mask : Path, optional
+        Labels that stand in the place of the mask among its files, such as corrected ones.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Patient:
     seed: int | None = None
     held_out: bool = False
     volume_ml: tuple[float, float] | None = None
+    mask: Path | None = None
 
     @property
     def file_stem(self) -> str:
@@ -71,7 +74,8 @@ class Patient:
         from napari_rdl.case import case_from_arrays, load_case
 
         if self.folder is not None:
-            return load_case(self.folder, labels=labels, resample=resample)
+            case = load_case(self.folder, labels=labels, resample=resample)
+            return case if self.mask is None else with_mask(case, self.mask)
         images, affine, _ = self._phantom()
         return case_from_arrays(images, affine, name=self.name)
 
@@ -108,6 +112,16 @@ class Patient:
         return phantom.images, phantom.affine, phantom.classes
 
 
+def with_mask(case: Case, mask: Path) -> Case:
+    """Return a case whose mask is another file, in the convention that the record beside it names."""
+    from napari_rdl.case.label_record import record_of
+
+    record = record_of(mask)
+    convention = record.convention if record is not None else case.convention
+    known = record is not None or case.convention_known
+    return replace(case, mask_file=mask, convention=convention, convention_known=known)
+
+
 def is_synthetic(source: str) -> bool:
     """Return whether a source names synthetic patients, as ``phantom:N`` or ``phantom:N:held-out:FIRST``."""
     return _PHANTOMS.fullmatch(source) is not None
@@ -119,7 +133,8 @@ def patients_of(source: str, part: str = "test") -> tuple[Patient, ...]:
     Parameters
     ----------
     source : str
-        A folder of patients, a split file (``.json``), or synthetic patients (``phantom:N``).
+        A folder of patients, a split file (``.json``), a worklist, whose done patients with their corrected
+        labels are meant, or synthetic patients (``phantom:N``).
     part : str
         ``train``, ``validation`` or ``test``.
 
@@ -131,6 +146,10 @@ def patients_of(source: str, part: str = "test") -> tuple[Patient, ...]:
     if is_synthetic(source):
         return synthetic_patients(source, VALIDATION_SEED)
     if source.endswith(".json"):
+        from napari_rdl.cohort.worklist import finished_patients, is_worklist
+
+        if is_worklist(source):
+            return finished_patients(source)
         split = read_split_file(Path(source))
         return {"train": split.train, "validation": split.validation, "test": split.test}[part]
     return folder_patients(Path(source))

@@ -66,3 +66,22 @@ def doubtful_places(
         weight = float(entropy[box][tuple(own.T)].sum() * voxel_ml)
         places.append(Doubt((x, y, z), float(ml), weight))
     return sorted(places, key=lambda place: -place.weight)[:most]
+
+
+def mean_doubt(labels: NDArray[np.uint8], entropy: NDArray[np.float32]) -> float:
+    """Return how unsure a model is of a patient: the mean entropy in the tumour and wherever it is unsure.
+
+    Parameters
+    ----------
+    labels : ndarray of uint8, shape (X, Y, Z)
+        What it says.
+    entropy : ndarray of float32, shape (X, Y, Z)
+        0 sure, 1 undecided.
+
+    Returns
+    -------
+    float
+        0 to 1; 0 where it finds nothing and is sure of that.
+    """
+    concerned = (labels > 0) | (entropy > UNSURE_ABOVE)
+    return float(entropy[concerned].mean()) if concerned.any() else 0.0

@@ -17,8 +17,9 @@ from typing import Any
 from napari_rdl.correct.edits import Step
 from napari_rdl.correct.history import History
 from napari_rdl.correct.journal_file import REDO, STEP, UNDO, Found, Identity, opening, record, saved_record
-from napari_rdl.errors import OutputError
+from napari_rdl.errors import JournalError, OutputError
 from napari_rdl.files import write_bytes
+from napari_rdl.holder import Hold
 
 logger = logging.getLogger(__name__)
 
@@ -36,10 +37,18 @@ class Journal:
     identity : Identity
     history : History
         Becomes its keeper.
+    hold : Hold, optional
+        The caller's own on the file; without one the journal takes it for as long as it is open.
+
+    Raises
+    ------
+    JournalError
+        If another window or process writes this file.
     """
 
-    def __init__(self, path: Path, identity: Identity, history: History) -> None:
+    def __init__(self, path: Path, identity: Identity, history: History, hold: Hold | None = None) -> None:
         self.path = Path(path)
+        self._own_hold = _held(self.path) if hold is None else None
         self.problem: str | None = None
         self._identity = identity
         self._history = history
@@ -50,9 +59,9 @@ class Journal:
         history.keeper = self
 
     @classmethod
-    def begin(cls, path: Path, identity: Identity, history: History) -> Journal:
+    def begin(cls, path: Path, identity: Identity, history: History, hold: Hold | None = None) -> Journal:
         """Begin a new journal; one that lies there already is kept beside it as ``.before``."""
-        journal = cls(path, identity, history)
+        journal = cls(path, identity, history, hold)
         try:
             if journal.path.exists():
                 os.replace(journal.path, journal.path.with_suffix(".before"))
@@ -62,9 +71,9 @@ class Journal:
         return journal
 
     @classmethod
-    def go_on(cls, path: Path, found: Found, identity: Identity) -> Journal:
+    def go_on(cls, path: Path, found: Found, identity: Identity, hold: Hold | None = None) -> Journal:
         """Go on with a journal that was read; what was damaged behind its end is dropped."""
-        journal = cls(path, identity, found.history)
+        journal = cls(path, identity, found.history, hold)
         if found.saved_at is not None:
             journal._saved = (found.saved, found.saved_at)
         journal._rewrite()
@@ -109,6 +118,8 @@ class Journal:
         if self._history.keeper is self:
             self._history.keeper = None
         self._stop()
+        if self._own_hold is not None:
+            self._own_hold.release()
 
     def move(self, path: Path) -> None:
         """Write the whole history to another place and go on there.
@@ -116,10 +127,20 @@ class Journal:
         Raises
         ------
         OutputError
-            If that place does not do either; the journal stays where it was.
+                If that place does not do either; the journal stays where it was.
+        JournalError
+            If another window or process writes that file.
         """
-        write_bytes(path, self._content())
+        hold = _held(Path(path))
+        try:
+            write_bytes(path, self._content())
+        except OutputError:
+            hold.release()
+            raise
         self._stop()
+        if self._own_hold is not None:
+            self._own_hold.release()
+        self._own_hold = hold
         self.path = Path(path)
         self.problem = None
         self._start()
@@ -198,3 +219,16 @@ class Journal:
                     item.set()
             if None in items:
                 return
+
+
+def _held(path: Path) -> Hold:
+    """Return a hold on a journal that is ours, or on none where no mark can be made."""
+    hold = Hold(path)
+    try:
+        holder = hold.take()
+    except OutputError as error:
+        logger.warning("%s", error)
+        return hold
+    if holder is not None:
+        raise JournalError(f"The journal {path} is being written by {holder.words()}: wait for its end.")
+    return hold

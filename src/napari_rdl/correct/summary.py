@@ -15,6 +15,8 @@ from napari_rdl.correct.history import History
 from napari_rdl.files import write_text
 from napari_rdl.metrics import region_dice
 
+_SAID = (Source.REFINEMENT, Source.HUMAN)
+
 
 class EditSummary(BaseModel):
     """What a correction changed."""
@@ -30,6 +32,12 @@ class EditSummary(BaseModel):
         description="Source (refinement, human) -> region -> ml that came to it or left it.",
     )
     dice: dict[str, float] = Field(title="Dice", description="Region -> Dice of prediction and correction.")
+
+    @classmethod
+    def nothing(cls) -> EditSummary:
+        """Return that of a prediction which was found right."""
+        unchanged = {source.name.lower(): dict.fromkeys(REGIONS, 0.0) for source in _SAID}
+        return cls(steps=0, seconds_at_work=0, changed_ml=unchanged, dice=dict.fromkeys(REGIONS, 1.0))
 
 
 class CorrectionRecord(Correction):
@@ -72,7 +80,7 @@ def summarise(history: History, voxel_ml: float) -> EditSummary:
             )
             for region, members in REGIONS.items()
         }
-        for source in (Source.REFINEMENT, Source.HUMAN)
+        for source in _SAID
     }
     return EditSummary(
         steps=history.position,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,39 +14,14 @@ import numpy as np
 import pytest
 from napari.layers.labels._labels_key_bindings import undo as napari_undo
 
-from napari_rdl.correct import Source, journal_path, read_journal
+from napari_rdl.correct import Identity, Source, journal_path, read_journal
 from napari_rdl.errors import OutputError
+from napari_rdl.holder import Hold
 from napari_rdl.plugin.correct.strokes import painted_box
 from napari_rdl.plugin.correct.widget import CorrectWidget
 from napari_rdl.plugin.viewer.corrected import save_corrected
 
 WAIT_MS = 60_000
-
-
-@pytest.fixture
-def desk_beside(qtbot):
-    """Dock Correct labels beside a Segment tumour widget, once it has looked for earlier work."""
-    opened = []
-
-    def open_beside(segment) -> CorrectWidget:
-        correct = CorrectWidget(segment.viewer)
-        segment.viewer.window.add_dock_widget(correct, name="Correct labels")
-        opened.append(correct)
-        qtbot.waitUntil(lambda: not correct.desk.busy, timeout=WAIT_MS)
-        return correct
-
-    yield open_beside
-    for correct in opened:
-        correct.shut_down()
-
-
-@pytest.fixture
-def correct(encoded, desk_beside):
-    """The desk with a corrected layer."""
-    widget = desk_beside(encoded)
-    widget.begin()
-    assert widget.desk.layer is not None
-    return widget
 
 
 def paint(qtbot, correct, voxel, value, size=3) -> None:
@@ -230,7 +206,7 @@ def test_a_patients_own_file_is_never_replaced(correct, encoded):
 
 def test_where_no_journal_can_be_kept_work_goes_on_with_a_warning(qtbot, correct, tmp_path, monkeypatch):
     folder = journal_path(correct.desk._identity).parent
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder)
     folder.write_text("no folder")
     paint(qtbot, correct, (13, 15, 11), 1)
     assert "memory only" in correct.messages.messages[0][1]
@@ -352,3 +328,28 @@ def test_what_a_human_painted_is_not_refined(qtbot, correct):
     stroke = correct.refining.layer.data > 0
     assert (correct.desk.layer.data[human & ~stroke] == 1).all()
     assert (correct.desk.layer.data[stroke] == 3).all()
+
+
+def test_who_corrects_it_elsewhere_is_said_and_this_window_only_looks(qtbot, encoded, desk_beside):
+    path = journal_path(Identity.of(encoded.session.case))
+    elsewhere = Hold(path, "Berta")
+    assert elsewhere.take() is None
+    correct = desk_beside(encoded)
+    assert "Berta (another window) corrects" in correct.messages.messages[0][1]
+    correct.begin()
+    assert correct.desk.layer is None
+    assert correct.begin_button.isHidden()
+    encoded.saving.correct_a_copy()
+    layer = encoded.saving.corrected.layer
+    assert not layer.editable
+    layer.editable = True
+    assert not layer.editable
+    elsewhere.release()
+    correct.desk._claim.look()
+    qtbot.waitUntil(lambda: not correct.desk.busy, timeout=WAIT_MS)
+    assert not correct.messages.messages
+    assert correct.desk.layer is layer
+    assert layer.editable
+    paint(qtbot, correct, (13, 15, 11), 1)
+    assert journalled(correct).history.position == 1
+    assert elsewhere.take() is not None

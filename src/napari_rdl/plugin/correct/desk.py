@@ -21,6 +21,8 @@ from napari_rdl.correct import (
 )
 from napari_rdl.errors import JournalError, NapariRdlError
 from napari_rdl.files import plain_name
+from napari_rdl.holder import Hold, Holder
+from napari_rdl.plugin.correct.claim import Claim, taken
 from napari_rdl.plugin.correct.recorder import Recorder
 from napari_rdl.plugin.parts.tasks import LatestTask
 from napari_rdl.plugin.parts.times import duration
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from napari.layers import Labels
     from napari.viewer import Viewer
 
-    from napari_rdl.callbacks import IsCancelled, Progress
     from napari_rdl.case import Case
     from napari_rdl.plugin.segment.widget import SegmentWidget
     from napari_rdl.segment import Representations, Segmentation
@@ -56,6 +57,8 @@ class Desk(QObject):
         Earlier work was found, taken up or put aside.
     held : str
         What stands in the journal's way, in a sentence; empty once nothing does.
+    read_only_changed : no value
+        Somebody else corrects this patient, or does so no more; see `held_by`.
     failed : Exception
     problem : str
     saved : Path
@@ -67,6 +70,7 @@ class Desk(QObject):
     changed = Signal()
     found_changed = Signal()
     held = Signal(str)
+    read_only_changed = Signal()
     failed = Signal(object)
     problem = Signal(str)
     saved = Signal(object)
@@ -82,6 +86,9 @@ class Desk(QObject):
         self._identity: Identity | None = None
         self._corrects: Segmentation | None = None
         self._held = ""
+        self._locked: Labels | None = None
+        self._claim = Claim(self)
+        self._claim.changed.connect(self._on_claim)
         self._search = LatestTask(self)
         self._search.failed.connect(self.failed)
         self._watch = QTimer(self)
@@ -109,6 +116,11 @@ class Desk(QObject):
         return self.recorder.history if self.recorder is not None else None
 
     @property
+    def held_by(self) -> str:
+        """Who else corrects this patient, so that it can only be looked at here; empty for nobody."""
+        return self._claim.held_by
+
+    @property
     def busy(self) -> bool:
         """Whether earlier work is being looked for."""
         return self._search.busy
@@ -124,19 +136,21 @@ class Desk(QObject):
         open_segment_widgets.changed.disconnect(self._on_docked)
         self._watch.stop()
         self._leave()
+        self._lock(None)
+        self._claim.release()
         self._search.shut_down()
 
     # --- Work
 
     def begin(self) -> None:
         """Correct a copy of the prediction shown; asks about corrections that are not saved."""
-        if self.segment is not None:
+        if self.segment is not None and not self.held_by:
             self.segment.saving.correct_a_copy()
 
     def restore(self) -> None:
         """Take up the work that was found; asks about corrections that are not saved."""
         found, segment, case = self.found, self.segment, self.case
-        if found is None or segment is None or case is None:
+        if found is None or segment is None or case is None or self.held_by:
             return
         if not segment.saving.settled("Taking up earlier work would lose them."):
             return
@@ -147,6 +161,8 @@ class Desk(QObject):
 
     def discard(self) -> None:
         """Put the work that was found aside: its file stays until the next is put aside."""
+        if self.held_by:
+            return
         if self._identity is not None and self.found is not None:
             path = journal_path(self._identity)
             try:
@@ -194,30 +210,36 @@ class Desk(QObject):
         self._identity = None
         self._set_found(None)
         self._search.drop()
+        self._claim.release()
         self.patient_changed.emit()
-        if case is None:
+        self.read_only_changed.emit()
+        if case is not None:
+            self._search.ask(lambda _progress, _cancelled: _look_for_work(case), self._on_found)
+
+    def _on_found(self, result: _Looked) -> None:
+        self._identity, found, hold, holder = result
+        self._claim.set(hold, holder)
+        self.read_only_changed.emit()
+        if holder is not None:
+            # Work that somebody else has in hand is not ours to take up.
+            self._follow_layer()
             return
-
-        def look(progress: Progress, cancelled: IsCancelled) -> tuple[Identity, Found | JournalError | None]:
-            identity = Identity.of(case)
-            path = journal_path(identity)
-            if not path.exists():
-                return identity, None
-            try:
-                return identity, read_journal(path, identity)
-            except JournalError as error:
-                return identity, error
-
-        self._search.ask(look, self._on_found)
-
-    def _on_found(self, result: tuple[Identity, Found | JournalError | None]) -> None:
-        self._identity, found = result
+        if self.recorder is None:
+            self._follow_layer()
         if isinstance(found, JournalError):
             self.failed.emit(found)
         elif found is not None and found.history.steps:
             self._set_found(found)
         if self.history is not None and self.history.steps:
             self._begin_journal()
+
+    def _on_claim(self) -> None:
+        """Turn to looking only, or back to correcting: what the other one left is looked for first."""
+        if self.held_by:
+            self.read_only_changed.emit()
+            self._follow_layer()
+        else:
+            self._on_case(self.case)
 
     def _set_found(self, found: Found | None) -> None:
         self.found = found
@@ -228,21 +250,40 @@ class Desk(QObject):
 
     def _on_layer(self) -> None:
         layer = self.segment.saving.corrected.layer if self.segment is not None else None
-        if layer is self.layer:
-            return
+        if layer is not self.layer or self.recorder is None:
+            self._follow_layer()
+
+    def _follow_layer(self) -> None:
+        layer = self.segment.saving.corrected.layer if self.segment is not None else None
         self._stop_recording()
         found, self._taking_up = self._taking_up, None
-        if layer is not None:
+        self._lock(layer if self.held_by else None)
+        if layer is not None and not self.held_by:
             history = found.history if found is not None else History(layer.data)
             self._corrects = self.segment.updater.segmentation if found is None and self.segment else None
             self.recorder = Recorder(layer, history, self)
             self.recorder.changed.connect(self._on_changed)
             self.recorder.problem.connect(self.problem)
             if found is not None and self._identity is not None:
-                self._journal = Journal.go_on(journal_path(self._identity), found, self._identity)
+                path = journal_path(self._identity)
+                self._journal = Journal.go_on(path, found, self._identity, self._claim.hold)
                 self._set_found(None)
         self.work_changed.emit()
         self._say_what_holds()
+
+    def _lock(self, layer: Labels | None) -> None:
+        """Keep a layer from being painted; the one kept so before may be painted again."""
+        before, self._locked = self._locked, layer
+        if before is not None and before is not layer:
+            before.events.editable.disconnect(self._keep_locked)
+            before.editable = True
+        if layer is not None and layer is not before:
+            layer.editable = False
+            layer.events.editable.connect(self._keep_locked)
+
+    def _keep_locked(self, event: object = None) -> None:
+        if self._locked is not None and self._locked.editable:
+            self._locked.editable = False
 
     def _stop_recording(self) -> None:
         if self.recorder is not None:
@@ -261,7 +302,8 @@ class Desk(QObject):
 
     def _begin_journal(self) -> None:
         if self._journal is None and self._identity is not None and self.history is not None:
-            self._journal = Journal.begin(journal_path(self._identity), self._identity, self.history)
+            path = journal_path(self._identity)
+            self._journal = Journal.begin(path, self._identity, self.history, self._claim.hold)
             self._set_found(None)
             self._say_what_holds()
 
@@ -303,6 +345,23 @@ class Desk(QObject):
         if self._journal is not None:
             self._journal.saved()
         self.saved.emit(path)
+
+
+_Looked = tuple[Identity, Found | JournalError | None, Hold, Holder | None]
+
+
+def _look_for_work(case: Case) -> _Looked:
+    """Return whose journal it would be, what of it there is, and who has it; reads files."""
+    identity = Identity.of(case)
+    path = journal_path(identity)
+    hold = Hold(path, plugin_settings().annotator)
+    holder = taken(hold)
+    if holder is not None or not path.exists():
+        return identity, None, hold, holder
+    try:
+        return identity, read_journal(path, identity), hold, None
+    except JournalError as error:
+        return identity, error, hold, None
 
 
 def words_for(found: Found) -> str:

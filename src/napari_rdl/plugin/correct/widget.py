@@ -12,10 +12,12 @@ from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 from napari_rdl.correct import Protection, summarise
 from napari_rdl.plugin.correct.desk import Desk, words_for
 from napari_rdl.plugin.correct.history_box import FoundBox, HistoryBox
+from napari_rdl.plugin.correct.readers import Readers
 from napari_rdl.plugin.correct.refine_box import Refining
 from napari_rdl.plugin.correct.sources_layer import SourcesLayer
 from napari_rdl.plugin.correct.toolbox import Toolbox
 from napari_rdl.plugin.correct.tools_box import TOOLS, ProtectBox, ToolsBox, key_list
+from napari_rdl.plugin.correct.working import Working
 from napari_rdl.plugin.parts.dock import DockWidget
 from napari_rdl.plugin.parts.section import Section, WrappedLabel, plain_collapsible
 from napari_rdl.plugin.segment.key_bindings import ViewerKeys
@@ -42,7 +44,10 @@ class CorrectWidget(DockWidget):
         self.toolbox = Toolbox(napari_viewer, self.desk, self)
         self.refining = Refining(napari_viewer, self.desk, self)
         self.sources = SourcesLayer(napari_viewer)
+        self.working = Working(napari_viewer, self.desk, self)
+        self.readers = Readers(napari_viewer, self.desk, self)
         self._followed: Labels | None = None
+        self._held = ""
 
         self.patient = WrappedLabel()
         self.open_button = QPushButton(f"Open {WIDGET_NAME}")
@@ -63,7 +68,7 @@ class CorrectWidget(DockWidget):
         for part in (self.patient, self.open_button, self.begin_button):
             patient.body.addWidget(part)
         self.parts: list[QWidget] = [self.tools_box, self.refining.box, self.history_box]
-        self.fill(self.page([patient, self.found_box, *self.parts]))
+        self.fill(self.page([self.working.box, patient, self.found_box, *self.parts, self.readers.box]))
         self._summary_timer = QTimer(self)
         self._summary_timer.setSingleShot(True)
         self._summary_timer.setInterval(_SUMMARY_MS)
@@ -98,6 +103,8 @@ class CorrectWidget(DockWidget):
         self._summary_timer.stop()
         self.toolbox.shut_down()
         self.refining.shut_down()
+        self.working.shut_down()
+        self.readers.shut_down()
         self._follow_layer(None)
         self.sources.remove()
         self._viewer.layers.events.removed.disconnect(self._on_list)
@@ -113,6 +120,7 @@ class CorrectWidget(DockWidget):
         desk.changed.connect(self._on_changed)
         desk.found_changed.connect(self._on_found)
         desk.held.connect(self._on_held)
+        desk.read_only_changed.connect(self._on_read_only)
         desk.failed.connect(self.say_error)
         desk.problem.connect(self.say_problem)
         desk.saved.connect(self._on_saved)
@@ -120,6 +128,8 @@ class CorrectWidget(DockWidget):
         self.toolbox.waiting.connect(tools.show_waiting)
         self.toolbox.failed.connect(self.say_error)
         self.refining.failed.connect(self.say_error)
+        self.working.failed.connect(self.say_error)
+        self.readers.failed.connect(self.say_error)
         tools.tool_asked.connect(self._on_tool)
         tools.class_chosen.connect(self._on_class)
         self.protect_box.changed.connect(self._on_protection)
@@ -177,8 +187,23 @@ class CorrectWidget(DockWidget):
         self.found_box.offer(words_for(found) if found is not None else "")
 
     def _on_held(self, sentence: str) -> None:
-        self.messages.show_messages([("warning", sentence)] if sentence else [])
+        self._held = sentence
         self.history_box.elsewhere_button.setVisible(bool(sentence))
+        self._say_what_stands()
+
+    def _on_read_only(self) -> None:
+        self._say_what_stands()
+        self._say_what_to_do()
+
+    def _say_what_stands(self) -> None:
+        who = self.desk.held_by
+        sentences = [self._held] if self._held else []
+        if who:
+            sentences.append(
+                f"{who[:1].upper()}{who[1:]} corrects this patient. Here it can be looked at only, until "
+                "that ends."
+            )
+        self.messages.show_messages([("warning", sentence) for sentence in sentences])
 
     def _on_saved(self, path: Path) -> None:
         self.history_box.status.setText(
@@ -261,7 +286,7 @@ class CorrectWidget(DockWidget):
             said = f"{case.name} is open but not segmented yet: press Run in {WIDGET_NAME}."
         self.patient.setText(said)
         self.open_button.setVisible(self.desk.segment is None)
-        self.begin_button.setVisible(encoded and not work)
+        self.begin_button.setVisible(encoded and not work and not self.desk.held_by)
         for part in self.parts:
             part.setVisible(work)
         # A layer taken up without a run can be painted, and not refined.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +11,7 @@ from psygnal import Signal
 
 from napari_rdl import brats
 from napari_rdl.errors import CaseError, OutputError
-from napari_rdl.files import plain_name, write_file
+from napari_rdl.files import plain_name
 from napari_rdl.plugin.parts.waiting import while_the_window_lives
 from napari_rdl.plugin.viewer.appearance import class_appearance, placement
 from napari_rdl.plugin.viewer.layer_list import layers_added
@@ -202,25 +200,7 @@ def save_corrected(layer: Labels, path: str | Path, data: NDArray[np.generic] | 
     if case is None:
         raise CaseError(f"The layer '{layer.name}' does not come from a patient: save it with napari's Save.")
     classes = checked_classes(layer.data if data is None else data, layer.name)
-    _spare_inputs(Path(path), case)
-    _keep_before(Path(path))
     return save_correction(classes, case, Path(path))
-
-
-def _spare_inputs(path: Path, case: Case) -> None:
-    own = [*case.files.values(), *([case.mask_file] if case.mask_file is not None else [])]
-    for file in own:
-        if file.exists() and path.exists() and os.path.samefile(file, path):
-            raise OutputError(f"{path} is one of the patient's own files: choose another name.")
-
-
-def _keep_before(path: Path) -> None:
-    """Copy what lies at `path` to a name of its own, in place of the version before that."""
-    if not path.is_file():
-        return
-    ending = ".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix
-    kept = path.with_name(f"{path.name[: len(path.name) - len(ending)]}.before{ending}")
-    write_file(kept, lambda temporary: shutil.copyfile(path, temporary))
 
 
 def checked_classes(data: NDArray[np.generic], name: str) -> NDArray[np.uint8]:

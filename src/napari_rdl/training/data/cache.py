@@ -144,6 +144,9 @@ class PatientCache:
                 if item.is_file()
             )
             depends["folder"] = str(patient.folder.resolve())
+            if patient.mask is not None:
+                status = patient.mask.stat()
+                depends["mask"] = [str(patient.mask), status.st_size, status.st_mtime_ns]
             depends["labels"] = self.data.labels
             depends["resample"] = self.data.resample
         digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:20]

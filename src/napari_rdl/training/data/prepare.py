@@ -98,10 +98,8 @@ def _phantom(
 
 
 def _case(patient: Patient, data: DataConfig) -> tuple[Mapping[str, NDArray[Any]], NDArray[np.uint8], Triple]:
-    from napari_rdl.case import load_case
-
+    case = patient.read(labels=data.labels, resample=data.resample)
     assert patient.folder is not None
-    case = load_case(patient.folder, labels=data.labels, resample=data.resample)
     truth = case.truth()
     if truth is None:
         raise CaseError(

@@ -18,6 +18,7 @@ from napari_rdl.cohort.patients import (
     read_split_file,
     synthetic_patients,
 )
+from napari_rdl.cohort.worklist import finished_patients, is_worklist
 from napari_rdl.errors import ConfigError, Remedy
 from napari_rdl.training.config import DataConfig, SourceConfig
 from napari_rdl.training.data.folds import enhancing_share, folds, stratified_folds
@@ -154,6 +155,13 @@ def _split_source(
     if is_synthetic(source):
         first = data.phantom_seed if settings.first_seed is None else settings.first_seed
         return Split(synthetic_patients(source, first, settings.volume_ml), ())
+    if is_worklist(source):
+        patients = finished_patients(source)
+        if keep_all or not settings.validates or len(patients) == 1:
+            # The first one that is done is learnt from; there is nobody yet to try it on.
+            return Split(patients, ())
+        count = min(data.folds, len(patients))
+        return _without_fold(patients, folds(len(patients), count, seed)[data.fold % count])
     if source.endswith(".json"):
         return read_split_file(Path(source))
     patients = folder_patients(Path(source))
@@ -164,7 +172,12 @@ def _split_source(
             f"{source} holds {len(patients)} patients, fewer than data.folds ({data.folds}): "
             "set fewer folds or name validation data."
         )
-    held = set(_folds_of(patients, data, seed, enhancement)[data.fold])
+    return _without_fold(patients, _folds_of(patients, data, seed, enhancement)[data.fold])
+
+
+def _without_fold(patients: tuple[Patient, ...], fold: list[int]) -> Split:
+    """Return all but a fold to train on, and the fold to validate with."""
+    held = set(fold)
     return Split(
         tuple(patient for index, patient in enumerate(patients) if index not in held),
         tuple(patients[index] for index in sorted(held)),
