@@ -137,7 +137,7 @@ def majority(readers: Sequence[Labels]) -> Labels:
     ----------
     readers : sequence of ndarray of uint8, shape (X, Y, Z)
     """
-    return _together(readers, lambda masks: 2 * np.sum(masks, axis=0, dtype=np.uint8) > len(masks))
+    return _together(readers, lambda masks: 2 * np.count_nonzero(masks, axis=0) > np.array(len(masks)))
 
 
 def staple(readers: Sequence[Labels]) -> Labels:

@@ -54,9 +54,7 @@ class ReadersBox(Section):
             self.boxes.append(box)
         self.table = WrappedLabel()
         self.difference_box = QCheckBox("Difference layer")
-        self.difference_box.setToolTip(
-            "Show what only A marked as tumour, what only B did, and both"
-        )
+        self.difference_box.setToolTip("Show what only A marked as tumour, what only B did, and both")
         self.next_button = QPushButton("Next disagreement")
         self.next_button.setToolTip("Go to the next place that A and B labelled differently, largest first")
         self.status = WrappedLabel()
