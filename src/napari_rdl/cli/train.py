@@ -14,6 +14,9 @@ from napari_rdl.cli.console import progress_bar, say_log, write
 from napari_rdl.errors import ConfigError, DeviceError, Remedy
 
 if TYPE_CHECKING:
+    from napari_rdl.callbacks import Progress
+    from napari_rdl.training.config import TrainingConfig
+    from napari_rdl.training.learning import BeforeAndAfter
     from napari_rdl.training.run.session import Outcome
 
 # Torch is loaded inside the commands: asking for help must not wait for it.
@@ -27,8 +30,9 @@ def train(
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help="Folder of patients, split file (.json), or phantom:N. Several are mixed; a share of the "
-            "visits and other settings follow a comma, as in DIR,share=0.35."
+            help="Folder of patients, split file or worklist (.json), or phantom:N. Several are mixed; a "
+            "share of the visits and other settings follow a comma, as in DIR,share=0.35. A worklist alone "
+            "means: learn from its corrections, beginning with the shipped weights."
         ),
     ] = None,
     validation: Annotated[
@@ -62,7 +66,6 @@ def train(
         raise ConfigError("Give --out a new folder for the run (or --dry-run).")
     say_log()
 
-    from napari_rdl.training.recipe import load_recipe
     from napari_rdl.training.run.status import status_told
 
     with progress_bar("Training", log=True) as bar, status_told(bar) as progress:
@@ -70,9 +73,10 @@ def train(
         if resume is not None:
             outcome = session.resume_training(resume, progress=progress)
         else:
-            config = load_recipe(
+            config = _config_of(
                 recipe,
-                changes or (),
+                data or [],
+                changes or [],
                 **named_data(data or [], validation or []),
                 data__labels=labels,
                 data__resample=resample or None,
@@ -84,8 +88,31 @@ def train(
                 return
             assert out is not None
             outcome = session.run_training(config, out, progress=progress)
+        comparison = _compared(outcome, progress) if session.is_first_process() else None
     if session.is_first_process():
-        _report(outcome, as_json)
+        _report(outcome, comparison, as_json)
+
+
+def _config_of(recipe: str | None, data: list[str], changes: list[str], **settings: Any) -> TrainingConfig:
+    """Return what is to be trained: by a recipe, or by a worklist alone, from its corrections."""
+    from napari_rdl.cohort.worklist import is_worklist
+    from napari_rdl.training.learning import learning_config
+    from napari_rdl.training.recipe import load_recipe
+
+    if recipe is None and len(data) == 1 and is_worklist(data[0]):
+        settings.pop("data__source")
+        return learning_config(data[0], changes=changes, **settings)
+    return load_recipe(recipe, changes, **settings)
+
+
+def _compared(outcome: Outcome, progress: Progress) -> BeforeAndAfter | None:
+    """Compare a run that learnt from corrections with what it began with."""
+    from napari_rdl.training.learning import compare_run, learns
+    from napari_rdl.training.run.folder import RunFolder
+
+    if not outcome.finished or not learns(RunFolder(outcome.folder).read_config()):
+        return None
+    return compare_run(outcome.folder, progress=progress)
 
 
 def named_data(data: list[str], validation: list[str]) -> dict[str, Any]:
@@ -124,9 +151,10 @@ def _session() -> ModuleType:
     return session
 
 
-def _report(outcome: Outcome, as_json: bool) -> None:
+def _report(outcome: Outcome, comparison: BeforeAndAfter | None, as_json: bool) -> None:
     if as_json:
-        write(json.dumps({**vars(outcome), "folder": str(outcome.folder)}))
+        compared = {"comparison": comparison.model_dump()} if comparison is not None else {}
+        write(json.dumps({**vars(outcome), "folder": str(outcome.folder), **compared}))
         return
     how = "Finished" if outcome.finished else f"Stopped (go on with --resume {outcome.folder})"
     best = (
@@ -135,6 +163,8 @@ def _report(outcome: Outcome, as_json: bool) -> None:
         else ""
     )
     write(f"{how} at step {outcome.step} of {outcome.steps}{best}.")
+    if comparison is not None:
+        write(comparison.words())
 
 
 def _report_dry_run(report: object, as_json: bool) -> None:

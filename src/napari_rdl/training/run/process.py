@@ -41,17 +41,22 @@ class RunPlan:
     Attributes
     ----------
     recipe : str
-        Name of a recipe of the package, or a TOML file.
+        Name of a recipe of the package, or a TOML file; empty for what the data ask for.
     changes : mapping
         Dotted key -> value.
+    data : tuple of str
+        What ``--data`` names.
     """
 
     recipe: str
     changes: Mapping[str, Any]
+    data: tuple[str, ...] = ()
 
     def words(self) -> list[str]:
         """Return the options of the command line."""
-        words = ["--recipe", self.recipe]
+        words = ["--recipe", self.recipe] if self.recipe else []
+        for source in self.data:
+            words += ["--data", source]
         for key, value in self.changes.items():
             words += ["--set", f"{key}={written(value)}"]
         return words

@@ -1,0 +1,121 @@
+"""Learning from corrections: a tiny model, four tiny patients, a worklist."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from napari_rdl.cli import main
+from napari_rdl.cohort.worklist import Worklist, new_worklist
+from napari_rdl.errors import ConfigError
+from napari_rdl.models import load_model, read_card
+from napari_rdl.training import learning
+from napari_rdl.training.learning import (
+    BeforeAndAfter,
+    PatientChange,
+    learning_config,
+    learns,
+    read_comparison,
+)
+
+
+@pytest.fixture
+def worklist(patients_folder, tmp_path):
+    """Three patients whose own masks are their corrected labels."""
+    path = tmp_path / "list.json"
+    new_worklist([patients_folder], path)
+    with Worklist(path) as opened:
+        for entry in opened.entries[:3]:
+            mask = opened.folder_of(entry) / f"{entry.name}_seg.nii.gz"
+            opened.change(entry.name, state="done", labels=mask)
+    return path
+
+
+def change(before: float, after: float, **more) -> PatientChange:
+    return PatientChange(
+        patient=more.pop("patient", "p"),
+        synthetic=more.pop("synthetic", False),
+        before={"WT": before},
+        after={"WT": after},
+        subsets_before=before,
+        subsets_after=after,
+        **more,
+    )
+
+
+def said(*rows: PatientChange) -> BeforeAndAfter:
+    return BeforeAndAfter(start="shipped", checkpoint="last.safetensors", learnt_from=1, patients=rows)
+
+
+@pytest.mark.parametrize(
+    ("rows", "verdict"),
+    [
+        ([change(0.5, 0.6)], "better"),
+        ([change(0.5, 0.5)], "worse"),
+        ([change(0.5, 0.6), change(0.9, 0.89, synthetic=True)], "better"),
+        ([change(0.5, 0.6), change(0.9, 0.8, synthetic=True)], "forgets"),
+        ([change(0.9, 0.9, synthetic=True)], "unknown"),
+        # Those whom the first model knew do not count beside one that it did not.
+        ([change(0.9, 0.5, seen=True), change(0.5, 0.6)], "better"),
+        ([change(0.9, 0.5, seen=True)], "worse"),
+    ],
+)
+def test_the_verdict(rows, verdict):
+    comparison = said(*rows)
+    assert comparison.verdict == verdict
+    assert comparison.words().startswith("Learnt from 1 patient. ")
+    assert ("had trained on" in comparison.words()) == (len(rows) == 1 and rows[0].seen)
+
+
+def test_it_trains_the_architecture_of_the_weights_mixed_with_phantoms(worklist, tiny_checkpoint):
+    config = learning_config(worklist, str(tiny_checkpoint), ["optimizer.lr=5e-5", "data.labels=brats2018"])
+    card = read_card(tiny_checkpoint)
+    assert config.network.model_dump() == card.network.model_dump()
+    assert config.data.spacing == card.spacing
+    assert [source.source for source in config.data.sources] == [str(worklist), "phantom:48"]
+    assert config.optimizer.lr == 5e-5
+    assert config.optimizer.max_steps == 240
+    assert learns(config)
+    assert learns(learning_config(worklist))
+    with pytest.raises(ConfigError, match="no setting"):
+        learning_config(worklist, changes=["nothing=1"])
+
+
+def test_a_run_from_the_shell_learns_and_is_compared(
+    worklist, tiny_checkpoint, cache_folder, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(learning, "synthetic_patients", lambda *_: ())
+    run = tmp_path / "run"
+    changes = [
+        f"start_from={str(tiny_checkpoint)!r}",
+        "optimizer.max_steps=2",
+        "data.crop=[8, 8, 8]",
+        f"data.sources=[{{source={str(worklist)!r}}}]",
+        f"data.cache={str(cache_folder)!r}",
+        "data.workers=0",
+        "data.makers=1",
+        "hardware.device=cpu",
+        "hardware.threads=1",
+        "run.checkpoint_every=1",
+    ]
+    words = [word for change in changes for word in ("--set", change)]
+    assert main(["train", "--data", str(worklist), "--out", str(run), "--json", *words]) == 0
+    told = json.loads(capsys.readouterr().out)
+    comparison = read_comparison(run)
+    assert told["comparison"]["start"] == "tiny"
+    assert comparison.learnt_from == 2
+    (row,) = comparison.patients
+    assert not row.synthetic
+    # The one kept aside is none of those that were trained on.
+    split = json.loads((run / "split.json").read_text())
+    assert row.patient in split["validation"]
+    assert row.patient not in split["train"]
+    card = load_model(run / "last.safetensors").card
+    assert set(card.training_patients) == set(split["train"])
+    assert comparison.verdict in ("better", "worse")
+
+
+def test_a_record_that_is_none_is_none(tmp_path):
+    (tmp_path / learning.COMPARISON).write_text("{")
+    assert read_comparison(tmp_path) is None
