@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 from napari_rdl.correct import Protection, summarise
 from napari_rdl.plugin.correct.desk import Desk, words_for
 from napari_rdl.plugin.correct.history_box import FoundBox, HistoryBox
+from napari_rdl.plugin.correct.learning_box import Learning
 from napari_rdl.plugin.correct.readers import Readers
 from napari_rdl.plugin.correct.refine_box import Refining
 from napari_rdl.plugin.correct.sources_layer import SourcesLayer
@@ -46,6 +47,7 @@ class CorrectWidget(DockWidget):
         self.sources = SourcesLayer(napari_viewer)
         self.working = Working(napari_viewer, self.desk, self)
         self.readers = Readers(napari_viewer, self.desk, self)
+        self.learning = Learning(napari_viewer, self.desk, self.working, self)
         self._followed: Labels | None = None
         self._held = ""
 
@@ -68,7 +70,11 @@ class CorrectWidget(DockWidget):
         for part in (self.patient, self.open_button, self.begin_button):
             patient.body.addWidget(part)
         self.parts: list[QWidget] = [self.tools_box, self.refining.box, self.history_box]
-        self.fill(self.page([self.working.box, patient, self.found_box, *self.parts, self.readers.box]))
+        self.fill(
+            self.page(
+                [self.working.box, patient, self.found_box, *self.parts, self.readers.box, self.learning.box]
+            )
+        )
         self._summary_timer = QTimer(self)
         self._summary_timer.setSingleShot(True)
         self._summary_timer.setInterval(_SUMMARY_MS)
@@ -105,6 +111,7 @@ class CorrectWidget(DockWidget):
         self.refining.shut_down()
         self.working.shut_down()
         self.readers.shut_down()
+        self.learning.shut_down()
         self._follow_layer(None)
         self.sources.remove()
         self._viewer.layers.events.removed.disconnect(self._on_list)
@@ -130,6 +137,7 @@ class CorrectWidget(DockWidget):
         self.refining.failed.connect(self.say_error)
         self.working.failed.connect(self.say_error)
         self.readers.failed.connect(self.say_error)
+        self.learning.failed.connect(self.say_error)
         tools.tool_asked.connect(self._on_tool)
         tools.class_chosen.connect(self._on_class)
         self.protect_box.changed.connect(self._on_protection)
