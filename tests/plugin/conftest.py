@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from npe2.manifest import schema
 
 WAIT_MS = 200_000
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _manifests_read_once() -> Iterator[None]:
+    """Read each plugin's manifest once: napari looks for all of them with every viewer of a test."""
+    read = schema._from_dist
+    known: dict[str, object] = {}
+
+    def read_once(dist):
+        key = str(dist._path)
+        if key not in known:
+            known[key] = read(dist)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schema, "_from_dist", read_once)
+        yield
 
 
 @pytest.fixture

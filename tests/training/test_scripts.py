@@ -3,11 +3,14 @@
 import csv
 import importlib.util
 import json
+import re
 import shlex
+import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import typer
@@ -197,3 +200,78 @@ def _recording(make, made):
         return Nothing
 
     return record
+
+
+def test_the_baseline_scores_every_patient(patients_folder, capsys):
+    load("shipped-weights/baseline").main(str(patients_folder))
+    *lines, mean = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == [f"BraTS2021_9100{number}" for number in range(4)]
+    found = [[float(word) for word in re.findall(r"(?<= )0\.\d{3}(?= at)", line)] for line in lines]
+    # The best threshold of each is no worse than one for all, and the tiny tumours are bright in FLAIR.
+    assert all(0 < fixed <= best <= 1 for fixed, best in found)
+    assert mean == f"mean of 4: {np.mean(found, axis=0)[0]:.3f}, {np.mean(found, axis=0)[1]:.3f}"
+
+
+def test_the_worst_patient_is_drawn(patients_folder, tiny_checkpoint, tmp_path, capsys):
+    scores = {f"BraTS2021_9100{number}": dice for number, dice in enumerate((0.5, 0.2, 0.3, 0.4))}
+    (tmp_path / "patients").mkdir()
+    for name, dice in scores.items():
+        content = {"patient": name, "scores": {"T1": {"WT": {"dice": 0.0}}, "T1+T2": {"WT": {"dice": dice}}}}
+        (tmp_path / "patients" / f"{name}.json").write_text(json.dumps(content))
+    load("shipped-weights/worst").main(
+        str(patients_folder), tmp_path, tmp_path / "worst.png", str(tiny_checkpoint)
+    )
+    assert capsys.readouterr().out.startswith("BraTS2021_91001: T1+T1c+T2+FLAIR finds the whole tumour")
+    assert (tmp_path / "worst.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Let a script that starts itself anew do so here: torch is loaded already."""
+
+    really = subprocess.run
+
+    def run(words, **options):
+        if words[0] != sys.executable:
+            return really(words, **options)
+        script = next(number for number, word in enumerate(words) if word.endswith(".py"))
+        app = typer.Typer()
+        app.command()(sys.modules[f"script_{Path(words[script]).stem}"].main)
+        done = CliRunner().invoke(app, words[script + 1 :], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return subprocess.CompletedProcess(words, 0, done.output)
+
+    monkeypatch.setattr(subprocess, "run", run)
+
+
+def test_a_step_is_measured(tmp_path, in_this_process, capsys):
+    lines = ["[network]", "channels = [4, 8]", "groups = 2", "[data]", "crop = [8, 8, 8]"]
+    (tmp_path / "tiny.toml").write_text("\n".join(lines))
+    load("measure_step").main(str(tmp_path / "tiny.toml"), steps=2, threads=1, out=tmp_path / "step.json")
+    found = json.loads((tmp_path / "step.json").read_text())
+    assert found == json.loads(capsys.readouterr().out)
+    assert found["gflop_per_step"] > 0
+    for pair in (found["with L_MI"], found["without L_MI"]):
+        assert 0 < pair["fifteen"]["seconds"] <= pair["fifteen"]["slowest"]
+        assert pair["ratio"] == pair["fifteen"]["seconds"] / pair["single"]["seconds"]
+
+
+def test_two_processes_are_measured_against_one(
+    patients_folder, settings, tmp_path, in_this_process, monkeypatch, capsys
+):
+    """The script's own part, with one process in both places: that two train as one is tested elsewhere."""
+    script = load("measure_distributed")
+    start, started = script.start, []
+
+    def start_one(config, folder, processes):
+        started.append(processes)
+        start(config.replace('"devices":2', '"devices":1'), folder, 1)
+
+    monkeypatch.setattr(script, "start", start_one)
+    script.main("laptop", str(patients_folder), settings, batch=2, steps=2, out=tmp_path / "two.json")
+    found = json.loads((tmp_path / "two.json").read_text())
+    assert started == [1, 1, 2, 2]
+    assert found["relative_difference"] == found["largest_difference"] == 0
+    assert found["within_rtol_1e-3_atol_1e-6"]
+    assert found["parameters"] > 1000
+    assert found["speed_up"] == found["crops_per_s_2"] / found["crops_per_s_1"]
