@@ -77,9 +77,17 @@ class DenseAnswers(Answers):
     def labels(self, subset: Subset, progress: Progress, cancelled: IsCancelled) -> Labels:
         """Return a subset's class indices in `box`."""
         grid = self._grid(subset)
-        found = most_probable(grid.to_case(self._logits(subset, progress, cancelled))).cpu().numpy()
+        logits = self._logits(subset, progress, cancelled)
         labels = np.zeros(boxes.shape_of(self.box), np.uint8)
-        labels[boxes.within(grid.box, self.box)] = found
+        part = labels[boxes.within(grid.box, self.box)]
+        if grid.coincides:
+            part[...] = most_probable(grid.to_case(logits)).cpu().numpy()
+        else:
+            # Between working voxels that are all background, interpolated logits are so too.
+            tumour = boxes.bounding_box(most_probable(logits).cpu().numpy())
+            if tumour is not None:
+                place, near = grid.to_case_around(logits, tumour)
+                part[place] = most_probable(near).cpu().numpy()
         return self._only_inside(labels, subset, self.box)
 
     def label_slice(self, subset: Subset, axis: int, index: int) -> Labels:

@@ -116,6 +116,34 @@ class WorkingGrid:
             return volume[(..., *boxes.within(self.box, self._case_box))]
         return _apply(volume, [self._to_case_matrix(axis) for axis in range(3)])
 
+    def to_case_around(self, volume: Tensor, where: Box) -> tuple[Box, Tensor]:
+        """Resample only to the case's voxels that a working voxel of `where` takes part in.
+
+        Parameters
+        ----------
+        volume : Tensor
+            (..., *shape).
+        where : tuple of slice
+            Working voxels, within `shape`.
+
+        Returns
+        -------
+        tuple of slice
+            These voxels' place within `box`.
+        Tensor
+            `to_case` there.
+        """
+        place, needed, matrices = [], [], []
+        for axis, part in enumerate(where):
+            matrix = self._to_case_matrix(axis)
+            rows = _extent(matrix[:, part].any(1))
+            columns = _extent(matrix[rows].any(0))
+            place.append(rows)
+            needed.append(columns)
+            matrices.append(np.ascontiguousarray(matrix[rows, columns]))
+        x, y, z = place
+        return (x, y, z), _apply(volume[(..., *needed)], matrices)
+
     def needed_for(self, axis: int, index: int, patch: int = 1) -> slice:
         """Return which working voxels along `axis` a slice of the case (within `box`) is resampled from.
 
@@ -173,6 +201,12 @@ def linear_weights(source: NDArray[np.floating], target: NDArray[np.floating]) -
     inside = np.clip(target, source[0], source[-1])
     weights = np.clip(1 - np.abs(inside[:, None] - source[None, :]) / width, 0, None)
     return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+
+
+def _extent(chosen: NDArray[np.bool_]) -> slice:
+    """Return from the first to the last chosen position; empty where none is."""
+    found = np.flatnonzero(chosen)
+    return slice(int(found[0]), int(found[-1]) + 1) if len(found) else slice(0, 0)
 
 
 def _apply(volume: Tensor, matrices: list[NDArray[np.float32]]) -> Tensor:
