@@ -133,16 +133,19 @@ class WorkingGrid:
         Tensor
             `to_case` there.
         """
-        place, needed, matrices = [], [], []
+        place: list[slice] = []
+        needed: list[slice] = []
+        matrices = []
         for axis, part in enumerate(where):
             matrix = self._to_case_matrix(axis)
-            rows = _extent(matrix[:, part].any(1))
-            columns = _extent(matrix[rows].any(0))
+            rows = _extent(matrix[:, part])
+            columns = _extent(matrix[rows].T)
             place.append(rows)
             needed.append(columns)
             matrices.append(np.ascontiguousarray(matrix[rows, columns]))
         x, y, z = place
-        return (x, y, z), _apply(volume[(..., *needed)], matrices)
+        a, b, c = needed
+        return (x, y, z), _apply(volume[..., a, b, c], matrices)
 
     def needed_for(self, axis: int, index: int, patch: int = 1) -> slice:
         """Return which working voxels along `axis` a slice of the case (within `box`) is resampled from.
@@ -203,9 +206,9 @@ def linear_weights(source: NDArray[np.floating], target: NDArray[np.floating]) -
     return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
 
 
-def _extent(chosen: NDArray[np.bool_]) -> slice:
-    """Return from the first to the last chosen position; empty where none is."""
-    found = np.flatnonzero(chosen)
+def _extent(matrix: NDArray[np.float32]) -> slice:
+    """Return from the first to the last row that is not zero; empty where all are."""
+    found = np.flatnonzero(matrix.any(1))
     return slice(int(found[0]), int(found[-1]) + 1) if len(found) else slice(0, 0)
 
 
