@@ -7,6 +7,7 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_rdl.models.convolution import Convolution
 from napari_rdl.models.rdl.layers import ResidualBlock
 
 
@@ -45,7 +46,7 @@ class Decoder(nn.Module):
         self.narrow = nn.ModuleList()
         self.levels = nn.ModuleList()
         for deep, shallow in zip(channels[:0:-1], channels[-2::-1], strict=True):
-            self.narrow.append(nn.Conv3d(deep, shallow, 1, bias=False))
+            self.narrow.append(Convolution(deep, shallow, 1, bias=False))
             self.levels.append(
                 nn.ModuleList([ResidualBlock(shallow, shallow, groups, sets) for _ in range(blocks)])
             )

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_rdl.models.base import TrainedNetwork
+from napari_rdl.models.convolution import Convolution
 from napari_rdl.models.patches import at_places
 from napari_rdl.models.rdl.backbone import Decoder, Encoder
 from napari_rdl.models.rdl.combination import DeepSets, weigh
@@ -71,8 +72,8 @@ class RobustNet(TrainedNetwork):
         self.channel_encoders = ChannelEncoders(config.modalities, width, config.patch)
         self.encoder = Encoder(config.channels, config.encoder_blocks, config.groups, sets)
         self.decoder = Decoder(config.channels, config.decoder_blocks, config.groups, sets)
-        self.head = nn.Conv3d(width, outputs, 1)
-        self.gate = nn.Conv3d(width, 1, 1) if config.fusion != "mean" else None
+        self.head = Convolution(width, outputs, 1)
+        self.gate = Convolution(width, 1, 1) if config.fusion != "mean" else None
         if self.gate is not None:
             assert self.gate.bias is not None
             # Equal scores at the start: a gated network begins as the mean.
