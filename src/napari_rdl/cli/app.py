@@ -15,6 +15,7 @@ from napari_rdl.cli.bench import bench_app
 from napari_rdl.cli.check import check
 from napari_rdl.cli.console import PrintableFormatter, say
 from napari_rdl.cli.demo import demo
+from napari_rdl.cli.dicom import dicom
 from napari_rdl.cli.evaluate import evaluate
 from napari_rdl.cli.phantom import phantom
 from napari_rdl.cli.predict import predict
@@ -35,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, predict, check, phantom, train, evaluate, study):
+for command in (demo, predict, dicom, check, phantom, train, evaluate, study):
     app.command()(command)
 app.add_typer(bench_app, name="bench")
 app.add_typer(worklist_app, name="worklist")

@@ -54,6 +54,8 @@ class HistoryBox(Section):
     Signals
     -------
     undo_asked, redo_asked, save_asked, back_asked, elsewhere_asked : no value
+    dicom_asked : no value
+        Save the corrected labels as DICOM.
     sources_shown : bool
         Whether a layer shows who said what.
     """
@@ -63,6 +65,7 @@ class HistoryBox(Section):
     save_asked = Signal()
     back_asked = Signal()
     elsewhere_asked = Signal()
+    dicom_asked = Signal()
     sources_shown = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -72,6 +75,11 @@ class HistoryBox(Section):
         self.save_button = QPushButton("Save corrected…")
         self.save_button.setToolTip(
             "Write the corrected labels on the grid of the patient's files, with a record of what was changed"
+        )
+        self.dicom_button = QPushButton("Save as DICOM SEG…")
+        self.dicom_button.setToolTip(
+            "Write the corrected labels as a DICOM segmentation, for a patient whose files came from "
+            "a DICOM series; asks for the folder of that series"
         )
         self.back_button = QPushButton("Bring the layer back")
         self.back_button.setToolTip("Put the corrected layer into the list of layers again")
@@ -92,6 +100,7 @@ class HistoryBox(Section):
             self.back_button,
             self.elsewhere_button,
             self.save_button,
+            self.dicom_button,
             self.status,
         ):
             self.body.addWidget(part)
@@ -102,6 +111,7 @@ class HistoryBox(Section):
         self.save_button.clicked.connect(self.save_asked)
         self.back_button.clicked.connect(self.back_asked)
         self.elsewhere_button.clicked.connect(self.elsewhere_asked)
+        self.dicom_button.clicked.connect(self.dicom_asked)
         self.sources_box.toggled.connect(self.sources_shown)
         self.show_history(None)
 
@@ -116,6 +126,7 @@ class HistoryBox(Section):
             f"Make again: {history.redo_name} (Ctrl+Shift+Z)" if redo and history else ""
         )
         self.save_button.setEnabled(history is not None)
+        self.dicom_button.setEnabled(history is not None)
         self.sources_box.setEnabled(history is not None)
         if history is None:
             self.summary.setText("")

@@ -15,9 +15,10 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_rdl.correct import Edit
 from napari_rdl.plugin.correct.desk import Desk
+from napari_rdl.plugin.correct.place import go_to
 from napari_rdl.plugin.correct.readers_box import ReadersBox
 from napari_rdl.plugin.parts.tasks import LatestTask
-from napari_rdl.plugin.viewer.appearance import keep_read_only, placement, scale_translate
+from napari_rdl.plugin.viewer.appearance import keep_read_only, placement
 from napari_rdl.plugin.viewer.layer_list import selection_kept
 from napari_rdl.plugin.viewer.roles import Role, role_metadata
 
@@ -120,10 +121,7 @@ class Readers(QObject):
         number = self._next % len(read.places)
         self._next += 1
         place = read.places[number]
-        scale, translate = scale_translate(case.grid)
-        world = [start + size * at for start, size, at in zip(translate, scale, place.voxel, strict=True)]
-        front = self._viewer.dims.ndim - 3
-        self._viewer.dims.set_point(range(front, front + 3), world)
+        go_to(self._viewer, case.grid, place.voxel)
         self.box.status.setText(
             f"{number + 1} of {len(read.places)}: {place.ml:.2f} ml, A {place.first}, B {place.second}."
         )

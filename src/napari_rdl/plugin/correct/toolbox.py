@@ -9,10 +9,11 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_rdl.correct import Doubt, Edit, Source, doubtful_places, tools
+from napari_rdl.plugin.correct.box_tool import BoxDrag
 from napari_rdl.plugin.correct.desk import Desk
+from napari_rdl.plugin.correct.place import go_to, shown_slice, slice_box
 from napari_rdl.plugin.parts.tasks import LatestTask
 from napari_rdl.plugin.parts.waiting import while_the_window_lives
-from napari_rdl.plugin.viewer.appearance import scale_translate
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -67,6 +68,8 @@ class Toolbox(QObject):
         self._desk.recorder.settle()
         if tool in ("keep", "drop"):
             self._wait_for_click(layer, tool)
+        elif tool == "box":
+            self._wait_for_box(layer, mm)
         elif tool == "predicted":
             self._as_predicted()
         elif layer.selected_label not in _TUMOUR:
@@ -123,10 +126,7 @@ class Toolbox(QObject):
         place = self._doubts[self._next % len(self._doubts)]
         number = self._next % len(self._doubts) + 1
         self._next += 1
-        scale, translate = scale_translate(case.grid)
-        world = [start + size * at for start, size, at in zip(translate, scale, place.voxel, strict=True)]
-        front = self._viewer.dims.ndim - 3
-        self._viewer.dims.set_point(range(front, front + 3), world)
+        go_to(self._viewer, case.grid, place.voxel)
         self.said.emit(f"Doubt {number} of {len(self._doubts)}: {place.ml:.2f} ml.")
 
     def _do(self, work: Callable[[np.ndarray], Edit], name: str, source: Source = Source.HUMAN) -> int:
@@ -172,28 +172,37 @@ class Toolbox(QObject):
         if place is None:
             self.said.emit("Show slices first: switch 3D off.")
             return
-        parts = [slice(None)] * 3
-        parts[place[0]] = slice(place[1], place[1] + 1)
-        box: Box = (parts[0], parts[1], parts[2])
-        whole = tuple(
-            slice(*part.indices(size)[:2]) for part, size in zip(box, history.base.shape, strict=True)
-        )
-        base = history.base
-        self._do(
-            lambda labels: tools.take_over(labels, base, (whole[0], whole[1], whole[2])),
-            "as predicted",
-            Source.MODEL,
-        )
+        base, box = history.base, slice_box(place, history.base.shape)
+        self._do(lambda labels: tools.take_over(labels, base, box), "as predicted", Source.MODEL)
 
     def _place(self) -> tuple[int, int] | None:
-        """Return the axis cut and the number of the slice shown; None in 3D."""
-        layer, dims = self._desk.layer, self._viewer.dims
-        front = dims.ndim - 3
-        cut = [axis - front for axis in dims.not_displayed if axis >= front]
-        if layer is None or len(cut) != 1:
-            return None
-        number = round(float(layer.world_to_data(dims.point[-3:])[cut[0]]))
-        return (cut[0], number) if 0 <= number < layer.data.shape[cut[0]] else None
+        return shown_slice(self._viewer, self._desk.layer)
+
+    def _wait_for_box(self, layer: Labels, mm: float) -> None:
+        self.wait_for_no_click()
+        place, case, segment = self._place(), self._desk.case, self._desk.segment
+        if place is None or case is None or segment is None or segment.updater.segmentation is None:
+            self.said.emit("Show slices first: switch 3D off.")
+            return
+        predicted = segment.updater.segmentation.labels
+
+        def dragged(box: Box | None) -> None:
+            stop()
+            if box is not None:
+                self._do(
+                    lambda labels: tools.take_over(labels, predicted, box), "prediction in box", Source.MODEL
+                )
+
+        drag = BoxDrag(self._viewer, layer, round(mm / case.grid.spacing[place[0]]), dragged)
+
+        def stop() -> None:
+            self._stop_waiting = None
+            drag.stop()
+            self.waiting.emit("")
+
+        self._stop_waiting = stop
+        self.waiting.emit("box")
+        self.said.emit(f"Drag a box on the picture; it reaches {mm:g} mm to either side of the slice.")
 
     def _wait_for_click(self, layer: Labels, tool: str) -> None:
         self.wait_for_no_click()

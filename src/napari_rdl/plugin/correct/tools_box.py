@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import (
     QButtonGroup,
@@ -41,10 +41,18 @@ TOOLS: dict[str, tuple[str, str, str]] = {
     "keep": ("Keep a piece", "Click a piece of tumour then: all others are taken away", ""),
     "drop": ("Drop a piece", "Click a piece of tumour then: it is taken away", ""),
     "predicted": ("As predicted", "Bring this slice back to what the prediction says", "Alt+P"),
+    "box": (
+        "Prediction in box",
+        "Drag a box on the picture then: inside it, Reach to either side of the slice, the labels become "
+        "what the prediction shown says",
+        "Alt+B",
+    ),
     "doubt": ("Next doubt", "Go to the next place where the model is unsure, the largest first", "Alt+D"),
 }
 """Tool -> its button's text, its tooltip and its key."""
-ON_REPRESENTATIONS = ("doubt",)
+ON_REPRESENTATIONS = ("doubt", "box")
+WAITING = ("keep", "drop", "box")
+"""Tools that wait for the mouse."""
 _SIZED = ("grow", "shrink", "smooth")
 
 
@@ -86,10 +94,9 @@ class ToolsBox(Section):
         grid.setSpacing(SPACING)
         grid.setColumnStretch(0, 1)
         grid.setColumnStretch(1, 1)
-        for number, (tool, (text, tip, key)) in enumerate(TOOLS.items()):
+        for number, (tool, (text, _tip, _key)) in enumerate(TOOLS.items()):
             button = QPushButton(text)
-            button.setToolTip(f"{tip} ({key})" if key else tip)
-            button.setCheckable(tool in ("keep", "drop"))
+            button.setCheckable(tool in WAITING)
             button.clicked.connect(lambda _checked, tool=tool: self.tool_asked.emit(tool))
             grid.addWidget(button, *divmod(number, 2))
             self.buttons[tool] = button
@@ -102,6 +109,13 @@ class ToolsBox(Section):
         self.body.addLayout(grid)
         self.body.addWidget(self.status)
         self.classes.idClicked.connect(self.class_chosen)
+        self.show_keys({tool: key for tool, (_, _, key) in TOOLS.items()})
+
+    def show_keys(self, keys: Mapping[str, str]) -> None:
+        """Let the tooltips tell the keys: tool -> key."""
+        for tool, (_, tip, _) in TOOLS.items():
+            key = keys.get(tool, "")
+            self.buttons[tool].setToolTip(f"{tip} ({key})" if key else tip)
 
     def show_class(self, value: int) -> None:
         """Mark the class that napari paints now."""
@@ -112,7 +126,7 @@ class ToolsBox(Section):
 
     def show_waiting(self, tool: str) -> None:
         """Mark the tool that waits for a click; empty for none."""
-        for name in ("keep", "drop"):
+        for name in WAITING:
             self.buttons[name].setChecked(name == tool)
 
     def set_possible(self, *, work: bool, representations: bool) -> None:
@@ -224,11 +238,3 @@ def _swatch(colour: str) -> QIcon:
     pixmap = QPixmap(SWATCH, SWATCH)
     pixmap.fill(QColor(colour))
     return QIcon(pixmap)
-
-
-def key_list() -> WrappedLabel:
-    """Return the keys of all tools, one a line."""
-    lines = [f"{key}  {text}" for text, _, key in TOOLS.values() if key]
-    label = WrappedLabel("\n".join(["Ctrl+Z  Undo", "Ctrl+Shift+Z  Redo", *lines]))
-    label.setAlignment(Qt.AlignmentFlag.AlignTop)
-    return label

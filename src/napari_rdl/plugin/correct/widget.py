@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,19 +11,26 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 
 from napari_rdl.correct import Protection, summarise
+from napari_rdl.errors import NapariRdlError
+from napari_rdl.files import plain_name
 from napari_rdl.plugin.correct.desk import Desk, words_for
 from napari_rdl.plugin.correct.history_box import FoundBox, HistoryBox
+from napari_rdl.plugin.correct.keys import DeskKeyEditor, RememberedDesk, all_keys
 from napari_rdl.plugin.correct.learning_box import Learning
 from napari_rdl.plugin.correct.readers import Readers
-from napari_rdl.plugin.correct.refine_box import Refining
+from napari_rdl.plugin.correct.refine_box import STROKES
+from napari_rdl.plugin.correct.refining import Refining
 from napari_rdl.plugin.correct.sources_layer import SourcesLayer
 from napari_rdl.plugin.correct.toolbox import Toolbox
-from napari_rdl.plugin.correct.tools_box import TOOLS, ProtectBox, ToolsBox, key_list
+from napari_rdl.plugin.correct.tools_box import TOOLS, WAITING, ProtectBox, ToolsBox
 from napari_rdl.plugin.correct.working import Working
 from napari_rdl.plugin.parts.dock import DockWidget
+from napari_rdl.plugin.parts.memory import Memory, memory_file
 from napari_rdl.plugin.parts.section import Section, WrappedLabel, plain_collapsible
+from napari_rdl.plugin.parts.waiting import while_the_window_lives
 from napari_rdl.plugin.segment.key_bindings import ViewerKeys
 from napari_rdl.plugin.segment.open_widgets import WIDGET_NAME, open_segment_widget
+from napari_rdl.plugin.settings import plugin_settings
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -63,7 +71,9 @@ class CorrectWidget(DockWidget):
         self.protect_box = ProtectBox()
         self.history_box = HistoryBox()
         self.protect = plain_collapsible("Protect", self.protect_box, "What painting and tools may touch")
-        keys = plain_collapsible("Keys", key_list(), "The keys of undo and of the tools")
+        self.memory = Memory(RememberedDesk, memory_file("correct_labels"))
+        self.key_editor = DeskKeyEditor(all_keys(self.memory.choices.keys))
+        keys = plain_collapsible("Keys", self.key_editor, "The keys of the desk; each can be changed")
         for part in (self.protect, keys):
             self.tools_box.body.addWidget(part)
         patient = Section("Patient")
@@ -146,6 +156,7 @@ class CorrectWidget(DockWidget):
         history.undo_asked.connect(self.undo)
         history.redo_asked.connect(self.redo)
         history.save_asked.connect(self._save)
+        history.dicom_asked.connect(self._ask_for_dicom)
         history.back_asked.connect(self._bring_back)
         history.elsewhere_asked.connect(self._ask_where_to_keep)
         history.sources_shown.connect(self._show_sources)
@@ -154,7 +165,36 @@ class CorrectWidget(DockWidget):
         self._summary_timer.timeout.connect(self._show_summary)
         self._viewer.layers.events.removed.connect(self._on_list)
         self._viewer.layers.events.inserted.connect(self._on_list)
-        self.keys.bind({key: partial(self.use, tool) for tool, (_, _, key) in TOOLS.items() if key})
+        self.key_editor.keys_changed.connect(self._on_keys)
+        self._bind_keys(all_keys(self.memory.choices.keys))
+
+    def _on_keys(self, keys: dict[str, str]) -> None:
+        first = all_keys({})
+        self.memory.remember(keys={action: key for action, key in keys.items() if key != first[action]})
+        self._bind_keys(keys)
+
+    def _bind_keys(self, keys: dict[str, str]) -> None:
+        actions: dict[str, Callable[[], object]] = {tool: partial(self._on_tool_key, tool) for tool in TOOLS}
+        actions |= {f"paint {value}": partial(self._on_class, value) for value in (0, 1, 2, 3)}
+        actions |= {f"stroke {value}": partial(self.refining.scribble, value) for value in STROKES}
+        actions |= {
+            "next": partial(self.working.step, 1),
+            "previous": partial(self.working.step, -1),
+            "accept": self.working.accept,
+            "finish": self.working.finish,
+            "disagreement": self.readers.go_to_next,
+            "save": self._save,
+        }
+        self.keys.release()
+        self.keys.bind({key: actions[action] for action, key in keys.items() if key})
+        self.tools_box.show_keys(keys)
+
+    def _on_tool_key(self, tool: str) -> None:
+        # A second press ends the waiting for a click.
+        if tool in WAITING and self.tools_box.buttons[tool].isChecked():
+            self.toolbox.wait_for_no_click()
+        else:
+            self.use(tool)
 
     # --- What the desk says
 
@@ -226,7 +266,7 @@ class CorrectWidget(DockWidget):
     # --- What the parts say
 
     def _on_tool(self, tool: str) -> None:
-        if tool in ("keep", "drop") and not self.tools_box.buttons[tool].isChecked():
+        if tool in WAITING and not self.tools_box.buttons[tool].isChecked():
             self.toolbox.wait_for_no_click()
         else:
             self.use(tool)
@@ -255,6 +295,41 @@ class CorrectWidget(DockWidget):
         if self.desk.segment is not None and self.desk.recorder is not None:
             self.desk.recorder.settle()
             self.desk.segment.saving.ask_where_to_save_corrected()
+
+    def save_dicom(self, series: Path, path: Path) -> bool:
+        """Write the corrected labels as DICOM SEG of a series; True if that worked."""
+        case, recorder = self.desk.case, self.desk.recorder
+        if case is None or recorder is None:
+            return False
+        recorder.settle()
+        labels, annotator = recorder.history.labels.copy(), plugin_settings().annotator
+
+        def write(_progress: object) -> Path:
+            from napari_rdl.case.dicom_seg import save_dicom_seg
+
+            return save_dicom_seg(labels, case, series, path, annotator=annotator)
+
+        try:
+            written = while_the_window_lives(write, takes_input=False)
+        except NapariRdlError as error:
+            self.say_error(error)
+            return False
+        self.history_box.status.setText(f"Saved {written.name} in {written.parent}.")
+        return True
+
+    def _ask_for_dicom(self) -> None:
+        case = self.desk.case
+        if case is None:
+            return
+        folders = [file.parent for file in case.files.values()]
+        start = str(folders[0] if folders else Path.home())
+        series = QFileDialog.getExistingDirectory(self, "The DICOM series that the images came from", start)
+        if not series:
+            return
+        proposed = str(Path(series).parent / f"{plain_name(case.name)}_seg_corrected.dcm")
+        name, _ = QFileDialog.getSaveFileName(self, "Save as DICOM SEG", proposed, "DICOM (*.dcm)")
+        if name:
+            self.save_dicom(Path(series), Path(name))
 
     def _ask_where_to_keep(self) -> None:
         name, _ = QFileDialog.getSaveFileName(
