@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from napari_rdl.brats import CLASS_TITLES, CLASSES
 from napari_rdl.case.patient import Case
+from napari_rdl.case.provenance import current_versions
 from napari_rdl.errors import CaseError, ConfigError
 from napari_rdl.files import write_file
 
@@ -237,6 +238,4 @@ def _normal(image: Any) -> NDArray[np.float64]:
 
 
 def _version() -> str:
-    from napari_rdl import __version__
-
-    return __version__
+    return current_versions()["napari_rdl"]

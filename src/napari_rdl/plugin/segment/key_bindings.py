@@ -79,7 +79,7 @@ class ViewerKeys:
         self._viewer = viewer
         self.bound: list[str] = []
 
-    def bind(self, actions: Mapping[str, Callable[[], None]], *, beside_layers: bool = False) -> None:
+    def bind(self, actions: Mapping[str, Callable[[], object]], *, beside_layers: bool = False) -> None:
         """Bind these keys (such as ``Alt+G``), each to what it does.
 
         Parameters
