@@ -58,9 +58,8 @@ def shell_lines(text: str) -> list[tuple[str, set[str]]]:
 
 
 def test_every_row_of_the_page_on_reliability_is_a_test():
-    rows = re.findall(
-        r"^\| (?!what is wrong|---)(.*) \|$", (DOCS / "reliability.md").read_text("utf-8"), re.M
-    )
+    text, _, _ = (DOCS / "reliability.md").read_text("utf-8").partition("## Drawn damage")
+    rows = re.findall(r"^\| (?!what is|---)(.*) \|$", text, re.M)
     assert len(rows) > 30
     for row in rows:
         path, name = row.split(" | ")[-1].strip("`").split("::")

@@ -7,6 +7,7 @@ The shell speaks of options, the plugin of buttons; ``str(error)`` speaks of nei
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
@@ -93,12 +94,23 @@ class NapariRdlError(Exception):
     def sentence(self, wording: Mapping[Remedy, str] = NEUTRAL) -> str:
         """Return the whole sentence in the words of one face; what it does not word reads neutrally."""
         if self.remedy is None:
-            return self.what
+            return _one_line(self.what)
         advice = wording.get(self.remedy, NEUTRAL[self.remedy]).format_map(self.about)
-        return f"{self.what.rstrip('.:')}: {advice}."
+        return _one_line(f"{self.what.rstrip('.:')}: {advice}.")
 
     def __str__(self) -> str:
         return self.sentence()
+
+
+_LONGEST = 1500
+"""Letters of a sentence; what a file names without end is left out of its middle."""
+
+
+def _one_line(text: str) -> str:
+    """Return a sentence that commands nothing: the control characters of a file's name are written out."""
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST - 300]}…{text[-300:]}"
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 class CaseError(NapariRdlError):

@@ -5,10 +5,8 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 
 import nibabel as nib
 import numpy as np
@@ -288,6 +286,27 @@ def test_a_study_of_no_modalities_that_exist_is_refused(finished, tmp_path, moda
         load_study(out)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"resample": "perhaps"},
+        {"labels": 3},
+        {"reference": "../x"},
+        {"distances": None},
+        {"more": 1},
+    ],
+    ids=str,
+)
+def test_a_studys_settings_are_checked_at_the_door(finished, tmp_path, change):
+    out = tmp_path / "study"
+    shutil.copytree(finished.folder, out)
+    index = json.loads((out / "study.json").read_text())
+    index["settings"] |= change
+    (out / "study.json").write_text(json.dumps(index))
+    with pytest.raises(CaseError, match="is missing or damaged"):
+        load_study(out)
+
+
 @pytest.fixture
 def with_failures(cohort, tmp_path):
     """The cohort with masks that do not fit, and a damaged image in the middle."""
@@ -390,18 +409,6 @@ def _start(cohort, checkpoint, out, **environment):
         stdout=subprocess.PIPE,
         text=True,
     )
-
-
-def test_it_survives_a_kill_in_the_middle(cohort, tiny_checkpoint, finished, tmp_path):
-    process = _start(cohort, tiny_checkpoint, tmp_path)
-    deadline = time.monotonic() + 200
-    while not list(tmp_path.glob("patients/*.npz")) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (tmp_path / "report.html").exists()
-    assert _start(cohort, tiny_checkpoint, tmp_path).communicate(timeout=250)[0].strip() == "wrote"
-    assert load_study(tmp_path).patients == finished.patients
 
 
 def test_two_processes_share_the_patients(cohort, tiny_checkpoint, finished, tmp_path):

@@ -7,13 +7,24 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from napari_rdl.correct import Edit, History, Identity, Journal, journal_file, journal_path, read_journal
+from napari_rdl.correct import (
+    Edit,
+    History,
+    Identity,
+    Journal,
+    Source,
+    Step,
+    journal_file,
+    journal_path,
+    read_journal,
+)
 from napari_rdl.correct import journal as journal_module
 from napari_rdl.errors import JournalError, OutputError
 
@@ -84,6 +95,19 @@ def test_a_byte_changed_anywhere_behind_the_beginning_loses_what_follows_only(tm
         found = read_journal(tmp_path / "damaged", WHO)
         kept = sum(end <= place for end in ends[2:])
         np.testing.assert_array_equal(found.history.labels, states[kept])
+
+
+@pytest.mark.parametrize("count", [121, 2**32 - 1])
+def test_a_step_that_claims_more_than_the_volume_ends_the_journal(tmp_path, count):
+    """Its sum is right: somebody wrote it so."""
+    journal, _, states = worked(tmp_path / "j")
+    journal.close()
+    step = Step("large", 0.0, Source.HUMAN, count, zlib.compress(bytes(2**22)))
+    with (tmp_path / "j").open("ab") as file:
+        file.write(journal_file.record(journal_file.STEP, step.to_bytes()))
+    found = read_journal(tmp_path / "j", WHO)
+    np.testing.assert_array_equal(found.history.labels, states[-1])
+    assert found.lost > 0
 
 
 def test_work_goes_on_behind_a_damaged_tail(tmp_path):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from napari_rdl.brats import all_subsets
 from napari_rdl.case import Case, load_case
-from napari_rdl.cohort.records import INDEX, StudiedPatient, StudyIndex
+from napari_rdl.cohort.records import INDEX, StudiedPatient, StudyIndex, StudySettings
 from napari_rdl.cohort.runner import PATIENTS, record_path
 from napari_rdl.compare.label_stack import LabelStack
 from napari_rdl.compare.other_labels import expert_reference
@@ -30,7 +30,7 @@ class FinishedStudy:
     folder : Path
     about : dict
         What the report's header says.
-    settings : dict
+    settings : StudySettings
         As asked for.
     modalities : tuple of str
         All that any patient has.
@@ -43,7 +43,7 @@ class FinishedStudy:
 
     folder: Path
     about: dict[str, Any]
-    settings: dict[str, Any]
+    settings: StudySettings
     modalities: tuple[str, ...]
     patients: tuple[StudiedPatient, ...]
     failed: dict[str, str]
@@ -79,9 +79,7 @@ class FinishedStudy:
         CaseError
             If they have gone, or lie on another grid than they did.
         """
-        case = load_case(
-            patient.folder, labels=self.settings.get("labels"), resample=self.settings.get("resample", False)
-        )
+        case = load_case(patient.folder, labels=self.settings.labels, resample=self.settings.resample)
         if case.grid.shape != patient.shape:
             raise CaseError(
                 f"{patient.folder} holds other images than were studied",

@@ -17,6 +17,26 @@ INDEX = "study.json"
 """The file that makes a folder a finished study."""
 
 
+class StudySettings(BaseModel):
+    """What is studied; stands in the report's header."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reference: Literal["truth", "full"] = Field(
+        "truth",
+        title="Reference",
+        description="truth: the expert's mask, and volumes alone where a patient has none; full: what all "
+        "modalities say together.",
+    )
+    distances: bool = Field(True, title="HD95", description="Measure surface distances too; slower.")
+    labels: str | None = Field(
+        None, title="Label convention", description="Convention of the masks, where names do not say it."
+    )
+    resample: bool = Field(
+        False, title="Resample", description="Bring a patient's modalities to one grid where theirs differ."
+    )
+
+
 class StudiedPatient(BaseModel):
     """One patient of a study, as its file has it."""
 
@@ -65,7 +85,7 @@ class StudyIndex(BaseModel):
 
     key: str = Field(title="Key", description="Hash of model and settings, the same in all its patients.")
     about: dict[str, Any] = Field(title="About", description="What the report's header says.")
-    settings: dict[str, Any] = Field(title="Settings", description="As asked for.")
+    settings: StudySettings = Field(title="Settings", description="As asked for.")
     modalities: tuple[str, ...] = Field(
         max_length=8, title="Modalities", description="All that any patient has."
     )

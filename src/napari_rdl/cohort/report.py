@@ -111,7 +111,7 @@ def write_study(study: FinishedStudy) -> None:
     scores = scores_of_rows({patient.name: patient.rows for patient in study.patients})
     content = {
         "about": study.about,
-        "settings": study.settings,
+        "settings": study.settings.model_dump(mode="json"),
         "tables": [vars(table) for table in tables],
         "worth": {measure: vars(worth) for measure, worth in pooled_worth(study).items()},
         "patients": {

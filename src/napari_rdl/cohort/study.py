@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import TYPE_CHECKING
 
 from napari_rdl.brats import MODALITIES
 from napari_rdl.callbacks import IsCancelled, Progress, ignore_progress, never_cancelled
 from napari_rdl.case.provenance import text_of
 from napari_rdl.cohort.finished import FinishedStudy, load_study
 from napari_rdl.cohort.patients import Patient, folder_patients
-from napari_rdl.cohort.records import INDEX, StudiedPatient, StudyIndex, worst_first
+from napari_rdl.cohort.records import INDEX, StudiedPatient, StudyIndex, StudySettings, worst_first
 from napari_rdl.cohort.runner import Outcome, digest, inputs_of, run_patients
 from napari_rdl.compare.agreement import places_of_disagreement
 from napari_rdl.compare.other_labels import expert_reference
@@ -31,26 +29,6 @@ if TYPE_CHECKING:
     from napari_rdl.segment import SegmentSettings
 
 _FORMAT = 1  # raised whenever a patient's file changes its meaning
-
-
-class StudySettings(BaseModel):
-    """What is studied; stands in the report's header."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    reference: Literal["truth", "full"] = Field(
-        "truth",
-        title="Reference",
-        description="truth: the expert's mask, and volumes alone where a patient has none; full: what all "
-        "modalities say together.",
-    )
-    distances: bool = Field(True, title="HD95", description="Measure surface distances too; slower.")
-    labels: str | None = Field(
-        None, title="Label convention", description="Convention of the masks, where names do not say it."
-    )
-    resample: bool = Field(
-        False, title="Resample", description="Bring a patient's modalities to one grid where theirs differ."
-    )
 
 
 def study_cohort(
@@ -196,7 +174,7 @@ def _index(
             "worth": "Exact Shapley values over all subsets; no modality is worth the empty label map. A "
             "region that is empty in a patient's reference has no value there.",
         },
-        settings=settings.model_dump(mode="json"),
+        settings=settings,
         modalities=tuple(name for name in known if name in seen),
         patients=tuple(record.name for record in worst_first(records)),
         failed=outcome.failed,

@@ -36,7 +36,7 @@ def tables_of(study: FinishedStudy) -> list[PooledTable]:
         measure.name
         for measure in MEASURES
         if measure.name == "volume_ml"
-        or (with_reference and (measure.name != "hd95" or study.settings.get("distances", True)))
+        or (with_reference and (measure.name != "hd95" or study.settings.distances))
     ]
     return [pool(scores, study.modalities, name) for name in names]
 

@@ -150,9 +150,9 @@ def saved_record(position: int, at: float) -> bytes:
     return record(SAVED, _SAVED.pack(position, at))
 
 
-def opening(identity: Identity, base: np.ndarray) -> bytes:
+def opening(identity: Identity, base: np.ndarray, started: float | None = None) -> bytes:
     """Return what a journal begins with: header, whose it is, and the labels that the steps start from."""
-    owner = {**asdict(identity), "started": time.time()}
+    owner = {**asdict(identity), "started": time.time() if started is None else started}
     parts = [MAGIC, _VERSION.pack(VERSION), record(IDENTITY, json.dumps(owner).encode())]
     return b"".join([*parts, record(BASE, zlib.compress(base.tobytes(), 1))])
 

@@ -1,10 +1,13 @@
 """Prepared patients and their cache."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.numpy import load_file, save
 
 from napari_rdl.boxes import bounding_box
 from napari_rdl.case import brain_mask, load_case, normalize
@@ -134,11 +137,31 @@ def test_changed_code_prepares_anew(patient, tmp_path, monkeypatch):
     assert not PatientCache(DataConfig(), MODALITIES, tmp_path).has(patient)
 
 
-def test_damaged_file_is_made_again(patient, tmp_path):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda tensors, about: (tensors, {**about, "spacing": [0, 1, 1]}),
+        lambda tensors, about: (tensors, {**about, "present": [True]}),
+        lambda tensors, about: (tensors, {**about, "midline": "left"}),
+        lambda tensors, about: (tensors, [1]),
+        lambda tensors, about: ({"images": tensors["images"]}, about),
+        lambda tensors, about: ({**tensors, "images": tensors["images"].astype(np.float32)}, about),
+        lambda tensors, about: ({**tensors, "classes": tensors["classes"][:-1]}, about),
+        None,
+    ],
+)
+def test_damaged_file_is_made_again(patient, tmp_path, damage):
     cache = PatientCache(DataConfig(), MODALITIES, tmp_path)
     path = cache.get(patient).path
     whole = path.read_bytes()
-    path.write_bytes(whole[:100])
+    if damage is None:
+        path.write_bytes(whole[:100])
+    else:
+        with safe_open(path, framework="np") as file:
+            about = json.loads(file.metadata()["about"])
+        tensors, about = damage(load_file(path), about)
+        path.write_bytes(save(tensors, metadata={"about": json.dumps(about)}))
+    assert not cache.has(patient)
     assert cache.get(patient).path.read_bytes() == whole
 
 

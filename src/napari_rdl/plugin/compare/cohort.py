@@ -170,7 +170,7 @@ class CompareCohort(QObject):
             return
         patient = self._study.patients[place]
         self._awaited = patient
-        segment.open_patient(patient.folder, resample=bool(self._study.settings.get("resample", False)))
+        segment.open_patient(patient.folder, resample=self._study.settings.resample)
         if not segment.tasks.busy:  # unsaved corrections were to be kept
             self._awaited = None
             return
@@ -223,7 +223,7 @@ class CompareCohort(QObject):
                     f"{patient.folder} holds other images than were studied: run the study again."
                 )
             # A convention that was named for the study is not known to the patient opened here.
-            known = study.load_case(patient) if study.settings.get("labels") else case
+            known = study.load_case(patient) if study.settings.labels else case
             return Studied(case, study.open(patient, known), list(patient.places))
 
         self._comparison.runner.make(read)

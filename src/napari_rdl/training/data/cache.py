@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 import platformdirs
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, FiniteFloat, PositiveFloat, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from napari_rdl.cohort.patients import Patient
-from napari_rdl.files import write_bytes
+from napari_rdl.files import parse_json, write_bytes
 from napari_rdl.phantom import generator_digest
 from napari_rdl.training.config import DataConfig
 from napari_rdl.training.data.prepare import Prepared, prepare
@@ -39,6 +40,16 @@ ABOUT = "about"
 def default_cache_folder() -> Path:
     """Return where prepared patients are kept for this user."""
     return Path(platformdirs.user_cache_dir("napari-rdl")) / "training"
+
+
+class _About(BaseModel):
+    """What a prepared patient's file says beside its tensors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    present: tuple[bool, ...]
+    spacing: tuple[PositiveFloat, PositiveFloat, PositiveFloat]
+    midline: FiniteFloat
 
 
 @dataclass(frozen=True)
@@ -60,26 +71,24 @@ class CachedPatient:
             return file.get_tensor("classes")
 
     @cached_property
-    def _about(self) -> dict[str, Any]:
+    def _about(self) -> _About:
         with safe_open(self.path, framework="np") as file:
-            about: dict[str, Any] = json.loads(file.metadata()[ABOUT])
-        return about
+            return _about_of(file)
 
     @property
     def present(self) -> NDArray[np.bool_]:
         """(M,) True where the modality exists."""
-        return np.array(self._about["present"], bool)
+        return np.array(self._about.present, bool)
 
     @property
     def spacing(self) -> tuple[float, float, float]:
         """Voxel size in mm."""
-        x, y, z = self._about["spacing"]
-        return x, y, z
+        return self._about.spacing
 
     @property
     def midline(self) -> float:
         """Where along x, in voxels, the plane between the halves of the brain lies."""
-        return float(self._about["midline"])
+        return self._about.midline
 
     def images(self, box: tuple[slice, slice, slice] | None = None) -> NDArray[np.float32]:
         """Return (M, *box) normalised intensities; everything without a box."""
@@ -177,12 +186,37 @@ def code_digest() -> str:
 
 
 def _is_whole(path: Path) -> bool:
-    """Return whether a prepared patient can be opened; one that cannot is made again."""
+    """Return whether a file holds a prepared patient; one that does not is made again.
+
+    Its length, its tensors' kinds and shapes, and what is said beside them are looked at, not the voxels.
+    """
     try:
-        with safe_open(path, framework="np"):
+        with safe_open(path, framework="np") as file:
+            _refuse_other_tensors(file)
             return True
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except (SafetensorError, OSError):
-        logger.warning("%s is damaged and is made again.", path)
+    except (SafetensorError, OSError, ValueError) as error:
+        logger.warning("%s is damaged and is made again (%s).", path, error)
         return False
+
+
+def _refuse_other_tensors(file: safe_open) -> None:
+    if set(file.keys()) != {"images", "classes"}:
+        raise ValueError("other tensors than a patient's")
+    images, classes = file.get_slice("images"), file.get_slice("classes")
+    shape = images.get_shape()
+    if images.get_dtype() != "F16" or classes.get_dtype() != "U8":
+        raise ValueError("tensors of another kind")
+    if len(shape) != 4 or 0 in shape or classes.get_shape() != shape[1:]:
+        raise ValueError("tensors of other shapes")
+    if len(_about_of(file).present) != shape[0]:
+        raise ValueError("another number of modalities")
+
+
+def _about_of(file: safe_open) -> _About:
+    """Return what a file says of its patient; a ValueError where it does not."""
+    try:
+        return _About.model_validate(parse_json((file.metadata() or {}).get(ABOUT, "")))
+    except ValidationError as error:
+        raise ValueError(str(error.errors()[0]["msg"])) from None
