@@ -39,7 +39,7 @@ def test_a_card_keeps_all_of_its_methods_architecture(tiny_config):
 
 
 def test_an_unknown_method_is_named():
-    with pytest.raises(ValidationError, match="'other' is none of the methods rdl"):
+    with pytest.raises(ValidationError, match="'other' is none of the methods rdl, rfnet"):
         ModelCard(name="x", method="other", network=NetworkConfig(), spacing=(2, 2, 2))
 
 

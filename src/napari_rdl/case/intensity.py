@@ -6,6 +6,8 @@ one's representation; keeping both functions to a single image rules that out.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -107,6 +109,60 @@ def normalize(image: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np
         return result
     result[mask] = np.clip((values - np.float32(mean)) / np.float32(deviation), -CLIP, CLIP)
     return result
+
+
+class Prepared(NamedTuple):
+    """An image as a network wants it.
+
+    Attributes
+    ----------
+    values : ndarray of float32
+        (X, Y, Z) what the network sees less `outside`, so that it is 0 outside the brain.
+    outside : float
+        What it sees there.
+    """
+
+    values: NDArray[np.float32]
+    outside: float
+
+
+def prepared(image: NDArray[np.float32], mask: NDArray[np.bool_], how: str = "zscore-brain") -> Prepared:
+    """Prepare an image in one of the ways that a model card names; each looks at this image alone.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (X, Y, Z)
+    mask : ndarray of bool, shape (X, Y, Z)
+        This modality's own brain mask, from `brain_mask`.
+    how : str
+        ``zscore-brain`` as `normalize` has it; ``zscore-outside``, the z-score over the brain without bounds,
+        the background shifted and scaled alike (RFNet's and mmFormer's public code); ``minmax``, the whole
+        volume brought to 0 to 1 (GMD's); ``minmax-percentiles``, the same between the brain's 1st and 99th
+        percentile (M3AE's).
+    """
+    if how == "zscore-brain":
+        return Prepared(normalize(image, mask), 0.0)
+    inside = image[mask]
+    values = np.zeros(image.shape, np.float32)
+    if not inside.size:
+        return Prepared(values, 0.0)
+    if how == "zscore-outside":
+        low, scale = float(inside.mean(dtype=np.float64)), float(inside.std(dtype=np.float64))
+        bounds = (-np.inf, np.inf)
+    elif how == "minmax":
+        low, scale = float(image.min()), float(image.max()) - float(image.min())
+        bounds = (-np.inf, np.inf)
+    elif how == "minmax-percentiles":
+        low, high = (float(value) for value in np.percentile(inside, (1, 99)))
+        bounds, scale = (low, high), high - low
+    else:
+        raise ValueError(f"{how!r} is no way to prepare an image.")
+    if scale <= 1e-6 * max(1.0, abs(low)):
+        return Prepared(values, 0.0)
+    background = image[~mask]
+    beyond = float(np.clip(np.median(background), *bounds)) if background.size else low
+    values[mask] = (np.clip(inside, *bounds) - np.float32(beyond)) / np.float32(scale)
+    return Prepared(values, (beyond - low) / scale)
 
 
 def otsu_threshold(image: NDArray[np.float32]) -> float:

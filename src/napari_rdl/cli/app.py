@@ -17,6 +17,7 @@ from napari_rdl.cli.console import PrintableFormatter, say
 from napari_rdl.cli.demo import demo
 from napari_rdl.cli.dicom import dicom
 from napari_rdl.cli.evaluate import evaluate
+from napari_rdl.cli.importing import import_
 from napari_rdl.cli.phantom import phantom
 from napari_rdl.cli.predict import predict
 from napari_rdl.cli.study import study
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 for command in (demo, predict, dicom, check, phantom, train, evaluate, study):
     app.command()(command)
+app.command("import")(import_)
 app.add_typer(bench_app, name="bench")
 app.add_typer(worklist_app, name="worklist")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_rdl.models.architecture import Architecture
-    from napari_rdl.models.base import JointNetwork, Network, SeparableNetwork, TrainedNetwork
+    from napari_rdl.models.base import JointNetwork, Network, Place, SeparableNetwork, TrainedNetwork
     from napari_rdl.models.card import (
         ModelCard,
         bundled_model_path,
@@ -37,6 +37,7 @@ _HOMES = {
     "Architecture": "architecture",
     "JointNetwork": "base",
     "Network": "base",
+    "Place": "base",
     "SeparableNetwork": "base",
     "TrainedNetwork": "base",
     "METHODS": "registry",
@@ -82,6 +83,7 @@ __all__ = [
     "ModelCard",
     "Network",
     "NetworkConfig",
+    "Place",
     "RobustNet",
     "SeparableNetwork",
     "TrainedNetwork",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -112,6 +112,13 @@ class BatchOutput(Protocol):
         """Return what is summed over modalities (B, M, T, x, y, z)."""
 
 
+class Place(NamedTuple):
+    """Where a tile lies in the volume that a subset's brains need; voxels of the working grid, RAS+."""
+
+    start: tuple[int, int, int]
+    whole: tuple[int, int, int]
+
+
 class JointNetwork(nn.Module, ABC):
     """Looks at the images of a subset together; another subset is another pass.
 
@@ -123,7 +130,7 @@ class JointNetwork(nn.Module, ABC):
     config: Any
 
     @abstractmethod
-    def logits(self, images: Mapping[str, Tensor]) -> Tensor:
+    def logits(self, images: Mapping[str, Tensor], place: Place | None = None) -> Tensor:
         """Return the logits of the subset whose images these are.
 
         Parameters
@@ -131,12 +138,18 @@ class JointNetwork(nn.Module, ABC):
         images : Mapping[str, Tensor]
             Modality -> (N, 1, D, H, W) normalised intensities on one working grid, each edge divisible by
             ``config.stride``. What is not among them is absent.
+        place : Place, optional
+            Where the images were cut, for networks to which that matters.
 
         Returns
         -------
         Tensor
-            (N, J, D, H, W).
+            (N, J, D, H, W), or what `classes` makes them of.
         """
+
+    def classes(self, blended: Tensor) -> Tensor:
+        """Return class logits (J, D, H, W) from what `logits` said, tiles blended; they are that already."""
+        return blended
 
 
 Network = SeparableNetwork | JointNetwork

@@ -29,6 +29,9 @@ from napari_rdl.models.registry import METHODS
 CARD_KEY = "napari-rdl"
 """Where the card stands in a safetensors file's metadata."""
 
+Normalization = Literal["zscore-brain", "zscore-outside", "minmax", "minmax-percentiles"]
+"""How intensities are prepared; `napari_rdl.case.intensity.prepared` does it."""
+
 Spacing = Annotated[float, Field(ge=0.1, le=20, allow_inf_nan=False)]
 """Millimetres that voxels of a head have."""
 
@@ -55,10 +58,19 @@ class ModelCard(BaseModel):
         description="Edge in voxels of the cubes that the network is used on: that of its training crops, "
         "since group normalisation sees how much of a cube is tumour.",
     )
-    normalization: Literal["zscore-brain"] = Field(
+    normalization: Normalization = Field(
         "zscore-brain",
         title="Normalisation",
-        description="How intensities are prepared: z-score over brain voxels, each modality on its own.",
+        description="How intensities are prepared, each modality on its own. zscore-brain: z-score over "
+        "brain voxels within five deviations, 0 outside; zscore-outside: the same without bounds, what lies "
+        "outside shifted and scaled alike; minmax: 0 to 1; minmax-percentiles: 0 to 1 between the brain's "
+        "1st and 99th percentile.",
+    )
+    trained_subsets: tuple[str, ...] = Field(
+        (),
+        max_length=255,
+        title="Trained subsets",
+        description="The only subsets, as T1c+FLAIR, that it was trained on; all if empty.",
     )
     trained_on: str = Field("", title="Trained on", description="The data, in a sentence.")
     intended_use: str = Field(
@@ -110,6 +122,14 @@ class ModelCard(BaseModel):
             strangers = sorted(value.keys() - known)
             if strangers:
                 raise ValueError(f"{strangers[0]!r} is no subset of {', '.join(network.modalities)}.")
+        return value
+
+    @field_validator("trained_subsets")
+    @classmethod
+    def _trained_subsets_are_the_networks(
+        cls, value: tuple[str, ...], info: ValidationInfo
+    ) -> tuple[str, ...]:
+        cls._subsets_are_the_networks(dict.fromkeys(value), info)
         return value
 
     @field_validator("method")

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from napari_rdl.models.architecture import Architecture
+from napari_rdl.models.gmd.config import GMDConfig
+from napari_rdl.models.m3ae.config import M3AEConfig
+from napari_rdl.models.mmformer.config import MMFormerConfig
 from napari_rdl.models.rdl.config import NetworkConfig
+from napari_rdl.models.rfnet.config import RFNetConfig
 
 if TYPE_CHECKING:
     from napari_rdl.models.base import Network
@@ -25,21 +30,35 @@ class Method:
         What its checkpoints state.
     build : callable
         Makes the network of an architecture, with fresh weights. It may load torch; this module does not.
+    joint : bool
+        Whether another subset is another pass.
     """
 
     title: str
     architecture: type[Architecture]
     build: Callable[[Any], Network]
+    joint: bool = False
 
 
-def _build_rdl(config: NetworkConfig) -> Any:
-    from napari_rdl.models.rdl.model import RobustNet
+def _builder(module: str, name: str) -> Callable[[Any], Any]:
+    """Return what builds a network whose module is loaded when the first is built."""
 
-    return RobustNet(config)
+    def build(config: Any) -> Any:
+        return getattr(import_module(f"napari_rdl.models.{module}.model"), name)(config)
+
+    return build
 
 
 METHODS: dict[str, Method] = {
-    "rdl": Method("Robust divergence learning (Cheng et al., 2024)", NetworkConfig, _build_rdl),
+    "rdl": Method(
+        "Robust divergence learning (Cheng et al., 2024)", NetworkConfig, _builder("rdl", "RobustNet")
+    ),
+    "rfnet": Method("RFNet (Ding et al., 2021)", RFNetConfig, _builder("rfnet", "RFNet"), joint=True),
+    "mmformer": Method(
+        "mmFormer (Zhang et al., 2022)", MMFormerConfig, _builder("mmformer", "MMFormer"), joint=True
+    ),
+    "m3ae": Method("M3AE (Liu et al., 2023)", M3AEConfig, _builder("m3ae", "M3AE"), joint=True),
+    "gmd": Method("GMD, or GGDM (Wang et al., 2024)", GMDConfig, _builder("gmd", "GMDNet")),
 }
 """All methods by the name that a model card has."""
 

@@ -12,7 +12,7 @@ from napari_rdl.brats import order_modalities, subset_name
 from napari_rdl.callbacks import IsCancelled, Progress, ignore_progress, never_cancelled
 from napari_rdl.case import Case
 from napari_rdl.errors import CaseError, CheckpointError
-from napari_rdl.models import JointNetwork, Model, SeparableNetwork
+from napari_rdl.models import JointNetwork, Model, ModelCard, SeparableNetwork
 from napari_rdl.segment.answers import Answers, Subset, stop_if
 from napari_rdl.segment.attempts import Attempts
 from napari_rdl.segment.linear import LinearSums, LinearTerm
@@ -85,9 +85,11 @@ def encode(
     scans = {}
     for name in names:
         stop_if(cancelled)
-        scans[name] = Scan.of(case, name, model.card.spacing, getattr(network, "patch", 1))
+        scans[name] = Scan.of(
+            case, name, model.card.spacing, getattr(network, "patch", 1), model.card.normalization
+        )
     if isinstance(network, JointNetwork):
-        answers: Answers = _joint(attempts, network, case, scans, budget_bytes)
+        answers: Answers = _joint(attempts, network, model.card, case, scans, budget_bytes)
     else:
         answers = _separable(attempts, network, case, scans, progress, cancelled)
     attempts.finish()
@@ -107,10 +109,11 @@ def _separable(
     keep = placed_linear_term if network.linear else placed_sparse_term
 
     def encode_some(names: list[str]) -> dict[str, LinearTerm | SparseTerm]:
-        images = {
-            name: scans[name].working.to_working(scans[name].normal().to(attempts.device)) for name in names
-        }
-        said = encode_tiles(attempts.place(network), images, attempts.tiling, attempts.after_tile)
+        images, outside = {}, {}
+        for name in names:
+            normal, outside[name] = scans[name].normal()
+            images[name] = scans[name].working.to_working(normal.to(attempts.device))
+        said = encode_tiles(attempts.place(network), images, attempts.tiling, attempts.after_tile, outside)
         return {name: keep(network, said.pop(name), case, scans[name]) for name in names}
 
     kept: dict[str, LinearTerm | SparseTerm] = {}
@@ -127,29 +130,45 @@ def _separable(
 
 
 def _joint(
-    attempts: Attempts, network: JointNetwork, case: Case, scans: Mapping[str, Scan], budget_bytes: int
+    attempts: Attempts,
+    network: JointNetwork,
+    card: ModelCard,
+    case: Case,
+    scans: Mapping[str, Scan],
+    budget_bytes: int,
 ) -> Answers:
+    name, trained = card.name, card.trained_subsets
+
     def run_pass(
         subset: Subset, images: Mapping[str, Tensor], progress: Progress, cancelled: IsCancelled
     ) -> Tensor:
         title = subset_name(subset)
+        if trained and title not in trained:
+            raise CheckpointError(
+                f"The model {name!r} was never trained on {title}: it knows {', '.join(trained)}."
+            )
         x, y, z = next(iter(images.values())).shape
         attempts.plan({title: (x, y, z)}, progress, cancelled)
 
         def work() -> Tensor:
             there = {name: image.to(attempts.device) for name, image in images.items()}
             return joint_tiles(
-                attempts.place(network), there, attempts.tiling, partial(attempts.after_tile, title)
+                attempts.place(network),
+                there,
+                attempts.tiling,
+                partial(attempts.after_tile, title),
+                {name: outside[name] for name in there},
             )
 
         logits = attempts.make([title], work)
         attempts.finish()
         return logits
 
-    images, grids = {}, {}
-    for name, scan in scans.items():
-        images[name], grids[name] = on_case(case, scan, scan.working.to_working(scan.normal()))
-    outlines = {name: outline_of(case, scan) for name, scan in scans.items()}
+    images, grids, outside = {}, {}, {}
+    for modality, scan in scans.items():
+        normal, outside[modality] = scan.normal()
+        images[modality], grids[modality] = on_case(case, scan, scan.working.to_working(normal))
+    outlines = {modality: outline_of(case, scan) for modality, scan in scans.items()}
     return JointPasses(run_pass, images, grids, outlines, budget_bytes)
 
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_rdl.boxes import Box, bounding_box
-from napari_rdl.case import Case, Grid, brain_mask, normalize
+from napari_rdl.case import Case, Grid, brain_mask
+from napari_rdl.case.intensity import prepared
 from napari_rdl.errors import CaseError
 from napari_rdl.segment.working_grid import Triple, WorkingGrid
 
@@ -35,6 +36,8 @@ class Scan:
         Whether the case has another grid.
     working : WorkingGrid
         What covers the brain of the working lattice that is anchored at the own grid.
+    normalization : str
+        How the model's card wants intensities prepared.
     """
 
     name: str
@@ -44,9 +47,12 @@ class Scan:
     own: Grid
     moved: bool
     working: WorkingGrid
+    normalization: str = "zscore-brain"
 
     @classmethod
-    def of(cls, case: Case, name: str, spacing: Triple, patch: int) -> Scan:
+    def of(
+        cls, case: Case, name: str, spacing: Triple, patch: int, normalization: str = "zscore-brain"
+    ) -> Scan:
         """Find a modality's brain.
 
         Raises
@@ -63,12 +69,15 @@ class Scan:
                 "value, so leave this modality out."
             )
         working = WorkingGrid.covering(brain, own.spacing, spacing, patch=patch, within=own.shape)
-        return cls(name, image, mask, brain, own, own is not case.grid, working)
+        return cls(name, image, mask, brain, own, own is not case.grid, working, normalization)
 
-    def normal(self) -> Tensor:
-        """Return the normalised intensities in ``working.box``, 0 outside the brain."""
-        normal = normalize(self.image, self.mask)[self.working.box]
-        return torch.from_numpy(np.ascontiguousarray(normal))
+    def normal(self) -> tuple[Tensor, float]:
+        """Return the normalised intensities in ``working.box`` less what lies outside the brain, and that.
+
+        So they are 0 outside, whatever a network wants to see there; resampling leaves the difference.
+        """
+        normal, outside = prepared(self.image, self.mask, self.normalization)
+        return torch.from_numpy(np.ascontiguousarray(normal[self.working.box])), outside
 
     def inside(self) -> NDArray[np.bool_]:
         """Return the brain in ``working.box``."""

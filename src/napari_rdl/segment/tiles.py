@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from types import MappingProxyType
 
 import torch
 from monai.data.utils import compute_importance_map, dense_patch_slices
 from torch import Tensor
 from torch.nn import functional
 
-from napari_rdl.models import JointNetwork, SeparableNetwork
+from napari_rdl.models import JointNetwork, Place, SeparableNetwork
 from napari_rdl.segment.devices import autocast
 
 AfterTile = Callable[[str], object]
@@ -87,6 +88,7 @@ class Blend:
         self._before = [amount // 2 // patch * patch for amount in missing]
         self._after = [amount - before for amount, before in zip(missing, self._before, strict=True)]
         padded = [max(size, edge) for size, edge in zip(shape, roi, strict=True)]
+        self.whole: tuple[int, ...] = tuple(padded)
         self._padded = [size // patch for size in padded]
         steps = [
             edge if edge == size else max(int(edge * (1 - overlap)) // patch * patch, patch)
@@ -134,7 +136,11 @@ class _Tile:
 
 
 def encode_tiles(
-    network: SeparableNetwork, images: Mapping[str, Tensor], tiling: Tiling, after_tile: AfterTile
+    network: SeparableNetwork,
+    images: Mapping[str, Tensor],
+    tiling: Tiling,
+    after_tile: AfterTile,
+    outside: Mapping[str, float] = MappingProxyType({}),
 ) -> dict[str, Tensor]:
     """Pass modalities through a separable network, each alone.
 
@@ -145,6 +151,9 @@ def encode_tiles(
     images : Mapping[str, Tensor]
         Modality -> (D, H, W) normalised intensities on the working grid, 0 outside the brain, on the
         network's device.
+    outside : Mapping[str, float]
+        Modality -> what the network is to see outside the brain; the images are given less that. 0 if
+        left out.
 
     Returns
     -------
@@ -169,7 +178,7 @@ def encode_tiles(
             for place in blends[name].places:
                 content = padded[place]
                 if content.any():
-                    yield _Tile(name, place, content)
+                    yield _Tile(name, place, content + outside.get(name, 0.0))
                 else:
                     blends[name].add(place, None)
                     after_tile(name)
@@ -188,9 +197,18 @@ def encode_tiles(
 
 
 def joint_tiles(
-    network: JointNetwork, images: Mapping[str, Tensor], tiling: Tiling, after_tile: Callable[[], object]
+    network: JointNetwork,
+    images: Mapping[str, Tensor],
+    tiling: Tiling,
+    after_tile: Callable[[], object],
+    outside: Mapping[str, float] = MappingProxyType({}),
 ) -> Tensor:
     """Pass a subset's images (D, H, W), which share one grid, through a joint network.
+
+    Parameters
+    ----------
+    outside : Mapping[str, float]
+        As of `encode_tiles`.
 
     Returns
     -------
@@ -205,13 +223,20 @@ def joint_tiles(
         for place in blend.places:
             contents = {name: image[place][None, None] for name, image in padded.items()}
             if any(bool(content.any()) for content in contents.values()):
-                with autocast(next(iter(contents.values())).device, tiling.precision):
-                    said = network.logits(contents)
+                seen = {name: content + outside.get(name, 0.0) for name, content in contents.items()}
+                where = Place(*(_three(sizes) for sizes in ([part.start for part in place], blend.whole)))
+                with autocast(next(iter(seen.values())).device, tiling.precision):
+                    said = network.logits(seen, where)
                 blend.add(place, said[0].float())
             else:
                 blend.add(place, None)
             after_tile()
-        return blend.finish()
+        return network.classes(blend.finish())
+
+
+def _three(sizes: Sequence[int]) -> tuple[int, int, int]:
+    x, y, z = sizes
+    return x, y, z
 
 
 def _batches(tiles: Iterable[_Tile], size: int) -> Iterator[list[_Tile]]:
