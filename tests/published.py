@@ -26,4 +26,7 @@ def tiny(method: str):
         for name, parameter in network.named_parameters():
             if parameter.ndim == 1 or "positions" in name:
                 parameter.normal_(0, 0.5)
+        if hasattr(network, "head"):
+            network.head.weight.mul_(8)
+            network.head.bias.zero_()
     return network.requires_grad_(False)

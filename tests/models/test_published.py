@@ -74,9 +74,9 @@ def test_gmd_sums_what_each_modality_says_to_their_mean():
         both = network.terms(image, names)
         alone = [network.terms(image[i : i + 1], names[i : i + 1]) for i in range(2)]
         scores = network.read(both.sum(0, keepdim=True))
-    assert torch.allclose(both, torch.cat(alone), atol=1e-5)
+    assert torch.allclose(both, torch.cat(alone), atol=1e-3)
     mean = (alone[0] + alone[1])[:, :3] / 2
-    assert torch.allclose(scores, class_scores(mean, network.config.regions), atol=1e-5)
+    assert torch.allclose(scores, class_scores(mean, network.config.regions), atol=1e-3)
 
 
 def test_class_scores_name_the_innermost_region_that_is_there():

@@ -125,12 +125,15 @@ class JointNetwork(nn.Module, ABC):
     Attributes
     ----------
     config : Architecture
+    placed : bool
+        Whether it matters where a tile lies: `logits` is then told the `Place`.
     """
 
     config: Any
+    placed: bool = False
 
     @abstractmethod
-    def logits(self, images: Mapping[str, Tensor], place: Place | None = None) -> Tensor:
+    def logits(self, images: Mapping[str, Tensor], *place: Place) -> Tensor:
         """Return the logits of the subset whose images these are.
 
         Parameters
@@ -138,8 +141,8 @@ class JointNetwork(nn.Module, ABC):
         images : Mapping[str, Tensor]
             Modality -> (N, 1, D, H, W) normalised intensities on one working grid, each edge divisible by
             ``config.stride``. What is not among them is absent.
-        place : Place, optional
-            Where the images were cut, for networks to which that matters.
+        *place : Place
+            Where the images were cut, for networks that are `placed`.
 
         Returns
         -------

@@ -224,9 +224,9 @@ def joint_tiles(
             contents = {name: image[place][None, None] for name, image in padded.items()}
             if any(bool(content.any()) for content in contents.values()):
                 seen = {name: content + outside.get(name, 0.0) for name, content in contents.items()}
-                where = Place(*(_three(sizes) for sizes in ([part.start for part in place], blend.whole)))
+                where = [Place(_three([part.start for part in place]), _three(blend.whole))]
                 with autocast(next(iter(seen.values())).device, tiling.precision):
-                    said = network.logits(seen, where)
+                    said = network.logits(seen, *(where if network.placed else ()))
                 blend.add(place, said[0].float())
             else:
                 blend.add(place, None)

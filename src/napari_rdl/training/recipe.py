@@ -17,6 +17,8 @@ from napari_rdl.files import read_bytes
 from napari_rdl.training.config import TrainingConfig
 
 _MAX_GIVEN = 200
+_TABLE = "table2"
+"""Folder of the recipes of the methods that Tables II and III compare."""
 _INSTEAD = (("data.source", "data.sources"), ("data.validation", "data.validation_sources"))
 """Settings that stand in each other's place."""
 
@@ -24,7 +26,9 @@ _INSTEAD = (("data.source", "data.sources"), ("data.validation", "data.validatio
 def recipe_names() -> tuple[str, ...]:
     """Return the names of the recipes that come with the package."""
     folder = files("napari_rdl.training") / "recipes"
-    return tuple(sorted(item.name[:-5] for item in folder.iterdir() if item.name.endswith(".toml")))
+    names = [item.name for item in folder.iterdir()]
+    names += [f"{_TABLE}/{item.name}" for item in (folder / _TABLE).iterdir()]
+    return tuple(sorted(name[:-5] for name in names if name.endswith(".toml")))
 
 
 def load_recipe(

@@ -79,3 +79,13 @@ def test_one_modality_has_no_proper_subset():
     assert valid.tolist() == [False, True]
     assert not (subset[1] & ~present[1]).any()
     assert subset[1].sum() < 3
+
+
+@pytest.mark.parametrize("count", [1, 5])
+@pytest.mark.parametrize(("sample", "share"), [(FULL, 4 / 18), (THREE, 4 / 10)], ids=["four", "three"])
+def test_the_full_set_weighs_as_much_where_some_are_drawn(count, sample, share):
+    drawn, rows = 2000, np.random.default_rng(0)
+    subsets, weights = draw_subsets(MATRIX, sample.expand(drawn, -1), count, [rows] * drawn, full_weight=4)
+    full = (subsets == sample[0]).all(-1)
+    assert (weights * full).sum(0).mean().item() == pytest.approx(share, abs=0.03)
+    assert weights.sum(0).mean().item() == pytest.approx(1, abs=0.03)

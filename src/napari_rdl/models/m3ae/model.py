@@ -68,6 +68,8 @@ class ResidualBlock(nn.Module):
 class M3AE(JointNetwork):
     """The learnt images and the U-Net."""
 
+    placed = True
+
     def __init__(self, config: M3AEConfig) -> None:
         super().__init__()
         self.config = config
@@ -133,13 +135,13 @@ class M3AE(JointNetwork):
                 substitute = substitute.index_select(axis, places)
         return substitute.to(images.dtype)
 
-    def logits(self, images: Mapping[str, Tensor], place: Place | None = None) -> Tensor:
+    def logits(self, images: Mapping[str, Tensor], *place: Place) -> Tensor:
         """Return the region logits (N, 3, D, H, W) of the subset whose images these are."""
         stacked, present = oriented(images, self.config)
         start = None
-        if place is not None:
+        if place:
             size = next(iter(images.values())).shape[2:]
-            start = _start_along(self.config.axes, place, (size[0], size[1], size[2]))
+            start = _start_along(self.config.axes, place[0], (size[0], size[1], size[2]))
         return from_axes(self(stacked, present, start).logits, self.config.axes)
 
     def classes(self, blended: Tensor) -> Tensor:

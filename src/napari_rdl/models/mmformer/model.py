@@ -164,7 +164,7 @@ class MMFormer(JointNetwork):
         mixed = tokens.reshape(len(tokens), grid, grid, grid, count * self.config.embedding)
         return self.expand(mixed.permute(0, 4, 1, 2, 3))
 
-    def logits(self, images: Mapping[str, Tensor], place: Place | None = None) -> Tensor:
+    def logits(self, images: Mapping[str, Tensor], *place: Place) -> Tensor:
         """Return the logits of the subset whose images these are."""
         stacked, present = oriented(images, self.config)
         return from_axes(self(stacked, present)[0], self.config.axes)

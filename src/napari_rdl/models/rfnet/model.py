@@ -160,7 +160,7 @@ class RFNet(JointNetwork):
         alone = tuple(self.separate(one).softmax(1) for one in features)
         return logits, Auxiliaries(alone, tuple(priors))
 
-    def logits(self, images: Mapping[str, Tensor], place: Place | None = None) -> Tensor:
+    def logits(self, images: Mapping[str, Tensor], *place: Place) -> Tensor:
         """Return the logits of the subset whose images these are."""
         stacked, present = oriented(images, self.config)
         return from_axes(self(stacked, present)[0], self.config.axes)

@@ -3,6 +3,7 @@
 from napari_rdl.training.config.augment import AugmentConfig
 from napari_rdl.training.config.data import DataConfig
 from napari_rdl.training.config.loss import Divergence, LossConfig
+from napari_rdl.training.config.method import MethodConfig
 from napari_rdl.training.config.optimizer import OptimizerConfig
 from napari_rdl.training.config.run import HardwareConfig, RunConfig, ValidationConfig
 from napari_rdl.training.config.source import SourceConfig, read_source
@@ -14,6 +15,7 @@ __all__ = [
     "Divergence",
     "HardwareConfig",
     "LossConfig",
+    "MethodConfig",
     "OptimizerConfig",
     "RunConfig",
     "SourceConfig",

@@ -51,10 +51,11 @@ class LossConfig(Part):
         title="Hölder exponent",
         description="Hölder's conjugate exponent alpha, above 1 (Table V).",
     )
-    target: Literal["label", "full"] = Field(
+    target: Literal["label", "softmax_label", "full"] = Field(
         "label",
         title="Divergence target",
-        description="The label (Eq. 5), or the full-modality prediction as a teacher.",
+        description="The label (Eq. 5); its softmax, as Eq. 1 has it to the letter (0.475 for its class, "
+        "0.175 for each other); or the full-modality prediction as a teacher.",
     )
     subsets_per_step: int = Field(
         0, ge=0, title="Subsets per step", description="Subsets supervised in a step; 0 = all. The paper: 1."
@@ -68,7 +69,8 @@ class LossConfig(Part):
         1.0,
         gt=0,
         title="Full set's weight",
-        description="How much the set of all modalities counts beside any other subset of the same step.",
+        description="How much the set of all modalities counts beside any other subset: in a step of all of "
+        "them, and in the mean over steps where some are drawn.",
     )
     voxels: int = Field(
         0,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from napari_rdl.training.config.part import Part
@@ -42,6 +44,14 @@ class OptimizerConfig(Part):
         title="Minutes",
         description="Time to train for, in the place of epochs; with steps, whichever ends first. The "
         "learning rate follows it. Pauses do not count.",
+    )
+    amsgrad: bool = Field(
+        False,
+        title="AMSGrad",
+        description="Adam's variant that RFNet and mmFormer are trained with: its steps never grow.",
+    )
+    schedule: Literal["polynomial", "cosine"] = Field(
+        "polynomial", title="Schedule", description="How the learning rate falls."
     )
     power: float = Field(
         0.9,

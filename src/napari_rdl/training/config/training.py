@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from napari_rdl.models import DefaultArchitecture
+from napari_rdl.models import METHODS, Architecture, DefaultArchitecture
 from napari_rdl.training.config.augment import AugmentConfig
 from napari_rdl.training.config.data import DataConfig
 from napari_rdl.training.config.loss import LossConfig
+from napari_rdl.training.config.method import MethodConfig
 from napari_rdl.training.config.optimizer import OptimizerConfig
 from napari_rdl.training.config.part import Part, unfit
 from napari_rdl.training.config.run import HardwareConfig, RunConfig, ValidationConfig
@@ -26,6 +27,7 @@ class TrainingConfig(Part):
     )
     data: DataConfig = Field(DataConfig(), title="Data", description="Patients and crops.")
     augment: AugmentConfig = Field(AugmentConfig(), title="Augmentation", description="Random changes.")
+    method: MethodConfig = Field(MethodConfig(), title="Method", description="Ours or another.")
     network: DefaultArchitecture = Field(DefaultArchitecture(), title="Network", description="Architecture.")
     loss: LossConfig = Field(LossConfig(), title="Loss", description="Terms of Eq. 5.")
     optimizer: OptimizerConfig = Field(OptimizerConfig(), title="Optimiser", description="Adam.")
@@ -35,13 +37,18 @@ class TrainingConfig(Part):
 
     @model_validator(mode="after")
     def _fits(self) -> TrainingConfig:
-        stride = self.network.stride
+        self._refuse_unfit_method()
+        stride = self.architecture.stride
         for name, size in (("data.crop", self.data.crop), ("validation.tile", (self.tile,))):
             if any(length % stride for length in size):
                 raise unfit(
                     name,
                     f"{name} ({', '.join(map(str, size))}) must be divisible by {stride}, "
-                    f"the stride of a network with {len(self.network.channels)} levels.",
+                    + (
+                        f"the stride of a network with {len(self.network.channels)} levels."
+                        if self.method.name == "rdl"
+                        else f"the stride of {self.method.name}."
+                    ),
                 )
         if self.optimizer.batch % self.processes:
             raise unfit(
@@ -66,6 +73,41 @@ class TrainingConfig(Part):
         if self.loss.dice + self.loss.divergence + self.loss.region_dice == 0:
             raise unfit("", "loss: one of dice, divergence and region_dice must have a weight above 0.")
         return self
+
+    def _refuse_unfit_method(self) -> None:
+        method, hardware = self.method, self.hardware
+        if method.name == "mmformer" and (len(set(self.data.crop)) > 1 or self.data.crop[0] % 16):
+            raise unfit("data.crop", "data.crop must be a cube of a multiple of 16 voxels for mmformer.")
+        if method.name == "gmd" and (self.processes > 1 or hardware.precision == "16-mixed"):
+            raise unfit(
+                "hardware",
+                "gmd takes its steps in one process, and not in 16-mixed: it changes gradients itself.",
+            )
+        try:
+            architecture = self.architecture
+        except ValueError as error:
+            raise unfit(
+                "method.width", f"method.width ({method.width}) is no width of {method.name}."
+            ) from error
+        if method.name != "rdl" and architecture.modalities != self.network.modalities:
+            raise unfit("network.modalities", f"{method.name} knows the four modalities of BraTS alone.")
+
+    @property
+    def architecture(self) -> Architecture:
+        """What is trained: `network`, or the comparison method's, as wide as asked."""
+        method = self.method
+        if method.name == "rdl":
+            return self.network
+        sizes: dict[str, object] = {} if method.width is None else {"width": method.width}
+        if method.name == "mmformer":
+            sizes["grid"] = self.data.crop[0] // 16
+            if method.width is not None:
+                # A token has 64 times as many numbers as a voxel, as published.
+                sizes |= {"embedding": 64 * method.width, "hidden": 512 * method.width}
+        if method.name == "m3ae":
+            # A crop does not say where it was cut: the learnt images are those of any.
+            sizes["substitute"] = self.data.crop
+        return METHODS[method.name].architecture.model_validate(sizes)
 
     @property
     def processes(self) -> int:

@@ -40,7 +40,8 @@ def draw_subsets(
     rngs : sequence of Generator
         One for each sample, so that a draw does not depend on who shares the batch.
     full_weight : float
-        What the set of all that is present weighs beside any other subset.
+        What the set of all that is present weighs beside any other subset: where some are drawn, in the
+        mean over draws.
     always_full : bool
         Whether the set of all that is present is among the drawn ones.
 
@@ -49,7 +50,8 @@ def draw_subsets(
     subsets : Tensor
         (S', B, M) membership, bool; never empty.
     weights : Tensor
-        (S', B) float32, summing to 1 over the first axis; 0 for rows that do not count.
+        (S', B) float32; 0 for rows that do not count. They sum to 1 over the first axis; where some are
+        drawn and `full_weight` is not 1, in the mean over draws. With `always_full` they sum to 1 always.
     """
     possible = ~(matrix[:, None] & ~present[None]).any(-1)  # (S, B)
     if count == 0:
@@ -71,7 +73,11 @@ def draw_subsets(
     subsets = torch.where(chosen[..., None], subsets, present[None])
     is_full = (subsets == present[None]).all(-1)
     weights = torch.where(is_full, full_weight, 1.0) * chosen
-    return subsets, weights / weights.sum(0, keepdim=True)
+    if count == 0 or always_full:
+        return subsets, weights / weights.sum(0, keepdim=True)
+    # Each row was drawn with the chance drawn / possible: over draws it counts as it does among all of them.
+    there = possible.sum(0)
+    return subsets, weights / (there - 1 + full_weight) * (there / chosen.sum(0))
 
 
 def draw_proper_subset(

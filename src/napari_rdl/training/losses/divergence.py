@@ -136,6 +136,31 @@ def label_divergence(kind: str, logits: Tensor, labels: Tensor, target: Tensor, 
     return f_divergence(kind, logits.log_softmax(1), target.log())
 
 
+def soft_label_divergence(kind: str, logits: Tensor, target: Tensor, alpha: float) -> Tensor:
+    """Return any of the divergences from the softmax of the label: Eq. 1 to the letter, sigma(S^l) and all.
+
+    The target of J classes has e / (e + J - 1) for the label's class and 1 / (e + J - 1) for each other:
+    0.475 and 0.175 for four. The f-divergences are least where the prediction is that; Hölder's is least
+    where it is proportional to its power beta / alpha, 10 for alpha 1.1, which is 0.9999 for the class.
+
+    Parameters
+    ----------
+    logits, target : Tensor
+        (B, J, V), and the one-hot label.
+
+    Returns
+    -------
+    Tensor
+        (B, V).
+    """
+    log_p, log_q = logits.log_softmax(1), target.log_softmax(1)
+    if kind == "holder":
+        return holder_divergence(log_p, log_q, alpha)
+    if kind == "cross_entropy":
+        return -(log_q.exp() * log_p).sum(1)
+    return f_divergence(kind, log_p, log_q)
+
+
 def teacher_divergence(kind: str, log_p: Tensor, log_q: Tensor, alpha: float) -> Tensor:
     """Return any of the divergences from a teacher's prediction q, per voxel; zero iff p = q."""
     if kind == "holder":

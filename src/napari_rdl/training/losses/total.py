@@ -13,7 +13,11 @@ from napari_rdl.models import TrainedNetwork, fuse_features
 from napari_rdl.models.patches import at_places, fold
 from napari_rdl.training.config import LossConfig
 from napari_rdl.training.losses.dice import dice_loss, region_dice_loss
-from napari_rdl.training.losses.divergence import label_divergence, teacher_divergence
+from napari_rdl.training.losses.divergence import (
+    label_divergence,
+    soft_label_divergence,
+    teacher_divergence,
+)
 from napari_rdl.training.losses.mutual_information import GaussianTransfer, level_weights
 
 TERMS = ("dice", "divergence", "region_dice", "mutual_information")
@@ -27,11 +31,14 @@ class StepLoss(NamedTuple):
     total : Tensor
         Scalar to be differentiated: the mean over samples.
     terms : Tensor
-        (4,) the unweighted terms in the order of `TERMS`, detached.
+        The unweighted terms in the objective's order (`TERMS` for ours), detached.
+    parts : tuple of Tensor
+        Objectives whose gradients are to be decoupled, in the place of that of `total`; none as a rule.
     """
 
     total: Tensor
     terms: Tensor
+    parts: tuple[Tensor, ...] = ()
 
 
 class Objective(nn.Module):
@@ -40,10 +47,14 @@ class Objective(nn.Module):
     It is one module, so that a data-parallel wrapper sees one forward pass.
     """
 
+    terms = TERMS
+    done: float
+
     def __init__(self, network: TrainedNetwork, config: LossConfig) -> None:
         super().__init__()
         self.network = network
         self.config = config
+        self.done = 1.0
         channels = network.config.channels
         self.transfer = nn.ModuleList(
             GaussianTransfer(count, config.mi_epsilon) for count in channels if config.mutual_information
@@ -280,7 +291,9 @@ def _subset_terms(
             of_regions = region_dice_loss(probabilities, target, classes, config.absent_voxels)
     if not config.divergence:
         return of_dice, zero, of_regions
-    if teacher is not None:
+    if config.target == "softmax_label":
+        voxels = soft_label_divergence(config.kind, fused, target, config.alpha)
+    elif teacher is not None:
         voxels = teacher_divergence(config.kind, fused.log_softmax(1), teacher, config.alpha)
     else:
         voxels = label_divergence(config.kind, fused, labels, target, config.alpha)

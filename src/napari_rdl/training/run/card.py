@@ -42,7 +42,8 @@ def run_card(config: TrainingConfig, patients: Patients, step: int, scores: Scor
     )
     return ModelCard(
         name=config.name,
-        network=config.network,
+        method=config.method.name,
+        network=config.architecture,
         spacing=config.data.spacing,
         tile=config.tile,
         trained_on=trained_on,

@@ -154,7 +154,12 @@ def starting_model(config: TrainingConfig) -> Model | None:
     if config.start_from is None:
         return None
     model = load_model(config.start_from)
-    theirs, ours = model.card.network.model_dump(), config.network.model_dump()
+    if model.card.method != config.method.name:
+        raise ConfigError(
+            f"start_from: {model.path} is of the method {model.card.method} and the run of "
+            f"{config.method.name}: train the method of the checkpoint, or start from random weights."
+        )
+    theirs, ours = model.card.network.model_dump(), config.architecture.model_dump()
     for name, value in theirs.items():
         richer = name == "fusion" and FUSIONS.index(value) < FUSIONS.index(ours[name])
         if (

@@ -52,18 +52,21 @@ def steps_per_epoch(config: TrainingConfig, patients: int) -> int:
 
 
 def learning_rate(config: OptimizerConfig, step: int, done: float) -> float:
-    """Return lr (1 - done)^power, rising linearly over the first `warmup` steps.
+    """Return lr (1 - done)^power, or half a cosine, rising linearly over the first `warmup` steps.
 
     Parameters
     ----------
     config : OptimizerConfig
-        ``lr``, ``power`` and ``warmup``.
+        ``lr``, ``schedule``, ``power`` and ``warmup``.
     step : int
         Optimiser steps taken before this one.
     done : float
         Share of the run that lies behind, of its steps or of its time.
     """
-    rate = config.lr * (1 - done) ** config.power
+    if config.schedule == "cosine":
+        rate = config.lr * (1 + math.cos(math.pi * done)) / 2
+    else:
+        rate = config.lr * (1 - done) ** config.power
     if step < config.warmup:
         rate *= (step + 1) / (config.warmup + 1)
     return rate

@@ -12,13 +12,15 @@ from lightning.fabric import Fabric
 from torch import Tensor
 
 from napari_rdl.errors import NapariRdlError
-from napari_rdl.models import Model, TrainedNetwork, build_network
+from napari_rdl.models import Model, build_network
 from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.data.crops import SUBSETS, Batch
 from napari_rdl.training.data.subsets import draw_proper_subset, draw_subsets, subset_matrix
+from napari_rdl.training.losses.comparison import ComparisonObjective, make_objective
 from napari_rdl.training.losses.mutual_information import GaussianTransfer
-from napari_rdl.training.losses.total import TERMS, Objective, StepLoss
+from napari_rdl.training.losses.total import Objective, StepLoss
 from napari_rdl.training.step.average import WeightAverage
+from napari_rdl.training.step.decoupling import add_decoupled_gradient
 
 
 class DivergedError(NapariRdlError):
@@ -43,16 +45,18 @@ class Stepper:
         self.fabric = fabric
         self._matrix = subset_matrix(config.network.modalities)
         torch.manual_seed(config.seed)
-        network = cast(TrainedNetwork, build_network(config.network))
+        network: Any = build_network(config.architecture)
         if start is not None:
             # A gate that the checkpoint lacks keeps its first values: those of the mean.
             network.load_state_dict({**network.state_dict(), **start.network.state_dict()})
-        self.objective = Objective(network, config.loss).to(fabric.device)
+        made = make_objective(network, config.loss, config.method)
+        self.objective: Objective | ComparisonObjective = made.to(fabric.device)
         settings = config.optimizer
         optimizer = torch.optim.Adam(
             self._groups(),
             lr=settings.lr,
             weight_decay=settings.weight_decay,
+            amsgrad=settings.amsgrad,
             # One kernel for all tensors in the place of several for each.
             fused=fabric.device.type == "cuda",
         )
@@ -65,7 +69,7 @@ class Stepper:
 
     def _groups(self) -> list[dict[str, Any]]:
         """Return what learns at which multiple of the learning rate."""
-        readout = self.objective.network.deep_sets
+        readout = getattr(self.objective.network, "deep_sets", None)
         if self.config.optimizer.fusion_only and readout is not None:
             self.objective.requires_grad_(False)
             readout.requires_grad_(True)
@@ -79,7 +83,7 @@ class Stepper:
         return groups
 
     @property
-    def network(self) -> TrainedNetwork:
+    def network(self) -> Any:
         """What is validated and exported: the moving average of the weights where there is one."""
         return self.objective.network if self.average is None else self.average.network
 
@@ -88,8 +92,13 @@ class Stepper:
         """The gradients' scaler of 16-bit training, or None."""
         return getattr(self.fabric._precision, "scaler", None)
 
-    def take_step(self, batches: Iterator[Batch], step: int, rate: float) -> list[float]:
-        """Take one optimiser step after `step` others.
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """What the losses are called that a step tells, in their order."""
+        return self.objective.terms
+
+    def take_step(self, batches: Iterator[Batch], step: int, rate: float, done: float = 1.0) -> list[float]:
+        """Take one optimiser step after `step` others, with the share `done` of the run behind.
 
         Returns
         -------
@@ -104,7 +113,8 @@ class Stepper:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group.get("scale", 1.0)  # runs from before had one group
         parts = self.config.local_batch // self.config.micro_batch
-        totals = torch.zeros(len(TERMS) + 1, device=self.fabric.device)
+        totals = torch.zeros(len(self.terms) + 1, device=self.fabric.device)
+        self.objective.done = done
         names: list[str] = []
         self.model.train()
         if step == 0 and self.objective.transfer:
@@ -116,7 +126,12 @@ class Stepper:
             names += batch["names"]
             with self.fabric.no_backward_sync(self.model, enabled=part < parts - 1):
                 loss = self.loss_of(batch)
-                self.fabric.backward(loss.total / parts)
+                if loss.parts:
+                    order = torch.Generator().manual_seed(hash((self.config.seed, step, part)) % 2**63)
+                    trained = [one for one in self.objective.parameters() if one.requires_grad]
+                    add_decoupled_gradient(loss.parts, trained, 1 / parts, order)
+                else:
+                    self.fabric.backward(loss.total / parts)
             totals += torch.cat((loss.total.detach().reshape(1), loss.terms)) / parts
         totals = self.over_processes(totals, "mean")
         limit = self.config.optimizer.clip
@@ -161,7 +176,9 @@ class Stepper:
         for batch in batches:
             missing, valid = draw_proper_subset(self._matrix, batch["present"].cpu(), self._rngs(batch))
             tensors = (batch["images"], batch["present"], missing, valid)
-            levels = self.objective.residuals(*(tensor.to(self.fabric.device) for tensor in tensors))
+            levels = cast(Objective, self.objective).residuals(
+                *(tensor.to(self.fabric.device) for tensor in tensors)
+            )
             sums = [total + level for total, level in zip(sums, levels, strict=True)] if sums else levels
         for transfer, total in zip(self.objective.transfer, sums, strict=True):
             squared = self.over_processes(total / len(batches), "mean")

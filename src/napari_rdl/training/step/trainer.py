@@ -13,7 +13,6 @@ import torch
 from napari_rdl.callbacks import IsCancelled, Progress
 from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.data.crops import Batch
-from napari_rdl.training.losses.total import TERMS
 from napari_rdl.training.step.hardware import peak_memory_mb
 from napari_rdl.training.step.preview import Example
 from napari_rdl.training.step.schedule import Length, learning_rate
@@ -101,7 +100,7 @@ class Trainer:
         self.record = record
         self.length = length
         self.epoch_steps = epoch_steps
-        self.position = Position(sums=[0.0] * (len(TERMS) + 2))
+        self.position = Position(sums=[0.0] * (len(stepper.terms) + 2))
         self.scores: Scores = {}
         self._crops: Counter[str] = Counter()
         self._half_crops: Counter[str] = Counter()
@@ -135,7 +134,7 @@ class Trainer:
         finished, stopped = done >= 1, False
         while not finished and not stopped:
             rate = learning_rate(self.config.optimizer, position.step, done)
-            values = self.stepper.take_step(batches, position.step, rate)
+            values = self.stepper.take_step(batches, position.step, rate, done)
             position.step = step = position.step + 1
             position.sums = [total + value for total, value in zip(position.sums, values, strict=True)]
             position.counted += 1
@@ -195,7 +194,7 @@ class Trainer:
                 "step": position.step,
                 "steps": self.steps,
                 "epoch": position.step / self.epoch_steps,
-                **dict(zip(("loss", *TERMS, "gradient_norm"), means, strict=True)),
+                **dict(zip(("loss", *self.stepper.terms, "gradient_norm"), means, strict=True)),
                 "lr": rate,
                 "samples_per_s": round(speed, 3),
                 "memory_mb": round(peak_memory_mb(self.stepper.fabric.device)),

@@ -1,0 +1,168 @@
+"""What the comparison methods ask of a batch, in the place of Eq. 5."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from napari_rdl.training.config import LossConfig, MethodConfig
+from napari_rdl.training.losses.published import fused_loss, region_overlap_loss, region_targets
+from napari_rdl.training.losses.total import Objective, StepLoss
+
+
+class ComparisonObjective(nn.Module):
+    """A comparison method's network and its losses; the face is that of `Objective`.
+
+    Attributes
+    ----------
+    network : Module
+    terms : tuple of str
+        What the losses are called, in their order.
+    transfer : ModuleList
+        Empty: nothing is trained beside the network.
+    done : float
+        Share of the run that lies behind.
+    """
+
+    terms: tuple[str, ...]
+
+    def __init__(self, network: Any, method: MethodConfig) -> None:
+        super().__init__()
+        self.network = network
+        self.method = method
+        self.transfer = nn.ModuleList()
+        self.done = 1.0
+        config = network.config
+        self._order = [config.modalities.index(name) for name in config.inputs]
+
+    def forward(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        present: Tensor,
+        subsets: Tensor,
+        weights: Tensor,
+        missing: Tensor,
+        missing_valid: Tensor,
+    ) -> StepLoss:
+        """Return the loss of a batch; parameters as of `Objective.forward`."""
+        images, present = images[:, self._order], present[:, self._order]
+        return self._loss(images, labels, present, subsets[:, :, self._order], weights)
+
+    def _loss(
+        self, images: Tensor, labels: Tensor, present: Tensor, subsets: Tensor, weights: Tensor
+    ) -> StepLoss:
+        raise NotImplementedError
+
+
+class FusedObjective(ComparisonObjective):
+    """RFNet's and mmFormer's: the fused prediction, each modality's alone, and each level's."""
+
+    terms = ("fused", "separate", "deep")
+
+    def _loss(
+        self, images: Tensor, labels: Tensor, present: Tensor, subsets: Tensor, weights: Tensor
+    ) -> StepLoss:
+        target = _one_hot(labels, len(self.network.config.classes))
+        parts = images.new_zeros(3)
+        separate: Sequence[Tensor] = ()
+        for number, (subset, weight) in enumerate(zip(subsets, weights, strict=True)):
+            rows = weight > 0
+            if not bool(rows.any()):
+                continue
+            asked = present[rows] if not number else None
+            logits, said = self.network(images[rows], subset[rows], auxiliary=asked)
+            separate = said.separate or separate
+            share = weight[rows].mean()
+            deep = torch.stack([fused_loss(one.float(), target[rows]) for one in said.deep]).sum()
+            fused = fused_loss(logits.float().softmax(1), target[rows])
+            parts = parts + share * torch.stack((fused, torch.zeros_like(fused), deep))
+            if asked is not None:
+                alone = [
+                    fused_loss(one[asked[:, index]].float(), target[rows][asked[:, index]])
+                    for index, one in enumerate(said.separate)
+                    if bool(asked[:, index].any())
+                ]
+                zero = torch.zeros_like(fused)
+                parts = parts + torch.stack((zero, torch.stack(alone).sum(), zero))
+        begun = 1.0 if self.done >= self.method.fused_from else 0.0
+        return StepLoss(begun * parts[0] + parts[1] + parts[2], parts.detach())
+
+
+class ConsistentObjective(ComparisonObjective):
+    """M3AE's: the regions at three levels, and that two subsets' deepest features agree.
+
+    The paper compares the deepest features; the public code at the commit read compares the outputs of a
+    deeper level. Here it is the paper's.
+    """
+
+    terms = ("dice", "consistency")
+
+    def _loss(
+        self, images: Tensor, labels: Tensor, present: Tensor, subsets: Tensor, weights: Tensor
+    ) -> StepLoss:
+        target = region_targets(labels, self.network.config.regions)
+        dice, features = images.new_zeros(()), []
+        for subset, weight in zip(subsets, weights, strict=True):
+            said = self.network(images, subset)
+            of_levels = [
+                region_overlap_loss(one.float(), target, squared=True) for one in (said.logits, *said.deep)
+            ]
+            dice = dice + weight.mean() * torch.stack(of_levels).sum()
+            features.append(said.features.float())
+        apart = [functional.mse_loss(one, other) for one, other in combinations(features, 2)]
+        consistency = torch.stack(apart).mean() if apart else torch.zeros_like(dice)
+        total = dice + self.method.consistency * consistency
+        return StepLoss(total, torch.stack((dice, consistency)).detach())
+
+
+class DecoupledObjective(ComparisonObjective):
+    """GMD's: an objective for each choice of modalities that are left out; their gradients are decoupled."""
+
+    terms = ("dice",)
+
+    def _loss(
+        self, images: Tensor, labels: Tensor, present: Tensor, subsets: Tensor, weights: Tensor
+    ) -> StepLoss:
+        network = self.network
+        target = region_targets(labels, network.config.regions)
+        count = images.shape[1]
+        there = [index for index in range(count) if bool(present[:, index].any())]
+        said = {
+            index: network(images[:, index : index + 1], [index] * len(images)).float() for index in there
+        }
+        kept = max(min(len(there), count - self.method.left_out), 1)
+        losses = []
+        for chosen in combinations(there, kept):
+            weight = present[:, list(chosen)].float()[..., None, None, None, None]
+            mean = (torch.stack([said[index] for index in chosen], 1) * weight).sum(1)
+            rows = weight.sum(1).flatten() > 0
+            if bool(rows.any()):
+                mean = mean[rows] / weight.sum(1)[rows]
+                losses.append(region_overlap_loss(mean, target[rows], squared=False))
+        total = torch.stack(losses).mean()
+        return StepLoss(total, total.detach()[None], tuple(losses))
+
+
+_OBJECTIVES = {
+    "rfnet": FusedObjective,
+    "mmformer": FusedObjective,
+    "m3ae": ConsistentObjective,
+    "gmd": DecoupledObjective,
+}
+
+
+def make_objective(network: Any, loss: LossConfig, method: MethodConfig) -> Objective | ComparisonObjective:
+    """Return a network with the losses of its method."""
+    if method.name == "rdl":
+        return Objective(network, loss)
+    return _OBJECTIVES[method.name](network, method)
+
+
+def _one_hot(labels: Tensor, classes: int) -> Tensor:
+    return torch.stack([labels == index for index in range(classes)], 1).float()
