@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 def train(
     recipe: Annotated[
         str | None,
-        typer.Option(help="A recipe (laptop, shipped, synthetic, brats2018, brats2020) or a TOML file."),
+        typer.Option(
+            help="A recipe (laptop, shipped, gated, deep_sets, synthetic, brats2018, brats2020) or a TOML "
+            "file."
+        ),
     ] = None,
     data: Annotated[
         list[str] | None,

@@ -16,7 +16,12 @@ from napari_rdl.training.recipe import recipe_names
 
 RECIPE_TITLES = {
     "laptop": ("Laptop", "A small network at 3 mm, for a laptop's CPU"),
-    "shipped": ("As shipped", "What the shipped weights were trained with: 2 mm, a day on two CPU cores"),
+    "shipped": (
+        "As shipped",
+        "The last step of the shipped weights: 2 mm, two hours on a CPU; start from “gated”",
+    ),
+    "gated": ("Gated", "The last step of the bundled weights “gated”: 2 mm"),
+    "deep_sets": ("Readout alone", "Learns how modalities are combined; the network stays as it is"),
     "synthetic": ("Synthetic", "What the weights of synthetic patients alone were trained with: 2 mm"),
     "brats2018": ("BraTS 2018, paper", "The paper's settings at 1 mm, for a GPU"),
     "brats2020": ("BraTS 2020, paper", "The paper's settings at 1 mm, for a GPU"),
