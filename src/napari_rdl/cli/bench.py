@@ -8,6 +8,7 @@ import typer
 
 from napari_rdl.cli.annotator import annotator
 from napari_rdl.cli.bench_faults import faults
+from napari_rdl.cli.bench_methods import methods
 from napari_rdl.cli.bench_training import train
 from napari_rdl.cli.console import progress_bar, say, stdout_for_results, write, write_json
 from napari_rdl.cli.display import reason_for_no_window
@@ -20,6 +21,7 @@ bench_app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 bench_app.command()(annotator)
 bench_app.command()(train)
 bench_app.command()(faults)
+bench_app.command()(methods)
 
 
 @bench_app.callback()
