@@ -15,8 +15,10 @@ from napari_rdl.correct.tools import (
     grow,
     interpolate,
     keep_piece,
+    map_value,
     shrink,
     smooth,
+    strangers,
     take_over,
 )
 
@@ -163,3 +165,14 @@ def test_doubtful_places_come_heaviest_first():
     assert [place.voxel for place in places] == [(12, 12, 12), places[1].voxel]
     assert entropy[places[1].voxel] == np.float32(0.9)
     assert places[0].ml == pytest.approx(1.25)
+
+
+def test_values_that_are_no_class_are_counted_and_mapped():
+    labels = np.zeros((4, 4, 4), np.uint8)
+    labels[0] = 7
+    labels[1, 0, 0] = 3
+    assert strangers(labels) == {7: 16}
+    edit = map_value(labels, 7, 2)
+    labels.reshape(-1)[edit.indices] = edit.values
+    assert strangers(labels) == {}
+    assert (labels == 2).sum() == 16

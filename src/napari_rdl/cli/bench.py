@@ -13,6 +13,7 @@ from napari_rdl.cli.bench_training import train
 from napari_rdl.cli.console import progress_bar, say, stdout_for_results, write, write_json
 from napari_rdl.cli.display import reason_for_no_window
 from napari_rdl.cli.options import Device, Json, Model
+from napari_rdl.cli.tasks import tasks
 
 if TYPE_CHECKING:
     from napari_rdl.bench import Report
@@ -22,6 +23,7 @@ bench_app.command()(annotator)
 bench_app.command()(train)
 bench_app.command()(faults)
 bench_app.command()(methods)
+bench_app.command()(tasks)
 
 
 @bench_app.callback()

@@ -21,7 +21,7 @@ Labels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class RefineSettings:
-    """How strokes are heard. The defaults were chosen on synthetic patients.
+    """How strokes are heard. The defaults were chosen on five real patients, at 2 mm, from T1 alone.
 
     Attributes
     ----------
@@ -43,14 +43,14 @@ class RefineSettings:
         Logits by which a label that is not the model's own stands above the others.
     """
 
-    reach: float = 30.0
-    steepness: float = 2.0
-    ridge: float = 0.03
-    stroke_mm: float = 10.0
+    reach: float = 45.0
+    steepness: float = 1.0
+    ridge: float = 0.01
+    stroke_mm: float = 15.0
     stroke_strength: float = 4.0
     anchors: int = 3000
     anchor_weight: float = 1.0
-    sure: float = 5.0
+    sure: float = 2.0
     margin: float = 1.0
 
 

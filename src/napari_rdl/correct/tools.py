@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_rdl.boxes import Box, bounding_box
-from napari_rdl.brats import REGIONS
+from napari_rdl.brats import CLASSES, REGIONS
 from napari_rdl.correct.edits import Edit
 
 Labels = NDArray[np.uint8]
@@ -145,6 +145,17 @@ def copy_slice(labels: Labels, value: int, axis: int, number: int, step: int = 1
 def take_over(labels: Labels, other: Labels, box: Box) -> Edit:
     """Take what another label map, such as the prediction, says in a box."""
     return Edit.between(labels, other, box)
+
+
+def strangers(labels: Labels) -> dict[int, int]:
+    """Return the values that are no class, each with its number of voxels."""
+    counts = np.bincount(labels.reshape(-1), minlength=len(CLASSES))
+    return {int(value): int(counts[value]) for value in np.flatnonzero(counts) if value >= len(CLASSES)}
+
+
+def map_value(labels: Labels, old: int, new: int) -> Edit:
+    """Make one value another one, wherever it is."""
+    return Edit.of_mask(labels == old, new)
 
 
 def _nothing() -> Edit:

@@ -353,3 +353,32 @@ def test_who_corrects_it_elsewhere_is_said_and_this_window_only_looks(qtbot, enc
     paint(qtbot, correct, (13, 15, 11), 1)
     assert journalled(correct).history.position == 1
     assert elsewhere.take() is not None
+
+
+def test_odd_values_and_another_name_cost_nothing(qtbot, correct):
+    layer, box = correct.desk.layer, correct.tools_box
+    before = layer.data.copy()
+    layer.name = "renamed"
+    paint(qtbot, correct, (13, 15, 11), 7)
+    odd = layer.data == 7
+    assert odd.any()
+    correct._show_summary()
+    assert f"7 ({odd.sum()} voxels)" in box.odd_label.text()
+    assert not correct.desk.segment.saving.save_corrected(Path("nowhere_seg.nii.gz"))
+    assert not Path("nowhere_seg.nii.gz").exists()
+    box.odd_class.setCurrentIndex(box.odd_class.findData(2))
+    box.map_button.click()
+    assert (layer.data[odd] == 2).all()
+    assert same(correct)
+    # Another plugin gives numbers of another kind.
+    wide = layer.data.astype(np.int64)
+    wide[0, 0, 0], wide[1, 1, 1] = 300, 3
+    layer.data = wide
+    correct.desk.recorder.settle()
+    assert "no labels (300)" in correct.messages.messages[0][1]
+    assert same(correct)
+    assert correct.desk.history.labels[1, 1, 1] == 3
+    assert correct.desk.history.labels[0, 0, 0] == 0
+    while correct.desk.history.can_undo:
+        correct.undo()
+    np.testing.assert_array_equal(layer.data, before)

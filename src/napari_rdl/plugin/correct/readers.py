@@ -77,7 +77,7 @@ class Readers(QObject):
         self.box.consensus_asked.connect(self.agree)
         self.box.difference_switched.connect(self._show_difference)
         desk.patient_changed.connect(self._on_patient)
-        desk.work_changed.connect(self._list)
+        desk.work_changed.connect(self._on_work)
 
     def shut_down(self) -> None:
         """Stop all work and take the layer away."""
@@ -191,6 +191,12 @@ class Readers(QObject):
         self.box.show_agreement(
             self.read.agreement if self.read is not None else None, corrected=self._desk.recorder is not None
         )
+
+    def _on_work(self) -> None:
+        # Whoever begins to correct is reader A, unless another file was chosen for that.
+        first, second = self.box.chosen
+        own = self._desk.recorder is not None and not isinstance(first, Path)
+        self._list(wanted=[CORRECTED if own else first, second])
 
     def _ask_for_file(self, number: int) -> None:
         case = self._desk.case

@@ -122,4 +122,5 @@ def _said(one: RegionAgreement) -> str:
     volumes = f"A {one.first_ml:.1f} ml, B {one.second_ml:.1f} ml"
     if one.mean_mm is None or one.hd95_mm is None:
         return f"Dice {one.dice:.2f}; {volumes}"
-    return f"Dice {one.dice:.2f}, surfaces {one.mean_mm:.1f} mm apart (95 %: {one.hd95_mm:.1f}); {volumes}"
+    apart = f"{one.mean_mm:.1f} mm apart (95\u00a0%: {one.hd95_mm:.1f})"
+    return f"Dice {one.dice:.2f}, surfaces {apart}; {volumes}"

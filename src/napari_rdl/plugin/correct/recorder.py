@@ -17,6 +17,7 @@ from napari_rdl.plugin.viewer.roles import case_of
 
 if TYPE_CHECKING:
     from napari.layers import Labels
+    from numpy.typing import NDArray
 
 _LOOK_MS = 1000
 """How often the volumes are compared, for what paints without telling."""
@@ -134,6 +135,7 @@ class Recorder(QObject):
         self._lost = False
         if box is None and np.array_equal(data, labels):
             return
+        data = self._within_bytes(data)
         wanted = Edit.between(labels, data, box)
         if not len(wanted):
             return
@@ -144,6 +146,22 @@ class Recorder(QObject):
         name = _NAMES.get(str(self.layer.mode), "edit")
         if len(self.history.apply(allowed, name)):
             self.changed.emit()
+
+    def _within_bytes(self, data: NDArray[Any]) -> NDArray[Any]:
+        """Return data without values that no label has; those are put back, and it is said."""
+        if data.dtype == np.uint8:
+            return data
+        odd = (data != np.clip(data, 0, 255)) | (data != np.floor(data))
+        if odd.any():
+            values = ", ".join(f"{value:g}" for value in np.unique(data[odd])[:3])
+            data = np.where(odd, self.history.labels, data)
+            self.layer.data[odd] = self.history.labels[odd]
+            redraw(self.layer)
+            self.problem.emit(
+                f"The layer '{self.layer.name}' was given values that are no labels ({values}): those voxels "
+                "stay what they were."
+            )
+        return data
 
     def _allowed(self, edit: Edit) -> Edit:
         case = case_of(self.layer)

@@ -86,6 +86,10 @@ class Toolbox(QObject):
             }[tool]
             self._do(work, tool)
 
+    def map_value(self, old: int, new: int) -> None:
+        """Make a value that is no class a class, wherever it is."""
+        self._do(lambda labels: tools.map_value(labels, old, new), f"label {old} mapped")
+
     def drop_or_keep(self, tool: str, voxel: tuple[int, int, int]) -> None:
         """Drop the piece of tumour at a voxel, or keep that piece alone."""
         made = tools.keep_piece if tool == "keep" else tools.drop_piece

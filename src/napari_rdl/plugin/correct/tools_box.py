@@ -64,10 +64,13 @@ class ToolsBox(Section):
     class_chosen : int
     tool_asked : str
         A key of `TOOLS`.
+    mapping_asked : int, int
+        A value that is no class, and the class that it is to become.
     """
 
     class_chosen = Signal(int)
     tool_asked = Signal(str)
+    mapping_asked = Signal(int, int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Paint and tools", parent)
@@ -104,10 +107,26 @@ class ToolsBox(Section):
         reach.addWidget(QLabel("Reach"))
         reach.addWidget(self.size, 1)
         self.status = WrappedLabel()
+        self.odd_label = WrappedLabel()
+        self.odd_values = QWidget()
+        mapping = QHBoxLayout(self.odd_values)
+        mapping.setContentsMargins(0, 0, 0, 0)
+        mapping.setSpacing(SPACING)
+        self.odd_value = narrow_combo("A value that is no class")
+        self.odd_class = narrow_combo("What it becomes")
+        for value, name in ((1, "NCR"), (2, "ED"), (3, "ET"), (0, "none")):
+            self.odd_class.addItem(f"becomes {name}", value)
+        self.map_button = QPushButton("Map")
+        self.map_button.setToolTip("Make all voxels of this value that class; a step that can be taken back")
+        for part in (self.odd_value, self.odd_class, self.map_button):
+            mapping.addWidget(part)
+        self.map_button.clicked.connect(self._on_map)
+        self.show_strangers({})
         self.body.addLayout(row)
         self.body.addLayout(reach)
         self.body.addLayout(grid)
-        self.body.addWidget(self.status)
+        for part in (self.status, self.odd_label, self.odd_values):
+            self.body.addWidget(part)
         self.classes.idClicked.connect(self.class_chosen)
         self.show_keys({tool: key for tool, (_, _, key) in TOOLS.items()})
 
@@ -116,6 +135,26 @@ class ToolsBox(Section):
         for tool, (_, tip, _) in TOOLS.items():
             key = keys.get(tool, "")
             self.buttons[tool].setToolTip(f"{tip} ({key})" if key else tip)
+
+    def show_strangers(self, strangers: Mapping[int, int]) -> None:
+        """List values that are no class, value -> voxels, to be mapped; nothing for none."""
+        self.odd_values.setVisible(bool(strangers))
+        listed = ", ".join(f"{value} ({count} voxels)" for value, count in strangers.items())
+        self.odd_label.setText(
+            f"Labels that are no class: {listed}. They are kept; saving needs each of them to become a class."
+            if strangers
+            else ""
+        )
+        chosen = self.odd_value.currentData()
+        self.odd_value.clear()
+        for value in strangers:
+            self.odd_value.addItem(f"Label {value}", value)
+        self.odd_value.setCurrentIndex(max(self.odd_value.findData(chosen), 0))
+
+    def _on_map(self) -> None:
+        value = self.odd_value.currentData()
+        if value is not None:
+            self.mapping_asked.emit(value, self.odd_class.currentData())
 
     def show_class(self, value: int) -> None:
         """Mark the class that napari paints now."""

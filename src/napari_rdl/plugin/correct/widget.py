@@ -11,6 +11,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 
 from napari_rdl.correct import Protection, summarise
+from napari_rdl.correct.tools import strangers
 from napari_rdl.errors import NapariRdlError
 from napari_rdl.files import plain_name
 from napari_rdl.plugin.correct.desk import Desk, words_for
@@ -150,6 +151,7 @@ class CorrectWidget(DockWidget):
         self.learning.failed.connect(self.say_error)
         tools.tool_asked.connect(self._on_tool)
         tools.class_chosen.connect(self._on_class)
+        tools.mapping_asked.connect(self.toolbox.map_value)
         self.protect_box.changed.connect(self._on_protection)
         self.found_box.restore_asked.connect(desk.restore)
         self.found_box.discard_asked.connect(desk.discard)
@@ -262,6 +264,7 @@ class CorrectWidget(DockWidget):
         history, case = self.desk.history, self.desk.case
         if history is not None and case is not None:
             self.history_box.show_summary(summarise(history, case.grid.voxel_ml))
+            self.tools_box.show_strangers(strangers(history.labels))
 
     # --- What the parts say
 

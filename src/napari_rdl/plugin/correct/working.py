@@ -101,6 +101,7 @@ class Working(QObject):
         self.worklist = opened
         self._look.start()
         self._show()
+        self._on_patient()
 
     def make_list(self, folder: Path, path: Path) -> None:
         """Make a worklist of a folder of patients, and open it."""
