@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -250,3 +251,14 @@ def test_made_grids_of_slices_and_of_a_volume(write: Write, volume: np.ndarray) 
     assert case.notes == ("FLAIR resampled onto the grid of T1c.",)
     assert case.grid.shape == volume.shape
     assert "".join(nib.orientations.ornt2axcodes(case.native.orientation)) == "LAS"
+
+
+def test_of_several_damaged_images_the_first_is_told(brats_folder, tmp_path):
+    for file in brats_folder.iterdir():
+        shutil.copy(file, tmp_path / file.name)
+    for ending in ("_flair", "_t1ce"):
+        path = next(tmp_path.glob(f"*{ending}.nii.gz"))
+        path.write_bytes(path.read_bytes()[:-4])
+    for _ in range(3):
+        with pytest.raises(CaseError, match=r"_t1ce\.nii\.gz is cut off"):
+            load_case(tmp_path)

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_rdl.case import case_from_arrays, load_case, read_image, save_labels
+from napari_rdl.case.voxels import quiet_nibabel
 from napari_rdl.errors import CaseError
 
 
@@ -232,3 +233,16 @@ def test_a_device_is_no_image() -> None:
 def test_a_name_that_no_file_can_have(tmp_path, name) -> None:
     with pytest.raises(CaseError, match="check the name"):
         read_image(tmp_path / name)
+
+
+def test_nibabel_speaks_again_after_several_threads_were_quiet() -> None:
+    logger = nib.imageglobals.logger
+    assert not logger.disabled
+    first, second = quiet_nibabel(), quiet_nibabel()
+    first.__enter__()
+    second.__enter__()
+    # Those who came first need not go last.
+    first.__exit__(None, None, None)
+    assert logger.disabled
+    second.__exit__(None, None, None)
+    assert not logger.disabled

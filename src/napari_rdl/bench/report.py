@@ -15,6 +15,9 @@ SUBSETS_LIMIT = 1.3
 STUDY_LIMIT = 0.3
 """The most that the study of all subsets may cost, in the encode before it."""
 
+OPENING_LIMIT = 0.5
+"""The most that opening a patient may take, in nibabel's time for reading its files."""
+
 ANSWER_SECONDS = 0.05
 """In which the window is to answer beside a training."""
 
@@ -24,6 +27,24 @@ FRAME_SECONDS = 1 / 30
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OpeningTime(_Frozen):
+    """Opening a patient of `images` images, against nibabel's reading of the same files.
+
+    Attributes
+    ----------
+    seconds, nibabel_seconds : float
+        Medians.
+    ratio, cpu_ratio : float
+        Medians over repeats of the times' ratio in the same repeat, by the clock and of the processors.
+    """
+
+    images: int
+    seconds: float
+    nibabel_seconds: float
+    ratio: float
+    cpu_ratio: float
 
 
 class EncodeTime(_Frozen):

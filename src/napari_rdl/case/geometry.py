@@ -21,6 +21,7 @@ SPACING_MM = (0.1, 20.0)
 _UNITS = {1: ("metres", 1000.0), 3: ("micrometres", 0.001)}
 """NIfTI's codes of units of length but millimetres -> name, and how many millimetres they are."""
 
+_ROWS = 4
 _RAS = np.array([[0, 1], [1, 1], [2, 1]], dtype=float)
 _TOLERATED_SHIFT = 0.05
 _TOLERATED_SPACING = 1e-3
@@ -127,12 +128,22 @@ class Native:
 
     def from_native(self, array: NDArray) -> NDArray:
         """Turn an array in the file's axis order into RAS+, by permuting and flipping only."""
-        return np.ascontiguousarray(nib.orientations.apply_orientation(array, self.orientation))
+        return _in_rows(nib.orientations.apply_orientation(array, self.orientation))
 
     def to_native(self, array: NDArray) -> NDArray:
         """Turn a RAS+ array into the file's axis order, by permuting and flipping only."""
         back = nib.orientations.ornt_transform(_RAS, self.orientation)
         return np.ascontiguousarray(nib.orientations.apply_orientation(array, back))
+
+
+def _in_rows(array: NDArray) -> NDArray:
+    """Return an array in C order; a few rows at a time, so that what is read stays in the cache."""
+    if array.ndim != 3 or array.flags.c_contiguous:
+        return np.ascontiguousarray(array)
+    rows = np.empty(array.shape, array.dtype)
+    for start in range(0, array.shape[1], _ROWS):
+        rows[:, start : start + _ROWS] = array[:, start : start + _ROWS]
+    return rows
 
 
 def unit_of(header: Nifti1Header) -> str:

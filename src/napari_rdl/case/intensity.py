@@ -45,6 +45,8 @@ def replace_nonfinite(image: NDArray[np.float32]) -> tuple[int, float]:
     Nothing was measured there, and SPM and others write NaN around the brain. Where the border has
     no common value, the background is taken as 0, or as the smallest value if that is negative.
     """
+    if image.size and np.isfinite(image.min()) and np.isfinite(image.max()):
+        return 0, 0.0  # NaN is the least and the largest of everything
     finite = np.isfinite(image)
     count = int(image.size - finite.sum())
     if not count:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -73,13 +75,13 @@ def load_case(
     arrays: dict[str, NDArray[np.float32]] = {}
     natives: dict[str, Native] = {}
     notes = list(found.notes)
-    for modality in wanted:
-        path = found.images[modality]
-        image, affine, header, mended = read_image(path)
-        _refuse_mask(path, modality, image)
-        natives[modality] = Native.from_header(image.shape, affine, header)
-        arrays[modality] = natives[modality].from_native(image)
-        notes += mended
+    with ThreadPoolExecutor(min(len(wanted), os.cpu_count() or 1)) as threads:
+        # In their order: of several that are damaged, the first is told.
+        for modality, read_one in zip(
+            wanted, threads.map(lambda name: _read_one(name, found.images[name]), wanted), strict=True
+        ):
+            arrays[modality], natives[modality], mended = read_one
+            notes += mended
     read = dict(arrays)
     reference, moved = _one_grid(arrays, natives, found.images, resample)
     if moved:
@@ -99,6 +101,13 @@ def load_case(
         convention_known=found.convention is not None,
         originals={modality: (read[modality], natives[modality].grid) for modality in moved},
     )
+
+
+def _read_one(modality: str, path: Path) -> tuple[NDArray[np.float32], Native, tuple[str, ...]]:
+    image, affine, header, mended = read_image(path)
+    _refuse_mask(path, modality, image)
+    native = Native.from_header(image.shape, affine, header)
+    return native.from_native(image), native, mended
 
 
 def case_from_arrays(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import stat
 import zlib
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from isal import igzip, igzip_lib
 from nibabel.filebasedimages import ImageFileError
 from nibabel.nifti1 import Nifti1Header, Nifti1Pair
 from nibabel.spatialimages import HeaderDataError
@@ -24,10 +24,12 @@ from napari_rdl.errors import CaseError, Remedy
 NIFTI_ENDINGS: tuple[str, ...] = (".nii", ".nii.gz", ".hdr", ".hdr.gz", ".img", ".img.gz")
 """Endings of NIfTI files, in lower case."""
 
+_INFLATE_ERROR: type[Exception] = igzip_lib.error  # type: ignore[assignment]
 _BROKEN = (
     EOFError,
     OSError,
     zlib.error,
+    _INFLATE_ERROR,
     ValueError,
     TypeError,
     OverflowError,
@@ -87,12 +89,9 @@ def read_image(
         notes.append(
             f"{path.name}: {count} voxels were NaN or infinite and were set to the background {background:g}."
         )
-    if not image.any():
-        raise CaseError(f"{path} is zero everywhere: export it again or leave this modality out.")
-    if image.min() == image.max():
-        raise CaseError(
-            f"{path} has the value {image.flat[0]:g} everywhere: export it again or leave this modality out."
-        )
+    if image.flat[0] == image.flat[-1] and image.min() == image.max():
+        value = f"has the value {image.flat[0]:g}" if image.flat[0] else "is zero"
+        raise CaseError(f"{path} {value} everywhere: export it again or leave this modality out.")
     return image, affine, header, tuple(notes)
 
 
@@ -258,8 +257,8 @@ def _is_cut_off_gzip(path: Path) -> bool:
         if file.read(2) != b"\x1f\x8b":
             return False
     try:
-        with gzip.open(path) as stream:
+        with igzip.open(path) as stream:
             stream.read(_SNIFFED)
-    except (OSError, EOFError, zlib.error):
+    except (OSError, EOFError, zlib.error, _INFLATE_ERROR):
         return True
     return False

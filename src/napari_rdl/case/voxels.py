@@ -7,8 +7,8 @@ at a time, so that memory is bounded by the image and not by what lies between.
 
 from __future__ import annotations
 
-import gzip
 import io
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 import nibabel as nib
 import numpy as np
+from isal import igzip
 from nibabel.nifti1 import Nifti1Header, Nifti1Pair
 from nibabel.nifti2 import Nifti2Header
 from nibabel.volumeutils import apply_read_scaling
@@ -33,6 +34,9 @@ _MAX_OFFSET = 2**24
 _MAX_REST = 2**24
 """Bytes that may stand behind the voxels."""
 _PIECE = 2**22
+_quiet_lock = threading.Lock()
+_quiet: list[bool] = []
+"""Whether nibabel's logger was silent before, and then an entry for each that keeps it so."""
 _SIZES: dict[int, type[Nifti1Header]] = {348: Nifti1Header, 540: Nifti2Header}
 
 
@@ -126,20 +130,30 @@ def read_voxels(image: Nifti1Pair) -> NDArray[np.float32]:
 
 @contextmanager
 def quiet_nibabel() -> Iterator[None]:
-    """Keep nibabel's remarks about a header to itself: what matters of them is said in our sentences."""
+    """Keep nibabel's remarks about a header to itself: what matters of them is said in our sentences.
+
+    Several threads may be in here at once; the last one to leave lets nibabel speak as before.
+    """
     logger = nib.imageglobals.logger
-    before = logger.disabled
-    logger.disabled = True
+    with _quiet_lock:
+        if not _quiet:
+            _quiet.append(logger.disabled)
+        _quiet.append(True)
+        logger.disabled = True
     try:
         yield
     finally:
-        logger.disabled = before
+        with _quiet_lock:
+            _quiet.pop()
+            if len(_quiet) == 1:
+                logger.disabled = _quiet.pop()
 
 
 @contextmanager
 def _stream(path: Path) -> Iterator[BinaryIO | io.BufferedIOBase]:
     if _is_packed(path):
-        with gzip.open(path, "rb") as packed:
+        # Twice as quick as the standard library's, with the same look at checksum and length.
+        with igzip.open(path, "rb") as packed:
             yield packed
     else:
         with path.open("rb") as plain:

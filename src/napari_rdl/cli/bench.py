@@ -9,6 +9,7 @@ import typer
 from napari_rdl.cli.annotator import annotator
 from napari_rdl.cli.bench_faults import faults
 from napari_rdl.cli.bench_methods import methods
+from napari_rdl.cli.bench_opening import opening
 from napari_rdl.cli.bench_training import train
 from napari_rdl.cli.console import progress_bar, say, stdout_for_results, write, write_json
 from napari_rdl.cli.display import reason_for_no_window
@@ -24,6 +25,7 @@ bench_app.command()(train)
 bench_app.command()(faults)
 bench_app.command()(methods)
 bench_app.command()(tasks)
+bench_app.command()(opening)
 
 
 @bench_app.callback()
