@@ -1,4 +1,4 @@
-"""`napari-rdl evaluate`: the paper's table of a model."""
+"""`napari-rdl evaluate`: the paper's table of a model, or of several."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from napari_rdl.cli.console import (
     write,
     write_json,
 )
-from napari_rdl.cli.options import Device, Json, Labels, Model, Out, Resample
+from napari_rdl.cli.options import Device, Json, Labels, Out, Resample
 from napari_rdl.errors import ConfigError
 
 
@@ -24,7 +24,14 @@ def evaluate(
         str, typer.Argument(metavar="DATA", help="Folder of patients, split file, or phantom:N.")
     ],
     out: Out,
-    model: Model = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH",
+            help="A checkpoint, or the name of bundled weights; shipped by default. Several are compared.",
+            show_default=False,
+        ),
+    ] = None,
     modalities: Annotated[
         str | None, typer.Option(metavar="T1c,FLAIR", help="Use these alone, and their subsets.")
     ] = None,
@@ -49,11 +56,14 @@ def evaluate(
         from pydantic import ValidationError
 
         from napari_rdl.brats import parse_subset
+        from napari_rdl.cohort import comparison
         from napari_rdl.cohort import evaluate as evaluation
         from napari_rdl.models import load_model
         from napari_rdl.segment import SegmentSettings
 
-        loaded = load_model(model)
+        models = [load_model(source) for source in (model or [None])]  # type: ignore[list-item]
+        comparison.refuse_unlike_models(models)
+        loaded = models[0]
         known = loaded.card.network.modalities
         try:
             settings = evaluation.EvaluationSettings(
@@ -71,9 +81,31 @@ def evaluate(
             raise ConfigError(f"{where}: {first['msg']} (given: {first['input']!r}).") from None
         except ValueError as error:
             raise ConfigError(str(error)) from None
-        result = evaluation.evaluate(data, loaded, out, settings=settings, progress=progress)
-    if result is None:
+        results = [
+            evaluation.evaluate(
+                data,
+                one,
+                out / folder_name(one.name) if len(models) > 1 else out,
+                settings=settings,
+                progress=progress,
+            )
+            for one in models
+        ]
+    found = {one.name: result for one, result in zip(models, results, strict=True) if result is not None}
+    if len(found) < len(models):
         return  # another process reports
+    result = found[loaded.name]
+    if len(models) > 1:
+        together = comparison.compare(found)
+        about = {key: result.about[key] for key in ("protocol", "data", "post_processing", "empty_masks")}
+        text = comparison.write_comparison(together, about, out)
+        if as_json:
+            write_json({"about": about, **comparison.comparison_content(together), "folder": str(out)})
+        else:
+            write(text)
+        failed = {name: why for one in found.values() for name, why in one.failed.items()}
+        refuse_failures(failed, len(failed) + together.patients, "could not be evaluated")
+        return
     from napari_rdl.cohort.report import evaluation_markdown, evaluation_tables
 
     tables = evaluation_tables(result)
@@ -83,3 +115,8 @@ def evaluate(
     else:
         write(evaluation_markdown(result, tables))
     refuse_failures(result.failed, len(result.failed) + len(result.scores), "could not be evaluated")
+
+
+def folder_name(model: str) -> str:
+    """Return a model's name as a folder may have it."""
+    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in model) or "model"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import bootstrap
 
 RESAMPLES = 9999
@@ -57,3 +59,29 @@ def mean_interval(values: Sequence[float], *, seed: int = 0) -> Interval:
         rng=np.random.default_rng(seed),
     ).confidence_interval
     return Interval(mean, float(found.low), float(found.high), len(array))
+
+
+def mean_intervals(columns: Sequence[NDArray[np.float64]], *, seed: int = 0) -> list[Interval | None]:
+    """Return `mean_interval` of many columns of values; NaN is no value, and None stands where there is none.
+
+    Columns of as many values are drawn anew together, with the same draws: a table costs one product.
+    """
+    found: list[Interval | None] = []
+    for column in columns:
+        values = column[np.isfinite(column)]
+        if not len(values):
+            found.append(None)
+        elif len(values) < 2:
+            found.append(Interval(float(values.mean()), None, None, len(values)))
+        else:
+            means = _shares(len(values), seed) @ values
+            low, high = np.percentile(means, (50 * (1 - LEVEL), 50 * (1 + LEVEL)))
+            found.append(Interval(float(values.mean()), float(low), float(high), len(values)))
+    return found
+
+
+@lru_cache(maxsize=8)
+def _shares(count: int, seed: int) -> NDArray[np.float64]:
+    """Return (RESAMPLES, count): how much of each of `count` values is in each mean that is drawn."""
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES) / count

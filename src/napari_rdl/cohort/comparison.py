@@ -1,0 +1,371 @@
+"""Several models on the same patients: the paper's table with a row for each, and whether they differ.
+
+A mean has a bootstrap interval over patients. Two models are compared column by column on the patients
+that both have (Wilcoxon's signed ranks, 1945), and a table's p-values are corrected together (Holm, 1979);
+only what is left below 0.05 is called better. Models are ranked as BraTS ranks teams: for each patient,
+column, region and measure, and the mean of all ranks counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata, wilcoxon
+
+from napari_rdl.brats import REGIONS, all_subsets, subset_name
+from napari_rdl.cohort.intervals import Interval, mean_intervals
+from napari_rdl.cohort.rendering import render
+from napari_rdl.cohort.tables import subset_title
+from napari_rdl.errors import CheckpointError, ConfigError
+from napari_rdl.files import write_json, write_text
+
+if TYPE_CHECKING:
+    from napari_rdl.cohort.evaluate import Evaluation
+    from napari_rdl.models import Model
+
+LEVEL = 0.05
+"""Corrected p-values below this are called a difference."""
+
+WORST_MM = 373.13
+"""What BraTS takes for an HD95 where one mask is empty: the diagonal of its volumes."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How one model's Dice differs from the first one's, over the patients that both have.
+
+    Attributes
+    ----------
+    model, region, column : str
+    difference : Interval
+        Mean of the patients' differences in per cent, positive where `model` is better.
+    p : float
+        Of Wilcoxon's signed-rank test, two-sided; 1 where no patient differs.
+    p_holm : float
+        Corrected for all columns and regions of this model.
+    """
+
+    model: str
+    region: str
+    column: str
+    difference: Interval
+    p: float
+    p_holm: float
+
+    @property
+    def told(self) -> bool:
+        """Whether the test tells the two apart."""
+        return self.p_holm < LEVEL
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Several models' tables.
+
+    Attributes
+    ----------
+    models : tuple of str
+        The first is what the others are compared with.
+    columns : tuple of str
+        Headings of the subsets, and ``Avg.``
+    patients : int
+        How many all models have.
+    dice : dict
+        Region -> model -> an interval for each column, in per cent; None where nobody has a value.
+    hd95 : dict
+        Region -> model -> (mean in mm, of how many, mean with the worst for what is undefined) for each
+        column; empty where distances were not measured.
+    differences : list of Difference
+    ranks : dict
+        Model -> its mean rank; 1 is best.
+    """
+
+    models: tuple[str, ...]
+    columns: tuple[str, ...]
+    patients: int
+    dice: dict[str, dict[str, list[Interval | None]]]
+    hd95: dict[str, dict[str, list[tuple[float | None, int, float | None]]]]
+    differences: list[Difference]
+    ranks: dict[str, float]
+
+
+def refuse_unlike_models(models: Sequence[Model]) -> None:
+    """Refuse models whose answers do not mean the same, or that share a name.
+
+    Raises
+    ------
+    CheckpointError
+        If classes or modalities differ.
+    ConfigError
+        If two have one name.
+    """
+    first = models[0]
+    for model in models[1:]:
+        for what in ("classes", "modalities"):
+            ours, theirs = (getattr(one.card.network, what) for one in (first, model))
+            if ours != theirs:
+                raise CheckpointError(
+                    f"The models {first.name!r} and {model.name!r} differ in their {what} "
+                    f"({', '.join(ours)} and {', '.join(theirs)}): compare models that answer the same."
+                )
+    names = [model.name for model in models]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"Two models are called {twice!r}: give one of them another name.")
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """Return p-values corrected by Holm's step-down method."""
+    order = np.argsort(values)
+    corrected, least = [0.0] * len(values), 0.0
+    for place, index in enumerate(order):
+        least = max(least, min(1.0, (len(values) - place) * values[index]))
+        corrected[int(index)] = least
+    return corrected
+
+
+def compare(evaluations: Mapping[str, Evaluation]) -> Comparison:
+    """Put the evaluations of several models side by side.
+
+    Parameters
+    ----------
+    evaluations : Mapping[str, Evaluation]
+        Model's name -> its evaluation, all of the same data and settings.
+
+    Raises
+    ------
+    ConfigError
+        If no patient is scored by all of them.
+    """
+    names = tuple(evaluations)
+    first = evaluations[names[0]]
+    shared = [name for name in first.scores if all(name in one.scores for one in evaluations.values())]
+    if not shared:
+        raise ConfigError("No patient is scored by all models, so there is nothing to compare.")
+    subsets = all_subsets(first.modalities)
+    columns = (*(subset_title(subset, first.modalities) for subset in subsets), "Avg.")
+    keys = [subset_name(subset) for subset in subsets]
+    dice = {name: _array(evaluations[name], shared, keys, "dice") for name in names}
+    measured = all(one.settings.distances for one in evaluations.values())
+    mm = {name: _array(evaluations[name], shared, keys, "hd95") for name in names} if measured else {}
+    worst = {name: _worst(mm[name], dice[name]) for name in mm}
+    return Comparison(
+        names,
+        columns,
+        len(shared),
+        {
+            region: {
+                name: mean_intervals([100 * column for column in _columns(dice[name][:, :, r])])
+                for name in names
+            }
+            for r, region in enumerate(REGIONS)
+        },
+        {
+            region: {
+                name: [
+                    (_mean(column), int(np.isfinite(column).sum()), _mean(hard))
+                    for column, hard in zip(
+                        _pooled(mm[name][:, :, r]), _pooled(worst[name][:, :, r]), strict=True
+                    )
+                ]
+                for name in names
+            }
+            for r, region in enumerate(REGIONS)
+        }
+        if measured
+        else {},
+        _differences(dice, columns),
+        _ranks(dice, worst),
+    )
+
+
+def write_comparison(comparison: Comparison, about: Mapping[str, Any], out: Path) -> str:
+    """Write ``comparison.md`` and ``comparison.json`` to `out`, and return the former's text.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written.
+    """
+    text = render(
+        "report.md",
+        title="Comparison",
+        header=list(about.items()),
+        tables=_shown(comparison),
+        patients=None,
+        failed={},
+        failed_title="",
+    )
+    text += "\n" + "\n".join(_sentences(comparison)) + "\n"
+    write_text(out / "comparison.md", text)
+    write_json(out / "comparison.json", {"about": dict(about), **comparison_content(comparison)}, indent=1)
+    return text
+
+
+def comparison_content(comparison: Comparison) -> dict[str, Any]:
+    """Return a comparison as plain values."""
+    return {
+        "models": comparison.models,
+        "columns": comparison.columns,
+        "patients": comparison.patients,
+        "dice": {
+            region: {name: [None if one is None else vars(one) for one in row] for name, row in rows.items()}
+            for region, rows in comparison.dice.items()
+        },
+        "hd95": comparison.hd95,
+        "differences": [
+            {**vars(one), "difference": vars(one.difference), "told": one.told}
+            for one in comparison.differences
+        ],
+        "ranks": comparison.ranks,
+    }
+
+
+def _array(
+    evaluation: Evaluation, patients: Sequence[str], keys: Sequence[str], measure: str
+) -> NDArray[np.float64]:
+    """Return values (patients, subsets, regions); NaN where there is none."""
+    nothing: dict[str, dict[str, float | None]] = {}
+    return np.array(
+        [
+            [
+                [
+                    evaluation.scores[patient].get(key, nothing).get(region, {}).get(measure)
+                    for region in REGIONS
+                ]
+                for key in keys
+            ]
+            for patient in patients
+        ],
+        float,
+    )
+
+
+def _worst(mm: NDArray[np.float64], dice: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return distances with 0 where both masks are empty and the worst where one is."""
+    filled = np.where(np.isnan(mm), np.where(dice == 1, 0.0, WORST_MM), mm)
+    return np.where(np.isnan(dice), np.nan, filled)
+
+
+def _columns(values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Return each subset's values (patients,), and each patient's mean over its subsets."""
+    return [*values.T, _row_means(values)]
+
+
+def _pooled(values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Return each subset's values, and all of them."""
+    return [*values.T, values.ravel()]
+
+
+def _row_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    known = np.isfinite(values)
+    return np.where(known, values, 0).sum(1) / np.where(known.any(1), known.sum(1), np.nan)
+
+
+def _mean(values: NDArray[np.float64]) -> float | None:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else None
+
+
+def _differences(dice: Mapping[str, NDArray[np.float64]], columns: Sequence[str]) -> list[Difference]:
+    reference, *others = dice
+    found = []
+    for name in others:
+        rows: list[tuple[str, str, Interval, float]] = []
+        for r, region in enumerate(REGIONS):
+            ours, theirs = (_columns(dice[one][:, :, r]) for one in (name, reference))
+            apart = [100 * (one - other) for one, other in zip(ours, theirs, strict=True)]
+            for column, values, difference in zip(columns, apart, mean_intervals(apart), strict=True):
+                known = values[np.isfinite(values)]
+                if difference is not None:
+                    p = float(wilcoxon(known).pvalue) if known.any() else 1.0
+                    rows.append((region, column, difference, p))
+        corrected = holm([p for *_, p in rows])
+        found += [
+            Difference(name, region, column, difference, p, p_holm)
+            for (region, column, difference, p), p_holm in zip(rows, corrected, strict=True)
+        ]
+    return found
+
+
+def _ranks(
+    dice: Mapping[str, NDArray[np.float64]], worst: Mapping[str, NDArray[np.float64]]
+) -> dict[str, float]:
+    measures = [-np.stack([one.ravel() for one in dice.values()])]
+    if worst:
+        measures.append(np.stack([one.ravel() for one in worst.values()]))
+    values = np.concatenate(measures, 1)
+    values = values[:, np.isfinite(values).all(0)]
+    ranks = rankdata(values, axis=0).mean(1)
+    return {name: float(rank) for name, rank in zip(dice, ranks, strict=True)}
+
+
+def _shown(comparison: Comparison) -> list[dict[str, Any]]:
+    tables: list[dict[str, Any]] = []
+    for region, rows in comparison.dice.items():
+        cells = [(name, [_dice_cell(one) for one in row]) for name, row in rows.items()]
+        tables.append(
+            {
+                "heading": f"Dice (%), {region}",
+                "columns": comparison.columns,
+                "rows": cells,
+                "remarks": ["Mean, and its 95 % bootstrap interval over patients."],
+            }
+        )
+    for region, of_models in comparison.hd95.items():
+        shown = [(name, [_mm_cell(*one) for one in values]) for name, values in of_models.items()]
+        tables.append(
+            {
+                "heading": f"HD95 (mm), {region}",
+                "columns": comparison.columns,
+                "rows": shown,
+                "remarks": [
+                    "Mean, of how many values, and the mean with "
+                    f"{WORST_MM} mm where one mask is empty and 0 where both are."
+                ],
+            }
+        )
+    return tables
+
+
+def _dice_cell(one: Interval | None) -> str:
+    if one is None:
+        return "–"
+    if one.low is None or one.high is None:
+        return f"{one.mean:.1f}"
+    return f"{one.mean:.1f} [{one.low:.1f}, {one.high:.1f}]"
+
+
+def _mm_cell(mean: float | None, count: int, worst: float | None) -> str:
+    return "–" if worst is None else f"{'–' if mean is None else f'{mean:.1f}'} ({count}); {worst:.1f}"
+
+
+def _sentences(comparison: Comparison) -> list[str]:
+    first = comparison.models[0]
+    lines = []
+    for name in comparison.models[1:]:
+        own = [one for one in comparison.differences if one.model == name]
+        told = [one for one in own if one.told]
+        if not told:
+            lines.append(
+                f"- {name} and {first}: no column differs (Wilcoxon's signed ranks over "
+                f"{comparison.patients} patients, Holm's correction over {len(own)} columns, p < {LEVEL})."
+            )
+        for one in told:
+            word = "better" if one.difference.mean > 0 else "worse"
+            low, high = one.difference.low, one.difference.high
+            between = "" if low is None or high is None else f" [{low:+.1f}, {high:+.1f}]"
+            lines.append(
+                f"- {name} is {word} than {first} in {one.region}, {one.column}: "
+                f"{one.difference.mean:+.1f}{between}, p = {one.p_holm:.2g} after Holm."
+            )
+    ranked = sorted(comparison.ranks.items(), key=lambda item: item[1])
+    lines.append(
+        "- Mean rank (as BraTS ranks): " + ", ".join(f"{name} {rank:.2f}" for name, rank in ranked) + "."
+    )
+    return lines
