@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 LEVEL = 0.05
 """Corrected p-values below this are called a difference."""
 
+_EXACT = 50
+
 WORST_MM = 373.13
 """What BraTS takes for an HD95 where one mask is empty: the diagonal of its volumes."""
 
@@ -127,6 +129,19 @@ def holm(values: Sequence[float]) -> list[float]:
         least = max(least, min(1.0, (len(values) - place) * values[index]))
         corrected[int(index)] = least
     return corrected
+
+
+def signed_rank_p(differences: NDArray[np.float64]) -> float:
+    """Return the two-sided p-value of Wilcoxon's signed-rank test.
+
+    Patients without a difference are left out, and p is 1 where nobody is left. It is exact for up to 50
+    patients whose differences are all of different sizes, else that of the normal distribution.
+    """
+    left = differences[differences != 0]
+    if not len(left):
+        return 1.0
+    exact = len(left) <= _EXACT and len(np.unique(np.abs(left))) == len(left)
+    return float(wilcoxon(left, method="exact" if exact else "approx").pvalue)
 
 
 def compare(evaluations: Mapping[str, Evaluation]) -> Comparison:
@@ -281,9 +296,8 @@ def _differences(dice: Mapping[str, NDArray[np.float64]], columns: Sequence[str]
             ours, theirs = (_columns(dice[one][:, :, r]) for one in (name, reference))
             apart = [100 * (one - other) for one, other in zip(ours, theirs, strict=True)]
             for column, values, difference in zip(columns, apart, mean_intervals(apart), strict=True):
-                known = values[np.isfinite(values)]
                 if difference is not None:
-                    p = float(wilcoxon(known).pvalue) if known.any() else 1.0
+                    p = signed_rank_p(values[np.isfinite(values)])
                     rows.append((region, column, difference, p))
         corrected = holm([p for *_, p in rows])
         found += [
