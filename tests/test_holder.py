@@ -20,7 +20,8 @@ CHILD = """
 import sys, time
 from pathlib import Path
 from napari_rdl.holder import Hold
-assert Hold(Path(sys.argv[1]), "Berta").take() is None
+hold = Hold(Path(sys.argv[1]), "Berta")
+assert hold.take() is None
 print("held", flush=True)
 time.sleep(100)
 """
@@ -97,6 +98,11 @@ def test_a_mark_that_came_along_with_a_copy_or_is_damaged_holds_nothing(held):
     second.mark.write_text("{")
     assert second.take() is None
     second.release()
+
+
+def test_a_hold_that_nobody_kept_is_let_go(tmp_path):
+    assert Hold(tmp_path / "list.json").take() is None
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_mark_can_be_made(tmp_path):

@@ -172,6 +172,11 @@ class Hold:
                     self.mark.unlink(missing_ok=True)
             self._forget()
 
+    def __del__(self) -> None:
+        # A task whose result nobody waited for must leave nothing held behind.
+        with contextlib.suppress(Exception):
+            self.release()
+
     def _forget(self) -> None:
         _ours.discard(self._token)
         self._token = ""
