@@ -2,8 +2,8 @@
 
     xvfb-run -s "-screen 0 1600x1000x24" python docs/take_screenshots.py
 
-The sample patient is opened and segmented by the plugin itself, then a modality is switched off, then all
-subsets are compared, then the prediction is corrected.
+The sample patient is opened and segmented by the plugin itself and seen from all sides, then a modality is
+switched off, then all subsets are compared, then the prediction is corrected.
 """
 
 from __future__ import annotations
@@ -37,7 +37,11 @@ def main(
     viewer.window._qt_window.show()
     widget = open_demo(viewer, patient or sample_patient_folder(), model=model, device="cpu")
     wait(widget, lambda: widget.session.representations is not None)
+    # Opened again it comes from memory: how long this machine took is not what the picture is about.
+    widget.open_patient(patient or sample_patient_folder())
+    wait(widget, lambda: widget.session.representations is not None)
     picture(viewer, widget, out / "segment-tumour-full.png")
+    spatial_pictures(viewer, widget, out)
     representations = widget.session.representations
     assert representations is not None
     widget.set_subset([name for name in representations.modalities if name != without])
@@ -46,6 +50,19 @@ def main(
     correct_picture(viewer, widget, out)
     widget.shut_down()
     viewer.close()
+
+
+def spatial_pictures(viewer: napari.Viewer, widget: SegmentWidget, out: Path) -> None:
+    """Write three-planes.png and tumour-3d.png."""
+    box, spatial = widget.viewing.box, widget.viewing.spatial
+    box.three_box.setChecked(True)
+    picture(viewer, widget, out / "three-planes.png")
+    box.three_box.setChecked(False)
+    box.surfaces_box.setChecked(True)
+    wait(widget, lambda: not spatial.worker.busy and bool(spatial.surfaces.layers))
+    viewer.scene.camera.angles = (-60, 25, 120)
+    picture(viewer, widget, out / "tumour-3d.png")
+    box.surfaces_box.setChecked(False)
 
 
 def compare_pictures(viewer: napari.Viewer, widget: SegmentWidget, out: Path) -> None:

@@ -19,13 +19,25 @@ MODALITIES: tuple[str, ...] = ("T1", "T1c", "T2", "FLAIR")
 
 MODALITY_ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "T1": ("t1", "t1n", "t1w", "t1pre", "t1native"),
-        "T1c": ("t1c", "t1ce", "t1gd", "t1post", "t1km", "t1contrast", "t1wce", "t1cw"),
+        "T1": ("t1", "t1n", "t1w", "t1pre", "t1native", "mprage", "mpr", "spgr", "fspgr", "bravo"),
+        "T1c": (
+            "t1c",
+            "t1ce",
+            "t1gd",
+            "t1gad",
+            "t1post",
+            "t1km",
+            "t1contrast",
+            "t1wce",
+            "t1cw",
+            "ct1",
+            "ce1",
+        ),
         "T2": ("t2", "t2w"),
-        "FLAIR": ("flair", "fla", "fl", "t2f", "t2flair"),
+        "FLAIR": ("flair", "fla", "fl", "t2f", "t2flair", "tirm", "darkfluid"),
     }
 )
-"""Lower-case spellings found in real folders; BraTS 2018-2021 and 2023+ names among them."""
+"""Lower-case spellings found in real folders; BraTS 2018-2021 and 2023+ names, and sequences', among them."""
 
 MASK_ALIASES: tuple[str, ...] = ("seg", "segm", "mask", "label", "labels", "otmulticlass", "gt", "truth")
 """Lower-case spellings of an expert's mask."""

@@ -22,6 +22,8 @@ class Remedy(StrEnum):
     """Co-register the images, or have them resampled onto one grid."""
     FIT_MASK = "fit mask"
     """Give the mask that was drawn on these images, or have it resampled."""
+    FIT_LABELS = "fit labels"
+    """Give labels that were made from these images, or have them resampled."""
     FINISH_STUDY = "finish study"
     """Run the study of a folder to its end (`folder`)."""
     REPEAT_STUDY = "repeat study"
@@ -50,6 +52,7 @@ NEUTRAL: Mapping[Remedy, str] = {
     Remedy.NAME_LABELS: "name the label convention ({conventions})",
     Remedy.RESAMPLE: "co-register them, or have them resampled onto one grid",
     Remedy.FIT_MASK: "give the mask that was drawn on these images, or have it resampled",
+    Remedy.FIT_LABELS: "give labels that were made from these images, or have them resampled",
     Remedy.FINISH_STUDY: "run the study to its end",
     Remedy.REPEAT_STUDY: "run the study again into the same folder",
     Remedy.OTHER_FOLDER: "choose another folder",

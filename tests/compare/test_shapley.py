@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_rdl.brats import MODALITIES, SUBSETS, all_subsets, order_modalities
-from napari_rdl.compare import LabelStack, changed_without, shapley_values
+from napari_rdl.compare import GAINED, LOST, LabelStack, changed_without, lost_and_gained, shapley_values
 
 VALUES = st.lists(st.floats(0, 1), min_size=15, max_size=15)
 
@@ -69,5 +69,9 @@ def test_where_a_modality_counts(two_modalities):
     assert changed_without(stack, "T1", region="WT").sum() == 1
     alone = changed_without(stack, "FLAIR", ["FLAIR"])
     assert np.array_equal(alone, two_modalities[("FLAIR",)] > 0)
+    ways = lost_and_gained(stack, "T1", region="WT")
+    full, rest = (np.isin(two_modalities[names], (1, 2, 3)) for names in (("T1", "FLAIR"), ("FLAIR",)))
+    assert np.array_equal(ways == LOST, full & ~rest)
+    assert np.array_equal(ways == GAINED, rest & ~full)
     with pytest.raises(ValueError, match="T1 is not in the subset FLAIR"):
         changed_without(stack, "T1", ["FLAIR"])

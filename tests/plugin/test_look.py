@@ -239,7 +239,7 @@ def test_larger_letters_reach_switches_and_table_and_nothing_is_out_of_reach(enc
         )
         needed = table.horizontalHeader().minimumSectionSize()
         assert all(table.columnWidth(column) >= min(needed, 20) for column in range(3))
-        for column, title in enumerate(COLUMNS):
+        for column, title in enumerate(COLUMNS[:3]):
             assert table.columnWidth(column) >= table.fontMetrics().horizontalAdvance(title)
         for region in range(3):
             text = table.volumes.index(region, 0).data()

@@ -9,13 +9,15 @@ from typing import Literal
 
 import numpy as np
 
+from napari_rdl.brats import MODALITIES
 from napari_rdl.case.alignment import find_misalignments
 from napari_rdl.case.coarse import CoarseCase, coarse_case
 from napari_rdl.case.contrast import local_correlations, misnamed, swapped_pair
 from napari_rdl.case.geometry import rotation_degrees
+from napari_rdl.case.guessing import guess_unexplained
 from napari_rdl.case.intensity import background_value, brain_mask
 from napari_rdl.case.patient import Case
-from napari_rdl.errors import CaseError
+from napari_rdl.errors import CaseError, Remedy
 
 Level = Literal["note", "warning", "error"]
 
@@ -42,11 +44,14 @@ class Finding:
         One sentence: what, and what to do.
     modality : str or None
         The modality that it is about, if it is one.
+    remedy : Remedy or None
+        What would mend it, where that is something that a program can offer.
     """
 
     level: Level
     message: str
     modality: str | None = None
+    remedy: Remedy | None = None
 
 
 def check_case(case: Case) -> list[Finding]:
@@ -64,6 +69,7 @@ def check_case(case: Case) -> list[Finding]:
     for modality in case.modalities:
         findings += _check_image(case, modality)
     findings += _check_truth(case)
+    findings += _check_unexplained(case)
     # Alignment and contrast are judged on brains alone: not on a mask, nor on a head.
     if not any(finding.modality and finding.level != "note" for finding in findings):
         coarse = coarse_case(case)
@@ -141,7 +147,17 @@ def _check_truth(case: Case) -> Iterator[Finding]:
     try:
         case.truth()
     except CaseError as error:
-        yield Finding("warning" if case.convention_known else "note", str(error))
+        yield Finding("warning" if case.convention_known else "note", str(error), remedy=error.remedy)
+
+
+def _check_unexplained(case: Case) -> Iterator[Finding]:
+    for found in guess_unexplained(case):
+        looks = f"; by its contrast it looks like {found.guess}" if found.guess else ""
+        yield Finding(
+            "warning" if found.guess else "note",
+            f"{found.path.name} is not used, since its name does not say which modality it is{looks}. "
+            f"{case.name} has no {' and no '.join(name for name in MODALITIES if name not in case.images)}.",
+        )
 
 
 def _check_together(case: Case, coarse: CoarseCase) -> Iterator[Finding]:

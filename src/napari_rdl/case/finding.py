@@ -26,6 +26,7 @@ _MAX_ENTRIES = 4000
 _MAX_SUBFOLDERS = 24
 _DEPTH = 2
 _PATIENTS_DEPTH = 5
+_MAX_UNEXPLAINED = 8
 
 _PLAIN_FOLDERS = frozenset(
     {"anat", "image", "images", "img", "mr", "mri", "nifti", "nii", "scans", "structural"}
@@ -49,6 +50,8 @@ class CaseFiles:
     folder : Path or None
     notes : tuple of str
         What was seen and left aside.
+    unexplained : tuple of Path
+        Images beside those of the patient whose names say no modality.
     """
 
     name: str
@@ -57,6 +60,7 @@ class CaseFiles:
     convention: LabelConvention | None
     folder: Path | None
     notes: tuple[str, ...] = ()
+    unexplained: tuple[Path, ...] = ()
 
 
 def find_case_files(folder: str | Path, *, labels: str | None = None) -> CaseFiles:
@@ -88,11 +92,14 @@ def find_case_files(folder: str | Path, *, labels: str | None = None) -> CaseFil
         raise CaseError(f"{folder} cannot be read: {error.strerror or error}.") from error
     images: dict[str, list[Path]] = {}
     masks: list[Path] = []
+    unexplained: list[Path] = []
     for path in files:
         if is_mask_name(path):
             masks.append(path)
         elif modality := modality_of_file(path, folder):
             images.setdefault(modality, []).append(path)
+        else:
+            unexplained.append(path)
     if not images:
         raise CaseError(_nothing_found(folder, files))
     for modality in MODALITIES:
@@ -105,7 +112,15 @@ def find_case_files(folder: str | Path, *, labels: str | None = None) -> CaseFil
     found = {modality: images[modality][0] for modality in MODALITIES if modality in images}
     mask, notes = _choose_mask(masks, found.values())
     convention = chosen or convention_of_names(found.values(), mask)
-    return CaseFiles(_case_name(folder, found.values()), found, mask, convention, folder, notes)
+    return CaseFiles(
+        _case_name(folder, found.values()),
+        found,
+        mask,
+        convention,
+        folder,
+        notes,
+        tuple(unexplained[:_MAX_UNEXPLAINED]),
+    )
 
 
 def is_folder(path: Path) -> bool:

@@ -60,7 +60,8 @@ def load_case(
         Read only these.
     resample : bool
         Bring modalities on different grids onto one: the finest, in doubt the first of
-        T1c, T1, FLAIR, T2. Without it, different grids are refused. A model still sees each modality
+        T1c, T1, FLAIR, T2; and an expert's mask onto that, by nearest neighbour. Without it, different grids
+        are refused. A model still sees each modality
         on its own grid (`Case.own`); the common one is where images and results are shown.
 
     Raises
@@ -100,6 +101,8 @@ def load_case(
         resampled=bool(moved),
         convention_known=found.convention is not None,
         originals={modality: (read[modality], natives[modality].grid) for modality in moved},
+        fit_mask=resample,
+        unexplained=found.unexplained,
     )
 
 

@@ -45,6 +45,10 @@ class Case:
         Modality -> its image as it was read and the grid that it was read on, for those that were
         brought onto another one's. A model sees these, so that what it says of a modality does not
         depend on the grid of another.
+    fit_mask : bool
+        Whether an expert's mask on another grid may be brought onto this one, by nearest neighbour.
+    unexplained : tuple of Path
+        Images in the patient's folder that are not used, since their names say no modality.
     """
 
     name: str
@@ -58,6 +62,8 @@ class Case:
     resampled: bool
     convention_known: bool = True
     originals: Mapping[str, tuple[NDArray[np.float32], Grid]] = field(default_factory=dict)
+    fit_mask: bool = False
+    unexplained: tuple[Path, ...] = ()
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -96,7 +102,7 @@ class Case:
         difference = self.grid.difference(native.grid)
         if difference is None:
             return ras
-        if self.resampled:
+        if self.resampled or self.fit_mask:
             return resample_array(ras, native.grid, self.grid, order=0)
         raise CaseError(
             f"The mask {self.mask_file} is not on the images' grid ({difference})",

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -133,6 +133,28 @@ class Provenance(BaseModel):
                 f"{path} is no record of a run ({where}: {error.errors()[0]['msg']}): "
                 "give the JSON file that lies beside a result."
             ) from error
+
+
+class ExportRecord(BaseModel):
+    """The record beside a table, a picture or a page: of whom, against what, with which weights."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["comparison", "summary"] = Field(title="Kind", description="What the file is.")
+    case: str = Field(title="Case", description="The patient's name; no path.")
+    output: str = Field(title="Output", description="The file that this record belongs to.")
+    modalities: tuple[str, ...] = Field((), title="Modalities", description="What the patient has.")
+    reference: str | None = Field(None, title="Reference", description="What was compared with.")
+    weights: WeightsRecord | None = Field(
+        None, title="Weights", description="The model; none where a finished study was looked at."
+    )
+    versions: dict[str, str] = Field(
+        default_factory=current_versions, title="Versions", description="Python and the packages that matter."
+    )
+
+    def content(self) -> bytes:
+        """Return the record as the file's content."""
+        return f"{self.model_dump_json(indent=2)}\n".encode("utf-8", "backslashreplace")
 
 
 def input_records(case: Case, modalities: Iterable[str] | None = None) -> dict[str, InputRecord]:

@@ -20,6 +20,7 @@ from napari_rdl.cli.evaluate import evaluate
 from napari_rdl.cli.importing import import_
 from napari_rdl.cli.phantom import phantom
 from napari_rdl.cli.predict import predict
+from napari_rdl.cli.report import report
 from napari_rdl.cli.study import study
 from napari_rdl.cli.train import train
 from napari_rdl.cli.wording import sentence_of
@@ -37,7 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, predict, dicom, check, phantom, train, evaluate, study):
+for command in (demo, predict, dicom, check, report, phantom, train, evaluate, study):
     app.command()(command)
 app.command("import")(import_)
 app.add_typer(bench_app, name="bench")

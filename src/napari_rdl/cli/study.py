@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +19,8 @@ from napari_rdl.cli.console import (
     write_json,
 )
 from napari_rdl.cli.options import Device, Json, Labels, Model, Out, Resample
+from napari_rdl.cohort.asked import Asked
+from napari_rdl.training.run.status import status_told
 
 
 class ReferenceChoice(StrEnum):
@@ -24,6 +28,15 @@ class ReferenceChoice(StrEnum):
 
     truth = "truth"
     full = "full"
+
+
+@contextmanager
+def ended_when_asked(asked: Asked) -> Iterator[None]:
+    """Take away what was asked of the study once it has ended."""
+    try:
+        yield
+    finally:
+        asked.forget()
 
 
 def study(
@@ -45,10 +58,18 @@ def study(
 ) -> None:
     """Study all subsets of modalities, and what each modality is worth.
 
-    Writes tables, charts and report.html. Run again with the same --out, it goes on where it was.
+    Writes tables, charts and report.html. Run again with the same --out, it goes on where it was. A file
+    PAUSE in that folder holds it before the next patient, a file STOP ends it there.
     """
     refuse_unusable_folder(out)
-    with stdout_for_results(), progress_bar("Study") as progress:
+    asked = Asked(out)
+    with (
+        stdout_for_results(),
+        progress_bar("Study") as shown,
+        status_told(shown) as told,
+        ended_when_asked(asked),
+    ):
+        progress = asked.holding(told)
         from napari_rdl.cohort.patients import folder_patients
         from napari_rdl.cohort.study import StudySettings, study_cohort
         from napari_rdl.models import load_model
@@ -65,6 +86,7 @@ def study(
             settings=settings,
             segment=SegmentSettings(device=device),
             progress=progress,
+            cancelled=asked.cancelled,
         )
     if finished is None:
         return  # another process reports

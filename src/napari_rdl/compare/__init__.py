@@ -32,7 +32,14 @@ from napari_rdl.compare.export import (
 from napari_rdl.compare.label_stack import LabelStack
 from napari_rdl.compare.other_labels import expert_reference, labels_of_checkpoint, read_labels
 from napari_rdl.compare.scores import Reference, RegionScore
-from napari_rdl.compare.shapley import ModalityWorth, changed_without, shapley_values
+from napari_rdl.compare.shapley import (
+    GAINED,
+    LOST,
+    ModalityWorth,
+    changed_without,
+    lost_and_gained,
+    shapley_values,
+)
 from napari_rdl.compare.study import SubsetRow, SubsetStudy, study_subsets
 
 __all__ = [
@@ -40,6 +47,8 @@ __all__ = [
     "BOTH",
     "BY_RULE",
     "BY_RULE_NOTE",
+    "GAINED",
+    "LOST",
     "MEASURES",
     "NEITHER",
     "ONLY_A",
@@ -61,6 +70,7 @@ __all__ = [
     "entropy",
     "expert_reference",
     "labels_of_checkpoint",
+    "lost_and_gained",
     "measures_of",
     "places_of_disagreement",
     "read_labels",

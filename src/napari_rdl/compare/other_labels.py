@@ -12,14 +12,18 @@ from numpy.typing import NDArray
 from napari_rdl.brats import LABEL_CONVENTIONS
 from napari_rdl.callbacks import IsCancelled, Progress
 from napari_rdl.case import Case, Native, read_mask
+from napari_rdl.case.geometry import resample_array
+from napari_rdl.case.label_record import record_of
 from napari_rdl.compare.scores import Reference
-from napari_rdl.errors import CaseError
+from napari_rdl.errors import CaseError, Remedy
 
 if TYPE_CHECKING:
     from napari_rdl.segment import SegmentSettings
 
 
-def read_labels(path: str | Path, case: Case, convention: str | None = None) -> NDArray[np.uint8]:
+def read_labels(
+    path: str | Path, case: Case, convention: str | None = None, *, resample: bool = False
+) -> NDArray[np.uint8]:
     """Read a label file onto a case's grid.
 
     Parameters
@@ -28,7 +32,10 @@ def read_labels(path: str | Path, case: Case, convention: str | None = None) -> 
         A NIfTI file on the grid of the case's images, in any axis order.
     case : Case
     convention : str, optional
-        What its values mean (a name of `LABEL_CONVENTIONS`); the case's own convention if left out.
+        What its values mean (a name of `LABEL_CONVENTIONS`); if left out what the record beside the file
+        says, else the case's own convention.
+    resample : bool
+        Bring labels on another grid onto the case's, by nearest neighbour.
 
     Returns
     -------
@@ -43,16 +50,17 @@ def read_labels(path: str | Path, case: Case, convention: str | None = None) -> 
     """
     if convention is not None and convention not in LABEL_CONVENTIONS:
         raise CaseError(f"{convention!r} is no label convention: use {', '.join(LABEL_CONVENTIONS)}.")
-    meaning = case.convention if convention is None else LABEL_CONVENTIONS[convention]
+    record = record_of(Path(path))
+    known = record.convention if record is not None else case.convention
+    meaning = known if convention is None else LABEL_CONVENTIONS[convention]
     classes, affine, header = read_mask(path, meaning)
     native = Native.from_header(classes.shape, affine, header)
     apart = case.grid.difference(native.grid)
-    if apart is not None:
-        raise CaseError(
-            f"{path} is not on the grid of {case.name} ({apart}): "
-            "give labels that were made from these images."
-        )
-    return native.from_native(classes)
+    if apart is None:
+        return native.from_native(classes)
+    if resample:
+        return resample_array(native.from_native(classes), native.grid, case.grid, order=0)
+    raise CaseError(f"{path} is not on the grid of {case.name} ({apart})", Remedy.FIT_LABELS)
 
 
 def expert_reference(case: Case) -> Reference:

@@ -102,6 +102,41 @@ def modality_worth(
     )
 
 
+LOST, GAINED = 1, 2
+"""Values of `lost_and_gained`."""
+
+
+def lost_and_gained(
+    stack: LabelStack, modality: str, subset: Iterable[str] | None = None, *, region: str
+) -> NDArray[np.uint8]:
+    """Return where a region shrinks (`LOST`) and grows (`GAINED`) when `modality` is taken out of `subset`.
+
+    Parameters
+    ----------
+    stack : LabelStack
+    modality : str
+    subset : iterable of str, optional
+        All modalities if left out.
+    region : str
+        WT, TC or ET.
+
+    Returns
+    -------
+    ndarray of uint8, shape (X, Y, Z)
+        0 where nothing changes.
+
+    Raises
+    ------
+    ValueError
+        If the subset does not hold the modality.
+    """
+    before, after = (
+        np.isin(labels, REGIONS[region]) for labels in _with_and_without(stack, modality, subset)
+    )
+    ways = (before & ~after) * np.uint8(LOST) + (after & ~before) * np.uint8(GAINED)
+    return stack.spread(ways.astype(np.uint8))
+
+
 def changed_without(
     stack: LabelStack, modality: str, subset: Iterable[str] | None = None, region: str | None = None
 ) -> NDArray[np.bool_]:
@@ -123,13 +158,20 @@ def changed_without(
     ValueError
         If the subset does not hold the modality.
     """
+    before, after = _with_and_without(stack, modality, subset)
+    if region is None:
+        return stack.spread(before != after)
+    members = REGIONS[region]
+    return stack.spread(np.isin(before, members) != np.isin(after, members))
+
+
+def _with_and_without(
+    stack: LabelStack, modality: str, subset: Iterable[str] | None
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return the labels of `subset`, and those without `modality`, of the stack's voxels."""
     names = stack.modalities if subset is None else order_modalities(subset, stack.modalities)
     if modality not in names:
         raise ValueError(f"{modality} is not in the subset {', '.join(names) or 'of none'}.")
     rest = [name for name in names if name != modality]
     before = stack.classes[stack.row_of(names)]
-    after = stack.classes[stack.row_of(rest)] if rest else np.zeros_like(before)
-    if region is None:
-        return stack.spread(before != after)
-    members = REGIONS[region]
-    return stack.spread(np.isin(before, members) != np.isin(after, members))
+    return before, stack.classes[stack.row_of(rest)] if rest else np.zeros_like(before)

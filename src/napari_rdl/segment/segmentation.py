@@ -78,7 +78,11 @@ class Segmentation:
         OutputError
             If the folder cannot be written.
         """
-        path = Path(folder) / output_name(self.case.name, self.modalities, self.case.modalities)
+        return self.save_as(Path(folder) / output_name(self.case.name, self.modalities, self.case.modalities))
+
+    def save_as(self, path: str | Path) -> Path:
+        """Write the labels to a file of another name, and the provenance beside them; see `save`."""
+        path = Path(path)
         return save_labels(self.labels, self.case, path, self.provenance(path.name))
 
     def provenance(self, output: str | None = None) -> Provenance:

@@ -1,4 +1,4 @@
-"""Where the subsets agree: two layers, and places to go to."""
+"""Where the subsets agree: one layer for agreement or entropy, and places to go to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from tests.plugin.compare.seen import assert_placed, layer_of
 def test_agreement_entropy_and_places(compare, studied, encoded, rest):
     box, viewer = compare.agreement.box, encoded.viewer
     box.agreement_box.setChecked(True)
-    box.entropy_box.setChecked(True)
     rest()
     shown = layer_of(viewer, "agreement")
     assert isinstance(shown, Image)
@@ -22,8 +21,11 @@ def test_agreement_entropy_and_places(compare, studied, encoded, rest):
     np.testing.assert_array_equal(shown.data, agreement(studied.study.stack))
     assert shown.colorbar.visible
     assert shown.name.endswith("agreement (share of the subsets)")
+    box.entropy_box.setChecked(True)
+    assert not box.agreement_box.isChecked()
     encoded.set_subset(("T1", "T2"))
     rest()
+    assert layer_of(viewer, "entropy") is shown
     expected = entropy(encoded.session.representations, ("T1", "T2"))
     np.testing.assert_array_equal(layer_of(viewer, "entropy").data, expected)
     assert layer_of(viewer, "entropy").name.endswith("entropy of T1+T2 (0 sure, 1 undecided)")
@@ -37,5 +39,5 @@ def test_agreement_entropy_and_places(compare, studied, encoded, rest):
     box.show_places([replace(place, centroid_mm=(900, 900, 900))], studied.case.grid)
     listed = [float(box.places.index(0, column).data()) for column in (2, 3, 4)]
     np.testing.assert_allclose(listed, viewer.dims.point, atol=0.51)
-    box.agreement_box.setChecked(False)
+    box.entropy_box.setChecked(False)
     assert not shown.visible

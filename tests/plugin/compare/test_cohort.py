@@ -93,6 +93,11 @@ def test_a_study_is_stepped_through_worst_first_without_a_model(
     qtbot.waitUntil(lambda: not stepping.cohort.worker.busy)
     np.testing.assert_array_equal(shown_labels(widget.viewer).data, stack.labels(("T2",)))
     assert not stepping.agreement.box.entropy_box.isEnabled()
+    # What was studied is corrected without another run.
+    box.correct_button.click()
+    np.testing.assert_array_equal(widget.saving.corrected.layer.data, stack.labels(("T2",)))
+    assert not widget.saving.corrected.unsaved
+    assert not shown_labels(widget.viewer).visible
     box.better_button.click()
     arrive(stepping, second.name)
     assert not box.better_button.isEnabled()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import threading
 
 import pytest
@@ -21,12 +22,21 @@ def test_exports(compare, studied, tmp_path, monkeypatch):
     assert len(rows) == len(SUBSETS) * len(REGIONS)
     assert float(rows[0]["dice"]) == studied.study.rows[0].scores["WT"].dice
     assert f"Saved table.csv in {tmp_path}" in compare.matrix_box.status.text()
+    record = json.loads(table.with_suffix(".json").read_text())
+    assert (record["kind"], record["output"], record["reference"]) == (
+        "comparison",
+        "table.csv",
+        "expert mask",
+    )
     picture = tmp_path / "table.png"
     compare.export.save(picture)
     image = QImage(str(picture))
-    assert image.width() > 300
-    colours = {image.pixel(x, y) for x in range(0, image.width(), 7) for y in range(0, image.height(), 7)}
-    assert len(colours) > 10
+    assert image.width() > 1000
+    assert image.pixelColor(0, 0).name() == "#ffffff", "pictures for papers are on white"
+    compare.export.save(tmp_path / "table.svg")
+    drawn = (tmp_path / "table.svg").read_text()
+    assert studied.case.name in drawn
+    assert "FLAIR" in drawn
     compare.export.copy_markdown()
     text = QApplication.clipboard().text()
     assert text.count("●") == 32

@@ -9,18 +9,27 @@ from napari_rdl.plugin.viewer.roles import LAYER_KEY
 from tests.plugin.compare.seen import visible_names
 
 
+def subjects(viewer) -> set[str]:
+    found = {layer.metadata.get(LAYER_KEY, {}).get("subject") for layer in viewer.layers}
+    return found - {None}
+
+
 def test_all_layers_go_with_the_patient_and_the_users_stay(compare, studied, encoded, rest):
     viewer = encoded.viewer
     mine = viewer.add_labels(np.ones(studied.case.grid.shape, np.uint8), name="mine")
-    compare.pair.box.difference_box.setChecked(True)
     compare.worth.box.buttons["T2"].click()
+    compare.agreement.box.entropy_box.setChecked(True)
+    rest()
+    assert subjects(viewer) == {"where", "entropy"}
+    before = list(viewer.layers)
+    # What serves one purpose lives in one layer.
+    compare.pair.box.difference_box.setChecked(True)
     compare.agreement.box.agreement_box.setChecked(True)
     rest()
-    assert {layer.metadata.get(LAYER_KEY, {}).get("subject") for layer in viewer.layers} >= {
-        "difference",
-        "where",
-        "agreement",
-    }
+    assert subjects(viewer) == {"difference", "agreement"}
+    assert list(viewer.layers) == before
+    assert not compare.worth.box.asked
+    assert not compare.agreement.box.entropy_box.isChecked()
     encoded.session.set_case(encoded.session.case)
     assert not [
         layer for layer in viewer.layers if layer.metadata.get(LAYER_KEY, {}).get("role") == "compare"

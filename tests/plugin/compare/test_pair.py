@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import nibabel as nib
 import numpy as np
 from napari.layers import Image
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
 from napari_rdl.brats import MODALITIES
+from napari_rdl.case import save_labels
 from napari_rdl.compare import difference
+from napari_rdl.plugin.compare.comparison import EXPERT, LabelFile
 from napari_rdl.plugin.viewer.roles import LAYER_KEY
 from tests.plugin.compare.seen import assert_placed, layer_of, visible_names
+from tests.plugin.conftest import WAIT_MS
 
 
 def test_the_difference_of_two_pinned_rows(compare, studied, encoded, qtbot, rest):
@@ -110,3 +114,29 @@ def test_the_difference_lies_on_every_cell_of_the_grid_of_modalities(compare, st
     encoded.viewing.box.grid_box.setChecked(False)
     subjects = [one.metadata.get(LAYER_KEY, {}).get("subject") for one in encoded.viewer.layers]
     assert "difference" not in subjects
+
+
+def test_label_files_of_two_annotators_are_compared_without_a_run(opened, compare_beside, tmp_path, qtbot):
+    compare, case = compare_beside(opened), opened.session.case
+    first = case.truth()
+    second = np.roll(first, 2, axis=0)
+    paths = [tmp_path / "anna.nii.gz", tmp_path / "ben.nii.gz"]
+    for path, classes in zip(paths, (first, second), strict=True):
+        save_labels(classes, case, path)
+    pair = compare.pair
+    assert not pair.box.isHidden()
+    assert pair.box.sides == {"A": None, "B": EXPERT}
+    for letter, path in zip("AB", paths, strict=True):
+        pair.box.set_file(letter, LabelFile(path))
+    pair.box.difference_box.setChecked(True)
+    qtbot.waitUntil(lambda: pair.box.lines[0].text() != "", timeout=WAIT_MS)
+    layer = layer_of(opened.viewer, "difference")
+    np.testing.assert_array_equal(layer.data, difference(first, second, "WT"))
+    assert "only A, anna.nii.gz" in layer.features["voxels"].tolist()
+    coarse = nib.load(paths[1]).slicer[:, :, ::2]
+    nib.save(coarse, paths[1])
+    pair.box.sides_changed.emit()
+    qtbot.waitUntil(lambda: not pair.box.resample_button.isHidden(), timeout=WAIT_MS)
+    pair.box.resample_button.click()
+    qtbot.waitUntil(lambda: "resampled (nearest)" in pair.box.lines[1].text(), timeout=WAIT_MS)
+    np.testing.assert_array_equal(layer.data[:, :, ::2], difference(first, second, "WT")[:, :, ::2])

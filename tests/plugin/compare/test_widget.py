@@ -125,17 +125,22 @@ def test_without_a_reference_there_are_volumes_alone(compare, studied, encoded, 
     assert values(compare, "dice")[MODALITIES] == dict.fromkeys(REGIONS, 1.0)
 
 
-def test_the_corrected_layer_is_compared_with_as_it_is_when_read(compare, studied, encoded, studied_in):
+def test_the_corrected_layer_is_compared_with_as_it_is_when_read(
+    compare, studied, encoded, studied_in, qtbot
+):
     encoded.saving.correct_a_copy()
     choose(compare, "layer")
     studied_in(compare)
     assert compare.comparison.studied.study.reference.title == "corrected layer"
     assert values(compare, "dice")[MODALITIES]["WT"] == 1.0
-    layer = encoded.saving.corrected.layer
+    layer, again = encoded.saving.corrected.layer, compare.matrix_box.reference_box.again_button
+    assert again.isHidden()
     layer.data[:] = 0
     layer.data[5:9, 5:9, 5:9] = 2
-    compare.matrix_box.reference_box.again_button.click()
+    qtbot.waitUntil(lambda: not again.isHidden())
+    again.click()
     studied_in(compare)
+    assert again.isHidden()
     assert values(compare, "dice")[MODALITIES]["WT"] < 1
     assert "TC and ET are empty in the corrected layer" in compare.matrix_box.remarks.messages[0][1]
     encoded.saving.corrected.let_go()
@@ -158,6 +163,11 @@ def test_labels_elsewhere_are_refused_in_a_sentence(compare, studied, encoded, s
     assert "small.nii.gz is not on the grid" in compare.messages.messages[0][1]
     assert compare.matrix_box.reference_box.current.kind == "truth"
     assert values(compare, "dice") == before
+    assert not compare.matrix_box.resample_button.isHidden()
+    compare.matrix_box.resample_button.click()
+    studied_in(compare)
+    assert compare.comparison.studied.study.reference.title == "small.nii.gz, resampled (nearest)"
+    assert compare.matrix_box.resample_button.isHidden()
 
 
 def test_a_label_file_gives_what_the_expert_mask_gives(compare, studied, brats_folder, studied_in):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_rdl.brats import MODALITIES, REGIONS
-from napari_rdl.compare import changed_without
+from napari_rdl.compare import lost_and_gained
 from napari_rdl.compare.export import BY_RULE
 from napari_rdl.plugin.viewer.appearance import placement
 from tests.plugin.compare.seen import assert_placed, layer_of
@@ -20,14 +20,16 @@ def test_bars_are_the_shapley_values_and_where_shows_what_changes(compare, studi
         assert {name: bar.value for name, bar in box.bars.items()} == worth.values[region]
         assert f"{100 * worth.full[region]:.1f} %" in box.caption.text()
     box.set_region("TC")
-    changed = {name: changed_without(studied.study.stack, name, region="TC") for name in MODALITIES}
-    least, most = (one(MODALITIES, key=lambda name: changed[name].sum()) for one in (min, max))
+    changed = {name: lost_and_gained(studied.study.stack, name, region="TC") for name in MODALITIES}
+    least, most = (one(MODALITIES, key=lambda name: np.count_nonzero(changed[name])) for one in (min, max))
     assert changed[most].any()
     box.buttons[most].click()
     rest()
     layer = layer_of(encoded.viewer, "where")
     np.testing.assert_array_equal(layer.data, changed[most])
     assert_placed(layer, studied.case)
+    lost = (changed[most] == 1).sum() * studied.study.grid.voxel_ml
+    assert f"{lost:.1f} ml of TC are lost" in box.where.text()
     box.buttons[least].click()
     rest()
     assert box.asked == least

@@ -13,6 +13,7 @@ from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeySequence
 from qtpy.QtWidgets import QFileDialog, QWidget
 
+from napari_rdl.case.guessing import Unexplained
 from napari_rdl.models import Expectation, bundled_model_path
 from napari_rdl.plugin.parts.drops import Drops
 from napari_rdl.plugin.parts.folded import FoldedMessages, FoldedText
@@ -24,6 +25,7 @@ from napari_rdl.plugin.segment.modality_box import (
     VolumesTable,
     change,
 )
+from napari_rdl.plugin.segment.patient_lists import UnexplainedList
 from napari_rdl.plugin.segment.run_box import RunBox
 from napari_rdl.plugin.segment.session import RunChoice
 
@@ -101,6 +103,24 @@ def test_notes_and_cards_take_one_line_until_they_are_opened(shown, qapp):
     assert card.text() == "Trained on: nothing. Works at 2 mm."
 
 
+def test_an_image_that_no_name_explains_is_listed_with_a_guess_that_a_click_confirms(shown, qtbot):
+    images = shown(UnexplainedList())
+    paths = [Path("scan_7.nii.gz"), Path("scan_8.nii.gz")]
+    images.show_images([Unexplained(paths[0], "T1c"), Unexplained(paths[1], None)], ("T1", "FLAIR"))
+    assert [box.currentText() for box in images.boxes] == ["T1c", ""]
+    assert [button.isEnabled() for button in images.buttons] == [True, False]
+    with qtbot.waitSignal(images.chosen) as heard:
+        images.buttons[0].click()
+    assert heard.args == [{"T1c": paths[0]}]
+    images.boxes[1].setCurrentIndex(1)
+    images.boxes[1].activated.emit(1)
+    with qtbot.waitSignal(images.chosen) as heard:
+        images.buttons[1].click()
+    assert heard.args == [{"T2": paths[1]}]
+    images.show_images((), ("T1", "FLAIR"))
+    assert images.isHidden()
+
+
 # --- volumes
 
 
@@ -123,6 +143,9 @@ def test_the_table_shows_three_regions_and_says_when_they_change(qtbot, qapp):
         ["Core (TC)", "8.0", "±0.0"],
         ["Enhancing (ET)", "2.0", "+1.0 (+100 %)"],
     ]
+    model.set_corrected({"WT": 21, "TC": 8, "ET": 1.5})
+    beside = [[model.index(row, column).data() for column in (2, 3)] for row in range(3)]
+    assert beside == [["-5.0", "21.0"], ["±0.0", "8.0"], ["+1.0", "1.5"]]
     assert "NCR + ED + ET" in model.index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
 
 
@@ -293,7 +316,7 @@ def test_devices_are_listed_by_what_people_call_them(shown):
 
 def test_the_legend_says_what_the_colours_mean_in_both_looks(shown):
     from napari_rdl.plugin.parts.section import WrappedLabel
-    from napari_rdl.plugin.segment.view_box import ViewBox
+    from napari_rdl.plugin.segment.view_controls import ViewBox
 
     box = shown(ViewBox())
     texts = [label.text() for label in box.findChildren(WrappedLabel)]
@@ -306,10 +329,11 @@ def test_the_legend_says_what_the_colours_mean_in_both_looks(shown):
 def test_the_legend_has_the_colours_of_the_outlines():
     from napari.layers import Labels
 
-    from napari_rdl.plugin.segment.view_box import _outline_legend
+    from napari_rdl.plugin.segment.view_controls import _legend
+    from napari_rdl.plugin.viewer.class_colours import class_colours
     from napari_rdl.plugin.viewer.prediction import _outline_appearance
 
     layer = Labels(np.zeros((2, 2), np.uint8), colormap=_outline_appearance()["colormap"])
-    for depth, (colour, _) in enumerate(_outline_legend(), start=1):
+    for depth, (index, _) in enumerate(_legend(True), start=1):
         red, green, blue = (round(255 * value) for value in layer.get_color(depth)[:3])
-        assert colour == f"#{red:02x}{green:02x}{blue:02x}"
+        assert class_colours[index] == f"#{red:02x}{green:02x}{blue:02x}"

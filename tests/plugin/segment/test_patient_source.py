@@ -14,6 +14,7 @@ from napari_rdl.plugin.segment.patient_source import (
     layer_image,
     read_layers,
     read_paths,
+    read_with,
     shared_case_of,
 )
 from napari_rdl.plugin.viewer.patient_layers import image_layer_data
@@ -138,3 +139,15 @@ def test_nothing_assigned_and_one_layer_twice_are_refused():
     layer = layer_image(Image(np.ones((4, 4, 4)), name="same"))
     with pytest.raises(CaseError, match="'same' stands for two"):
         read_layers({"T1": layer, "T2": layer})
+
+
+def test_a_file_that_was_confirmed_is_one_of_the_patients_images(brats_folder, tmp_path):
+    folder = shutil.copytree(brats_folder, tmp_path / "BraTS2021_90001")
+    odd = (folder / "BraTS2021_90001_t2.nii.gz").rename(folder / "scan_7.nii.gz")
+    case = read_paths([folder]).case
+    assert "T2" not in case.images
+    again = read_with(case, {"T2": odd}).case
+    assert again.modalities == ("T1", "T1c", "T2", "FLAIR")
+    assert (again.files["T2"], again.mask_file, again.name) == (odd, case.mask_file, case.name)
+    assert again.unexplained == ()
+    np.testing.assert_array_equal(again.truth(), case.truth())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -14,10 +16,10 @@ import pytest
 from app_model.backends.qt import qkeysequence2modelkeybinding
 from napari.layers import Image, Labels
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QFileDialog, QMessageBox
+from qtpy.QtGui import QColor, QKeySequence
+from qtpy.QtWidgets import QColorDialog, QFileDialog, QMessageBox
 
-from napari_rdl.brats import MODALITIES, SUBSETS
+from napari_rdl.brats import CLASS_COLOURS, MODALITIES, SUBSETS
 from napari_rdl.case import load_case, save_correction
 from napari_rdl.errors import Cancelled
 from napari_rdl.models import ModelCard, load_model, save_model
@@ -25,6 +27,7 @@ from napari_rdl.plugin.readers import read_paths
 from napari_rdl.plugin.segment import widget as widget_module
 from napari_rdl.plugin.segment.session import RunChoice
 from napari_rdl.plugin.settings import PluginSettings
+from napari_rdl.plugin.viewer.class_colours import class_colours
 from napari_rdl.plugin.viewer.roles import LAYER_KEY
 from napari_rdl.plugin.viewer.tumour_view import largest_piece
 
@@ -559,7 +562,8 @@ def test_dialogs_begin_with_the_patient_or_at_home(encoded, brats_folder, monkey
     encoded.run_box.model_box.activated.emit(encoded.run_box.model_box.count() - 1)
     home = str(Path.home())
     corrected = str(brats_folder / "BraTS2021_90001_seg_corrected.nii.gz")
-    assert starts == [home, str(brats_folder), corrected, home]
+    prediction = str(brats_folder / "BraTS2021_90001_seg.nii.gz")
+    assert starts == [home, prediction, corrected, home]
 
 
 @pytest.mark.parametrize(
@@ -595,10 +599,12 @@ def test_saving_the_prediction_writes_the_subset_shown_and_asks_before_replacing
     encoded, tmp_path, monkeypatch, finish
 ):
     encoded.set_subset(("T1c", "FLAIR"))
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
+    path = tmp_path / "BraTS2021_90001_seg_T1c+FLAIR.nii.gz"
+    # The name that is suggested, in a folder of the user's choice; a name without ending gets one.
+    chosen = lambda _parent, _title, start, _kinds: (str(tmp_path / Path(start).name[:-7]), "")  # noqa: E731
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", chosen)
     encoded.saving.box.save_prediction_button.click()
     finish(encoded)
-    path = tmp_path / "BraTS2021_90001_seg_T1c+FLAIR.nii.gz"
     assert path.is_file()
     assert path.with_name("BraTS2021_90001_seg_T1c+FLAIR.json").is_file()
     before = path.stat().st_mtime_ns
@@ -612,7 +618,7 @@ def test_saving_the_prediction_writes_the_subset_shown_and_asks_before_replacing
 def test_a_folder_that_cannot_be_written_is_said(encoded, tmp_path, finish):
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
-    encoded.saving.save_prediction(blocked / "out")
+    encoded.saving.save_prediction(blocked / "out" / "a.nii.gz")
     finish(encoded)
     assert encoded.messages.messages[0][0] == "error"
     assert str(blocked) in encoded.messages.messages[0][1]
@@ -712,11 +718,20 @@ def test_after_a_run_the_view_goes_to_the_tumour_once_and_the_key_goes_there_aga
     assert encoded.viewing.box.tumour_button.isEnabled()
 
 
-def test_the_corrected_layer_is_an_outline_while_the_filled_prediction_is_seen(encoded, finish):
+def test_the_corrected_layer_is_an_outline_beside_the_filled_prediction_and_has_volumes(
+    encoded, finish, qtbot
+):
     encoded.saving.correct_a_copy()
     corrected = encoded.saving.corrected.layer
     (prediction,) = of_role(encoded.viewer, "prediction")
     assert (prediction.visible, corrected.contour) == (False, 0)
+    # Its volumes stand beside the prediction's, and follow the brush.
+    table, ml = encoded.volumes_table, corrected.metadata[LAYER_KEY]["source"].grid.voxel_ml
+    assert not table.isColumnHidden(3)
+    assert table.volumes.index(2, 3).data() == f"{(corrected.data == 3).sum() * ml:.1f}"
+    corrected.data[:] = 0
+    corrected.data_setitem((np.arange(10), np.arange(10), np.arange(10)), 3)
+    qtbot.waitUntil(lambda: table.volumes.index(2, 3).data() == f"{10 * ml:.1f}")
     encoded.session.flip("T1")
     finish(encoded)
     assert (prediction.visible, corrected.contour) == (True, 2)
@@ -743,3 +758,72 @@ def test_a_folder_of_several_patients_offers_their_list(widget, patients_folder,
     widget.open_patient(patients_folder / "BraTS2021_91003")
     finish(widget)
     assert patients.box.currentIndex() == 3
+
+
+def test_the_experts_mask_is_a_click_away_and_resampled_where_that_is_asked_for(
+    widget, brats_folder, tmp_path, finish
+):
+    folder = shutil.copytree(brats_folder, tmp_path / "BraTS2021_90002")
+    for file in sorted(folder.iterdir()):
+        file.rename(folder / file.name.replace("90001", "90002"))
+    mask = folder / "BraTS2021_90002_seg.nii.gz"
+    image = nib.load(mask)
+    coarse = np.asarray(image.dataobj)[::2]
+    affine = image.affine @ np.diag([2, 1, 1, 1])
+    affine[:3, 3] += image.affine[:3, 0] / 2
+    nib.save(nib.Nifti1Image(coarse, affine), mask)
+    widget.open_patient(folder)
+    finish(widget)
+    box = widget.viewing.box.expert_box
+    assert not widget.patient_box.resample_button.isHidden(), "what does not fit is offered resampling"
+    box.click()
+    finish(widget)
+    assert not box.isChecked()
+    widget.patient_box.resample_button.click()
+    finish(widget)
+    box.click()
+    finish(widget)
+    (layer,) = of_role(widget.viewer, "expert")
+    assert layer.visible
+    repeated = np.repeat(np.array([0, 1, 2, 0, 3], np.uint8)[coarse], 2, axis=0)[::-1, ::-1]
+    np.testing.assert_array_equal(layer.data, repeated)
+    box.click()
+    assert not layer.visible
+    assert of_role(widget.viewer, "expert") == [layer]
+
+
+def test_a_colour_that_was_chosen_holds_everywhere_and_is_remembered(encoded, finish, monkeypatch):
+    encoded.viewing.box.outlines_box.setChecked(True)
+    encoded.saving.correct_a_copy()
+    monkeypatch.setattr(QColorDialog, "getColor", lambda *_: QColor("#00ff00"))
+    box = encoded.viewing.box
+    box.outlines_box.setChecked(False)
+    class_colours.read_again()  # from this test's own folder of settings
+    try:
+        box._legend_rows[1][0].click()
+        shown = [*of_role(encoded.viewer, "prediction"), *of_role(encoded.viewer, "corrected")]
+        assert [tuple(layer.colormap.color_dict[2]) for layer in shown] == [(0, 1, 0, 1)] * 2
+        (outlines,) = of_role(encoded.viewer, "outline")
+        assert tuple(outlines.colormap.color_dict[1]) == (0, 1, 0, 1)
+        assert not box.own_colours_button.isHidden()
+        class_colours.read_again()
+        assert class_colours[2] == "#00ff00"
+    finally:
+        box.own_colours_button.click()
+    assert dict(class_colours) == dict(CLASS_COLOURS)
+    assert box.own_colours_button.isHidden()
+
+
+def test_the_summary_page_has_what_the_widget_shows_and_what_was_corrected(encoded, tmp_path, finish):
+    encoded.saving.correct_a_copy()
+    encoded.saving.corrected.layer.data[:] = 0
+    encoded.saving.corrected.layer.data[3:6, 4:9, 2:4] = 3
+    path = tmp_path / "page.html"
+    encoded.saving.save_summary(path)
+    finish(encoded)
+    page, volumes = path.read_text(), encoded.updater.segmentation.volumes_ml()
+    assert f"<td>{volumes['WT']:.1f}</td>" in page
+    assert f"<td>{3 * 5 * 2 / 1000:.1f}</td>" in page
+    assert "expert mask" in page
+    assert json.loads(path.with_suffix(".json").read_text())["kind"] == "summary"
+    assert f"Saved page.html in {tmp_path}." in encoded.saving.box.status.text()

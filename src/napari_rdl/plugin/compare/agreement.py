@@ -167,8 +167,8 @@ class CompareAgreement(QObject):
         self._layers = layers
         self.workers = {AGREEMENT: LatestTask(self), ENTROPY: LatestTask(self)}
         self.box = AgreementBox()
-        self.box.agreement_switched.connect(lambda _on: self._show_agreement())
-        self.box.entropy_switched.connect(lambda _on: self._show_entropy())
+        self.box.agreement_switched.connect(self._on_agreement)
+        self.box.entropy_switched.connect(self._on_entropy)
         self.box.place_chosen.connect(self.go_to)
         comparison.studied_changed.connect(self._on_studied)
         comparison.subset_changed.connect(lambda _subset: self._show_entropy())
@@ -205,6 +205,17 @@ class CompareAgreement(QObject):
         can = studied is not None and self._comparison.representations is not None
         self.box.entropy_box.setEnabled(can)
         self._show_agreement()
+
+    def _on_agreement(self, on: bool) -> None:
+        # One layer shows either.
+        if on:
+            self.box.entropy_box.setChecked(False)
+        self._show_agreement()
+
+    def _on_entropy(self, on: bool) -> None:
+        if on:
+            self.box.agreement_box.setChecked(False)
+        self._show_entropy()
 
     def _show_agreement(self) -> None:
         studied, worker = self._comparison.studied, self.workers[AGREEMENT]

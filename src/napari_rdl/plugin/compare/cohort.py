@@ -1,21 +1,22 @@
-"""A finished study of many patients: opened from its folder and stepped through, worst first."""
+"""A study of many patients: begun as a process of its own, or opened from its folder, and stepped through."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, QSignalBlocker, Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QWidget
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_rdl import brats
-from napari_rdl.errors import CaseError
+from napari_rdl.errors import CaseError, NapariRdlError
+from napari_rdl.plugin.compare.cohort_box import CohortBox
 from napari_rdl.plugin.compare.comparison import Comparison
 from napari_rdl.plugin.compare.layers import CompareLayers
+from napari_rdl.plugin.compare.study_process import State, StudyProcess
 from napari_rdl.plugin.compare.study_runner import Studied
-from napari_rdl.plugin.parts.inputs import narrow_combo
-from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel
 from napari_rdl.plugin.parts.tasks import LatestTask
+from napari_rdl.plugin.viewer.class_colours import class_colours
 from napari_rdl.plugin.viewer.roles import Role
 from napari_rdl.plugin.viewer.tumour_view import go_to_tumour
 
@@ -30,78 +31,6 @@ if TYPE_CHECKING:
     from napari_rdl.plugin.compare.memory import CompareMemory
 
 SUBJECT = "studied labels"
-
-
-class CohortBox(Section):
-    """Open a study, and step from patient to patient.
-
-    Signals
-    -------
-    open_asked : no value
-    patient_chosen : int
-        Place in the study, 0 is the worst.
-    """
-
-    open_asked = Signal()
-    patient_chosen = Signal(int)
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Finished study of many patients", parent)
-        self.open_button = QPushButton("Open study…")
-        self.open_button.setToolTip(
-            "Choose the folder that `napari-rdl study` wrote; nothing is encoded again"
-        )
-        self.summary = WrappedLabel()
-        self.patients = narrow_combo("The patients of the study, worst first")
-        self.patients.setAccessibleName("Patient")
-        self.worse_button, self.better_button = QPushButton("◀"), QPushButton("▶")
-        for button, way in ((self.worse_button, "worse"), (self.better_button, "better")):
-            button.setToolTip(f"Go to the next {way} patient")
-            button.setAccessibleName(f"Next {way} patient")
-            button.setFixedWidth(34)
-        self._steps = QWidget()
-        row = QHBoxLayout(self._steps)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(SPACING)
-        row.addWidget(self.worse_button)
-        row.addWidget(self.patients, 1)
-        row.addWidget(self.better_button)
-        self.body.addWidget(self.open_button)
-        self.body.addWidget(self.summary)
-        self.body.addWidget(self._steps)
-        self.open_button.clicked.connect(self.open_asked)
-        self.patients.activated.connect(self.patient_chosen)
-        self.worse_button.clicked.connect(lambda: self.patient_chosen.emit(self.patients.currentIndex() - 1))
-        self.better_button.clicked.connect(lambda: self.patient_chosen.emit(self.patients.currentIndex() + 1))
-        self._steps.setVisible(False)
-
-    def show_reading(self, folder: Path) -> None:
-        """Say that a study is being read."""
-        self.summary.setText(f"Reading {folder.name}…")
-
-    def show_study(self, study: FinishedStudy | None) -> None:
-        """List a study's patients, or none."""
-        if study is None:
-            self.summary.setText("")
-            return
-        with QSignalBlocker(self.patients):
-            self.patients.clear()
-            for patient in study.patients:
-                score = f"Dice {100 * patient.score:.1f} %" if patient.score is not None else "no reference"
-                self.patients.addItem(f"{patient.name}, {score}")
-        count = len(study.patients)
-        text = f"{study.folder.name}: {count} patient{'' if count == 1 else 's'}, worst first."
-        if study.failed:
-            text += f" Failed: {', '.join(study.failed)}."
-        self.summary.setText(text)
-        self._steps.setVisible(bool(count))
-
-    def show_place(self, place: int) -> None:
-        """Mark the patient that is shown."""
-        with QSignalBlocker(self.patients):
-            self.patients.setCurrentIndex(place)
-        self.worse_button.setEnabled(place > 0)
-        self.better_button.setEnabled(place + 1 < self.patients.count())
 
 
 class CompareCohort(QObject):
@@ -145,6 +74,27 @@ class CompareCohort(QObject):
         comparison.studied_changed.connect(self._on_studied)
         comparison.subset_changed.connect(self._on_subset)
         comparison.encoded.connect(self._on_encoded)
+        self.process = StudyProcess(self)
+        self.process.changed.connect(self._on_process)
+        self.process.finished.connect(self._on_finished)
+        self.box.begin_asked.connect(self._ask_what_to_study)
+        self.box.correct_asked.connect(self.correct)
+        self.box.pause_switched.connect(lambda on: self._tell(lambda: self.process.pause(on)))
+        self.box.stop_asked.connect(lambda: self._tell(self.process.stop))
+        self.box.resume_asked.connect(lambda: self._tell(self.process.resume))
+        if memory.choices.running_study is not None:
+            self.process.attach(memory.choices.running_study)
+
+    def begin(self, data: Path) -> None:
+        """Study the patients of a folder in a process of its own, into a folder beside it."""
+        out = data.with_name(f"{data.name}_study")
+        segment = self._comparison.segment
+        words = []
+        if segment is not None:
+            choice = segment.run_box.choice
+            words = ["--device", choice.device, *(["--model", str(choice.model)] if choice.model else [])]
+        self._memory.remember(running_study=out)
+        self._tell(lambda: self.process.start(data, out, words))
 
     def open(self, folder: Path) -> None:
         """Open a finished study and its worst patient."""
@@ -176,8 +126,20 @@ class CompareCohort(QObject):
             return
         self.box.show_place(place)
 
+    def correct(self) -> None:
+        """Copy the studied labels of the row shown to the corrected layer; asks about unsaved corrections."""
+        studied, segment = self._comparison.studied, self._comparison.segment
+        if studied is None or segment is None or self._shown is None or not self._comparison.subset:
+            return
+        if not segment.saving.settled("Correcting the labels shown would lose them."):
+            return
+        labels = studied.study.labels(self._comparison.subset)
+        segment.saving.corrected.take_up(studied.case, labels, labels)
+        self._layers.hide(SUBJECT)
+
     def shut_down(self) -> None:
-        """Stop for good."""
+        """Stop for good; a study's process goes on."""
+        self.process.shut_down()
         self.reading.shut_down()
         self.worker.shut_down()
 
@@ -186,6 +148,27 @@ class CompareCohort(QObject):
         chosen = QFileDialog.getExistingDirectory(self._widget, "Open a finished study", start)
         if chosen:
             self.open(Path(chosen))
+
+    def _ask_what_to_study(self) -> None:
+        start = str(self._memory.choices.study_folder or Path.home())
+        chosen = QFileDialog.getExistingDirectory(self._widget, "Study the patients of a folder", start)
+        if chosen:
+            self.begin(Path(chosen))
+
+    def _tell(self, ask: Callable[[], None]) -> None:
+        try:
+            ask()
+        except NapariRdlError as error:
+            self.failed.emit(error)
+
+    def _on_process(self, state: State, message: str, done: int, total: int) -> None:
+        self.box.progress.show_state(state, message, done, total)
+        self.box.begin_button.setEnabled(state not in (State.RUNNING, State.PAUSED))
+
+    def _on_finished(self, folder: Path) -> None:
+        if self._memory.choices.running_study is not None:
+            self._memory.remember(running_study=None)
+            self.open(folder)
 
     def _on_read(self, study: FinishedStudy) -> None:
         self._study = study
@@ -211,6 +194,7 @@ class CompareCohort(QObject):
 
     def _on_patient(self, case: Case | None) -> None:
         patient, self._awaited, self._shown = self._awaited, None, None
+        self.box.correct_button.setVisible(False)
         study = self._study
         if patient is None or case is None or study is None:
             return
@@ -240,6 +224,7 @@ class CompareCohort(QObject):
     def _on_encoded(self, representations: object) -> None:
         # The prediction layer shows the rows from now on.
         self._shown = None
+        self.box.correct_button.setVisible(False)
         self.worker.drop()
         self._layers.hide(SUBJECT)
 
@@ -250,9 +235,10 @@ class CompareCohort(QObject):
 
         def show(labels: np.ndarray) -> None:
             if self._comparison.studied is studied and self._shown is not None:
+                self.box.correct_button.setVisible(True)
                 names = [brats.CLASS_TITLES.get(name, name) for name in brats.CLASSES]
                 self._layers.show_labels(
-                    studied.case, SUBJECT, labels, dict(brats.CLASS_COLOURS), names, role=Role.STUDIED
+                    studied.case, SUBJECT, labels, dict(class_colours), names, role=Role.STUDIED
                 )
 
         self.worker.ask(lambda _progress, _cancelled: studied.study.labels(subset), show)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 ONLY_A_COLOUR, ONLY_B_COLOUR, BOTH_COLOUR = "#ff9f1c", "#3fa7ff", "#8e6bbf"
 """Orange and blue stay apart for those who see red and green alike."""
 
-WHERE_COLOUR = "#ff4fd8"
-"""Of voxels that change without a modality; no class has it."""
+LOST_COLOUR, GAINED_COLOUR = ONLY_A_COLOUR, ONLY_B_COLOUR
+"""Of voxels that a region loses and gains without a modality: with it and without it are A and B."""
 
 REGION_COLOURS: Mapping[str, str] = {"WT": CLASS_COLOURS[2], "TC": CLASS_COLOURS[1], "ET": "#e0a800"}
 """The colour of the class that a region adds; a darker yellow, to be read on light ground."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
@@ -16,14 +18,29 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_rdl.case import Case
+    from napari_rdl.compare import SubsetStudy
     from napari_rdl.plugin.segment.widget import SegmentWidget
     from napari_rdl.segment import Representations
 
-SHOWN, REFERENCE = "shown", "reference"
-"""What can be compared besides single subsets: the row shown, and the reference."""
+SHOWN, REFERENCE, EXPERT = "shown", "reference", "expert"
+"""What can be compared besides single subsets: the row shown, the reference, the expert's mask."""
 
-Side = str | tuple[str, ...]
-"""`SHOWN`, `REFERENCE` or a subset."""
+
+@dataclass(frozen=True)
+class LabelFile:
+    """Labels of anyone, in a file; on another grid they may be brought onto the patient's."""
+
+    path: Path
+    resample: bool = False
+
+    @property
+    def title(self) -> str:
+        """The file's name, and what was done to it."""
+        return f"{self.path.name}, resampled (nearest)" if self.resample else self.path.name
+
+
+Side = str | tuple[str, ...] | LabelFile
+"""`SHOWN`, `REFERENCE`, `EXPERT`, a subset or a file."""
 
 
 class Comparison(QObject):
@@ -149,16 +166,33 @@ class Comparison(QObject):
         self.studied_changed.emit(studied)
 
 
-def labels_of(studied: Studied, side: Side) -> NDArray[np.uint8] | None:
-    """Return the class indices of the reference or of a subset; None where there are none."""
-    study = studied.study
+def labels_of(case: Case, study: SubsetStudy | None, side: Side) -> NDArray[np.uint8] | None:
+    """Return the class indices of what can be compared, read from a file if need be, or None.
+
+    Raises
+    ------
+    CaseError
+        If a file cannot be used.
+    """
+    if isinstance(side, LabelFile):
+        from napari_rdl.compare import read_labels
+
+        return read_labels(side.path, case, resample=side.resample)
+    if side == EXPERT:
+        return case.truth()
+    if study is None or (isinstance(side, str) and side != REFERENCE):
+        return None
     if side == REFERENCE:
         return study.reference.classes if study.reference is not None else None
     return study.labels(side) if side in study.subsets else None
 
 
-def title_of(studied: Studied, side: Side) -> str:
-    """Return how the reference or a subset is called."""
-    if side == REFERENCE:
-        return studied.study.reference.title if studied.study.reference is not None else "no reference"
-    return "full set" if side == studied.study.modalities else subset_name(side)
+def title_of(study: SubsetStudy | None, side: Side) -> str:
+    """Return how what is compared is called."""
+    if isinstance(side, LabelFile):
+        return side.title
+    if side == EXPERT:
+        return "expert mask"
+    if study is None or isinstance(side, str):
+        return study.reference.title if study is not None and study.reference is not None else "no reference"
+    return "full set" if side == study.modalities else subset_name(side)

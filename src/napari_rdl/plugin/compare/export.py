@@ -1,30 +1,25 @@
-"""What is on the screen as CSV, PNG or Markdown."""
+"""What is on the screen as CSV, as a picture or as Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, QPoint, Qt, Signal
-from qtpy.QtGui import QColor, QPainter, QPixmap, QRegion
-from qtpy.QtWidgets import QApplication, QFileDialog, QHBoxLayout, QPushButton, QWidget
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QApplication, QHBoxLayout, QPushButton, QWidget
 
 from napari_rdl.errors import NapariRdlError, OutputError
-from napari_rdl.plugin.compare.colours import theme_colours
 from napari_rdl.plugin.compare.matrix import MatrixModel, MatrixOrder
+from napari_rdl.plugin.parts.save_dialog import ask_for_file, record_beside
 from napari_rdl.plugin.parts.section import SPACING
 
 if TYPE_CHECKING:
+    from napari_rdl.case.provenance import ExportRecord
     from napari_rdl.compare import SubsetRow
     from napari_rdl.plugin.compare.comparison import Comparison
     from napari_rdl.plugin.compare.memory import CompareMemory
     from napari_rdl.plugin.compare.study_runner import Studied
     from napari_rdl.plugin.compare.table import MatrixTable
-    from napari_rdl.plugin.compare.worth import WorthBox
-
-SHARPNESS = 2
-_MARGIN = 10
 
 
 class ExportBar(QWidget):
@@ -34,14 +29,16 @@ class ExportBar(QWidget):
         super().__init__(parent)
         self.csv_button = QPushButton("CSV…")
         self.csv_button.setToolTip("Write all numbers of all rows, every digit, to a CSV file")
-        self.png_button = QPushButton("PNG…")
-        self.png_button.setToolTip("Write the table and the bars below, as they look here, to a picture")
+        self.picture_button = QPushButton("Picture…")
+        self.picture_button.setToolTip(
+            "Write the table in the order shown here, and the bars, on white for a paper: PNG, SVG or PDF"
+        )
         self.copy_button = QPushButton("Copy as Markdown")
         self.copy_button.setToolTip("Copy the table as it is shown here to the clipboard")
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SPACING)
-        for button, stretch in ((self.csv_button, 1), (self.png_button, 1), (self.copy_button, 2)):
+        for button, stretch in ((self.csv_button, 1), (self.picture_button, 1), (self.copy_button, 2)):
             row.addWidget(button, stretch)
 
 
@@ -65,7 +62,6 @@ class CompareExport(QObject):
         self,
         comparison: Comparison,
         table: MatrixTable,
-        worth: WorthBox,
         memory: CompareMemory,
         parent: QWidget,
     ) -> None:
@@ -73,67 +69,83 @@ class CompareExport(QObject):
         self._comparison = comparison
         self._widget = parent
         self._table = table
-        self._worth = worth
         self._memory = memory
         self._held: tuple[Path, Studied] | None = None
         comparison.runner.measured.connect(lambda _done, _total: self._on_measured())
         comparison.studied_changed.connect(self._on_studied)
         self.bar = ExportBar()
-        self.bar.csv_button.clicked.connect(lambda: self._ask("CSV (*.csv)", ".csv"))
-        self.bar.png_button.clicked.connect(lambda: self._ask("PNG (*.png)", ".png"))
+        self.bar.csv_button.clicked.connect(lambda: self._ask("CSV (*.csv)", [".csv"]))
+        self.bar.picture_button.clicked.connect(
+            lambda: self._ask("PNG (*.png);;SVG (*.svg);;PDF (*.pdf)", [".png", ".svg", ".pdf"])
+        )
         self.bar.copy_button.clicked.connect(self.copy_markdown)
 
     def save(self, path: Path) -> None:
-        """Write the table as CSV, or table and bars as PNG, whichever the name asks for.
+        """Write the table as CSV, or table and bars as PNG, SVG or PDF, whichever the name asks for.
 
         A CSV holds every number: while distances are being measured it waits for them.
         """
         studied = self._comparison.studied
         if studied is None:
             return
-        if path.suffix.lower() == ".png":
-            self._write(path, self._png())
+        if path.suffix.lower() != ".csv":
+            self._write(path, self._picture(studied, path.suffix.lower()), studied)
         elif is_measured(studied):
-            self._write(path, self._csv(studied))
+            self._write(path, self._csv(studied), studied)
         else:
             self._held = (path, studied)
             self.held.emit(f"{path.name} is written as soon as HD95 has been measured.")
 
-    def _png(self) -> Callable[[Path], None]:
-        picture = self.picture()
+    def _picture(self, studied: Studied, ending: str) -> bytes:
+        from napari_rdl.cohort.paper_picture import draw_comparison, picture_bytes
 
-        def write(temporary: Path) -> None:
-            if not picture.save(str(temporary), "PNG"):
-                raise OSError("the picture cannot be written")
+        matrix: MatrixModel = self._table.matrix
+        study = studied.study
+        figure = draw_comparison(
+            heading_of(studied, matrix), self._rows_shown(), study.modalities, matrix.measure, study.worth()
+        )
+        return picture_bytes(figure, ending)
 
-        return write
-
-    def _csv(self, studied: Studied) -> Callable[[Path], None]:
+    def _csv(self, studied: Studied) -> bytes:
         from napari_rdl.compare.export import rows_to_csv
 
-        text = rows_to_csv(studied.study.rows, notes_of(studied))
+        return rows_to_csv(studied.study.rows, notes_of(studied)).encode()
 
-        def write(temporary: Path) -> None:
-            temporary.write_bytes(text.encode())
-
-        return write
-
-    def _write(self, path: Path, write: Callable[[Path], None]) -> None:
-        from napari_rdl.files import write_file
+    def _write(self, path: Path, content: bytes, studied: Studied) -> None:
+        from napari_rdl.files import write_together
 
         try:
-            write_file(path, write)
+            record = self._record(path, studied).content()
+            write_together([(path.with_suffix(".json"), record), (path, content)])
         except NapariRdlError as error:
             self.failed.emit(error)
             return
         self._memory.remember(output_folder=path.parent)
         self.done.emit(f"Saved {path.name} in {path.parent}.")
 
+    def _record(self, path: Path, studied: Studied) -> ExportRecord:
+        from napari_rdl.case.provenance import ExportRecord, WeightsRecord
+        from napari_rdl.files import plain_name
+
+        representations, study = self._comparison.representations, studied.study
+        weights = None
+        if representations is not None:
+            computation = representations.computation
+            weights = WeightsRecord(name=computation.model_name, sha256=computation.model_sha256)
+        return ExportRecord(
+            kind="comparison",
+            case=plain_name(studied.case.name),
+            output=path.name,
+            modalities=study.modalities,
+            reference=study.reference.title if study.reference is not None else None,
+            weights=weights,
+        )
+
     def _on_measured(self) -> None:
         if self._held is not None and is_measured(self._held[1]):
             (path, studied), self._held = self._held, None
             self.held.emit("")
-            self._write(path, self._csv(studied))
+            self._write(path, self._csv(studied), studied)
 
     def _on_studied(self, studied: Studied | None) -> None:
         if self._held is not None and studied is not self._held[1]:
@@ -156,52 +168,20 @@ class CompareExport(QObject):
             QApplication.clipboard().setText(text)
             self.done.emit("Copied the table as Markdown.")
 
-    def picture(self) -> QPixmap:
-        """Return heading, table and bars as a picture in the theme's colours."""
-        studied = self._comparison.studied
-        colours = theme_colours(self._comparison.viewer)
-        table, chart = self._table, self._worth.chart
-        titles = [heading_of(studied, table.matrix), self._worth.heading] if studied is not None else ["", ""]
-        line = table.fontMetrics().height() + 6
-        widths = [table.fontMetrics().horizontalAdvance(title) for title in titles]
-        width = max(table.width(), chart.width(), *widths)
-        height = 2 * line + table.height() + _MARGIN + chart.height()
-        picture = QPixmap(SHARPNESS * (width + 2 * _MARGIN), SHARPNESS * (height + 2 * _MARGIN))
-        picture.setDevicePixelRatio(SHARPNESS)
-        picture.fill(QColor(colours.ground))
-        painter = QPainter(picture)
-        painter.setPen(colours.text)
-        painter.setFont(table.font())
-        flags = QWidget.RenderFlag.DrawChildren
-        left = int(Qt.AlignmentFlag.AlignLeft.value)
-        painter.drawText(_MARGIN, _MARGIN, width, line, left, titles[0])
-        table.render(painter, QPoint(_MARGIN, _MARGIN + line), QRegion(), flags)
-        top = 2 * _MARGIN + line + table.height()
-        painter.drawText(_MARGIN, top, width, line, left, titles[1])
-        below = QPoint(_MARGIN, top + line)
-        for part in chart.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly):
-            # Buttons mean nothing on paper.
-            if part.isVisible() and not isinstance(part, QPushButton):
-                part.render(painter, below + part.pos(), QRegion(), flags)
-        painter.end()
-        return picture
-
     def _rows_shown(self) -> list[SubsetRow]:
         matrix: MatrixModel = self._table.matrix
         order: MatrixOrder = self._table.order
         return [matrix.rows[order.mapToSource(order.index(row, 0)).row()] for row in range(order.rowCount())]
 
-    def _ask(self, kind: str, ending: str) -> None:
+    def _ask(self, kinds: str, endings: list[str]) -> None:
         studied = self._comparison.studied
         if studied is None:
             return
         folder = self._memory.choices.output_folder or Path.home()
-        start = folder / f"{studied.case.name}_subsets{ending}"
-        # The dialog asks itself before it returns a file that exists.
-        name, _ = QFileDialog.getSaveFileName(self._widget, "Save the comparison", str(start), kind)
-        if name:
-            path = Path(name)
-            self.save(path if path.suffix.lower() == ending else path.with_name(path.name + ending))
+        start = folder / f"{studied.case.name}_subsets{endings[0]}"
+        path = ask_for_file(self._widget, "Save the comparison", start, kinds, endings, beside=record_beside)
+        if path is not None:
+            self.save(path)
 
 
 def is_measured(studied: Studied) -> bool:

@@ -23,6 +23,9 @@ class RememberedComparison(Remembered):
         None, title="Checkpoint folder", description="Where a checkpoint was chosen last."
     )
     output_folder: Path | None = Field(None, title="Output folder", description="Where was exported last.")
+    running_study: Path | None = Field(
+        None, title="Running study", description="Where a study that was begun here is written."
+    )
     study_folder: Path | None = Field(None, title="Study", description="The cohort study opened last.")
 
 

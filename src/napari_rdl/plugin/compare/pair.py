@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, QSignalBlocker, Qt, Signal
-from qtpy.QtGui import QColor, QPixmap
-from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QWidget
+from qtpy.QtCore import QObject, QSignalBlocker, Signal
+from qtpy.QtWidgets import (
+    QFileDialog,
+)
 
-from napari_rdl import brats
-from napari_rdl.brats import subset_name
-from napari_rdl.compare import PARTS
+from napari_rdl.errors import Remedy
 from napari_rdl.plugin.compare.colours import BOTH_COLOUR, ONLY_A_COLOUR, ONLY_B_COLOUR
-from napari_rdl.plugin.compare.comparison import REFERENCE, SHOWN, Comparison, Side, labels_of, title_of
+from napari_rdl.plugin.compare.comparison import (
+    SHOWN,
+    Comparison,
+    LabelFile,
+    labels_of,
+    title_of,
+)
 from napari_rdl.plugin.compare.layers import CompareLayers
-from napari_rdl.plugin.parts.inputs import narrow_combo
-from napari_rdl.plugin.parts.section import SPACING, SWATCH, Section, WrappedLabel
+from napari_rdl.plugin.compare.pair_box import PairBox
 from napari_rdl.plugin.parts.tasks import LatestTask
 from napari_rdl.plugin.viewer.modality_grid import modality_grid_shown, show_modality_grid
 from napari_rdl.plugin.viewer.roles import role_of
@@ -26,139 +31,12 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
     from napari_rdl.callbacks import IsCancelled, Progress
-    from napari_rdl.compare import DifferenceVolumes, SubsetStudy
+    from napari_rdl.case import Case
     from napari_rdl.plugin.compare.memory import CompareMemory
     from napari_rdl.plugin.compare.study_runner import Studied
 
 SUBJECT = "difference"
 _COLOURS = {1: ONLY_A_COLOUR, 2: ONLY_B_COLOUR, 3: BOTH_COLOUR}
-_SHORT = {"NCR": "necrotic core"}
-"""Titles that would be cut off in a narrow dock."""
-
-
-class PairBox(Section):
-    """Chooses A, B and the part; says how much only one of them has.
-
-    Signals
-    -------
-    sides_changed : no value
-        Another A, B or part was chosen.
-    difference_switched, beside_switched : bool
-    """
-
-    sides_changed = Signal()
-    difference_switched = Signal(bool)
-    beside_switched = Signal(bool)
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Compare two", parent)
-        self.boxes: dict[str, QComboBox] = {
-            letter: narrow_combo(f"{letter}: the row shown, the reference, or a pinned subset")
-            for letter in "AB"
-        }
-        self.part_box = narrow_combo("The region or class of which A and B are compared")
-        for part in PARTS:
-            title = brats.REGION_TITLES.get(part) or brats.CLASS_TITLES[part].partition(" (")[0]
-            self.part_box.addItem(f"{part}, {_SHORT.get(part, title)}", part)
-            self.part_box.setItemData(self.part_box.count() - 1, title, Qt.ItemDataRole.ToolTipRole)
-        form = QGridLayout()
-        form.setSpacing(SPACING)
-        form.setColumnStretch(1, 1)
-        for row, (title, box) in enumerate((*self.boxes.items(), ("Part", self.part_box))):
-            label = QLabel(title)
-            label.setBuddy(box)
-            form.addWidget(label, row, 0)
-            form.addWidget(box, row, 1)
-            box.activated.connect(lambda _index: self.sides_changed.emit())
-        self.difference_box = QCheckBox("Difference layer")
-        self.difference_box.setToolTip("Show what only A has, what only B has, and what both have")
-        self.beside_box = QCheckBox("Side by side")
-        self.beside_box.setToolTip("Show A and B in two cells on the same image, at the same place")
-        self.difference_box.toggled.connect(self.difference_switched)
-        self.beside_box.toggled.connect(self.beside_switched)
-        self._legend = QWidget()
-        grid = QGridLayout(self._legend)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setSpacing(SPACING)
-        grid.setColumnStretch(1, 1)
-        self.lines: list[WrappedLabel] = []
-        for row, colour in enumerate((ONLY_A_COLOUR, ONLY_B_COLOUR, BOTH_COLOUR)):
-            swatch, pixmap = QLabel(), QPixmap(SWATCH, SWATCH)
-            pixmap.fill(QColor(colour))
-            swatch.setPixmap(pixmap)
-            self.lines.append(WrappedLabel())
-            grid.addWidget(swatch, row, 0)
-            grid.addWidget(self.lines[-1], row, 1)
-        self.body.addLayout(form)
-        self.body.addWidget(self.difference_box)
-        self.body.addWidget(self.beside_box)
-        self.body.addWidget(self._legend)
-        self.show_volumes(None, "", "", "")
-
-    @property
-    def sides(self) -> dict[str, Side]:
-        """What A and B are."""
-        return {letter: box.currentData() for letter, box in self.boxes.items()}
-
-    @property
-    def part(self) -> str:
-        """Which region or class is compared."""
-        return self.part_box.currentData()
-
-    @property
-    def pins(self) -> dict[str, tuple[str, ...] | None]:
-        """Letter -> pinned subset."""
-        return {letter: side if isinstance(side, tuple) else None for letter, side in self.sides.items()}
-
-    def set_study(self, study: SubsetStudy | None) -> None:
-        """List a study's subsets and its reference; what was chosen stays if it can."""
-        before = self.sides
-        listed: list[tuple[str, Side]] = [("Row shown", SHOWN)]
-        if study is not None and study.reference is not None:
-            listed.append((f"Reference: {study.reference.title}", REFERENCE))
-        if study is not None:
-            listed += [(subset_name(subset), subset) for subset in study.subsets]
-        sides = [side for _, side in listed]
-        # At first the row shown is compared with the reference, or with the full set.
-        other = REFERENCE if REFERENCE in sides else sides[-1]
-        for letter, box in self.boxes.items():
-            with QSignalBlocker(box):
-                box.clear()
-                for title, side in listed:
-                    box.addItem(title, side)
-                first = SHOWN if letter == "A" else other
-                kept = before[letter] if before[letter] in sides else first
-                # An empty list had only the row shown for both.
-                kept = first if before == {"A": SHOWN, "B": SHOWN} else kept
-                box.setCurrentIndex(sides.index(kept))
-
-    def set_part(self, part: str) -> None:
-        """Choose a part without saying so."""
-        if part in PARTS:
-            self.part_box.setCurrentIndex(PARTS.index(part))
-
-    def pin(self, letter: str, subset: Iterable[str]) -> None:
-        """Make a subset A or B; the one that is pinned there already is let go."""
-        box, wanted = self.boxes[letter], tuple(subset)
-        sides = [box.itemData(index) for index in range(box.count())]
-        if wanted not in sides:
-            return
-        box.setCurrentIndex(0 if box.currentData() == wanted else sides.index(wanted))
-        self.sides_changed.emit()
-
-    def set_waiting(self, waiting: bool) -> None:
-        """Show the volumes grey while others are awaited."""
-        self._legend.setEnabled(not waiting)
-
-    def show_volumes(self, volumes: DifferenceVolumes | None, first: str, second: str, part: str) -> None:
-        """Say how much there is of each, and how well A and B agree; nothing without volumes."""
-        self._legend.setVisible(volumes is not None)
-        if volumes is None:
-            return
-        dice = f"no {part} in either" if volumes.dice is None else f"Dice {100 * volumes.dice:.1f} %"
-        self.lines[0].setText(f"Only A, {first}: {volumes.only_a:.1f} ml")
-        self.lines[1].setText(f"Only B, {second}: {volumes.only_b:.1f} ml")
-        self.lines[2].setText(f"Both: {volumes.both:.1f} ml; {dice}")
 
 
 class ComparePair(QObject):
@@ -187,9 +65,12 @@ class ComparePair(QObject):
         self.box.sides_changed.connect(self._on_sides)
         self.box.difference_switched.connect(self._on_difference)
         self.box.beside_switched.connect(self._on_beside)
+        self.box.file_asked.connect(self._ask_for_file)
+        self.box.resample_asked.connect(self._resample)
+        self.worker.failed.connect(self._on_failed)
         comparison.studied_changed.connect(self._on_studied)
         comparison.subset_changed.connect(self._on_subset)
-        comparison.patient_changed.connect(lambda _case: self.stop())
+        comparison.patient_changed.connect(self._on_patient)
         comparison.segment_changed.connect(self._on_segment)
 
     def stop(self) -> None:
@@ -223,11 +104,41 @@ class ComparePair(QObject):
             self.end_beside()
             show_modality_grid(viewer, True)
 
+    def end_difference(self) -> None:
+        """Show no difference any more."""
+        self.box.difference_box.setChecked(False)
+
+    def _on_patient(self, case: Case | None) -> None:
+        self.stop()
+        self.box.forget_files()
+        self._list(None)
+
     def _on_studied(self, studied: Studied | None) -> None:
-        self.box.set_study(studied.study if studied is not None else None)
+        self._list(studied)
+        self._update()
+
+    def _list(self, studied: Studied | None) -> None:
+        case = self._comparison.case
+        expert = case is not None and case.mask_file is not None
+        self.box.set_study(studied.study if studied is not None else None, expert=expert)
         self.pins_changed.emit(self.box.pins)
-        if studied is not None:
-            self._update()
+
+    def _ask_for_file(self, letter: str) -> None:
+        start = str(self._memory.choices.folder or Path.home())
+        name, _ = QFileDialog.getOpenFileName(
+            self.box, f"Choose labels as {letter}", start, "NIfTI (*.nii.gz *.nii)"
+        )
+        if name:
+            self._memory.remember(folder=Path(name).parent)
+            self.box.set_file(letter, LabelFile(Path(name)))
+
+    def _on_failed(self, error: Exception) -> None:
+        self.box.resample_button.setVisible(getattr(error, "remedy", None) is Remedy.FIT_LABELS)
+
+    def _resample(self) -> None:
+        for letter, side in self.box.sides.items():
+            if isinstance(side, LabelFile) and not side.resample:
+                self.box.set_file(letter, replace(side, resample=True))
 
     def _on_subset(self, subset: tuple[str, ...]) -> None:
         if SHOWN in self.box.sides.values():
@@ -255,35 +166,40 @@ class ComparePair(QObject):
             self._close_beside()
             return
         self.box.difference_box.setChecked(False)
-        if comparison.studied is None:
+        case = comparison.studied.case if comparison.studied is not None else comparison.case
+        if case is None:
             self.box.beside_box.setChecked(False)
             return
         if modality_grid_shown(comparison.viewer):
             show_modality_grid(comparison.viewer, False)
             if comparison.segment is not None:
                 comparison.segment.viewing.box.set_grid(False)
-        self._beside = SideBySide(comparison.viewer, comparison.studied.case)
+        self._beside = SideBySide(comparison.viewer, case)
         self._update()
 
     def _update(self) -> None:
         on = self.box.difference_box.isChecked()
         studied = self._comparison.studied
-        if studied is None or not (on or self._beside is not None):
-            return
-        sides = self.box.sides
+        case = studied.case if studied is not None else self._comparison.case
+        study = studied.study if studied is not None else None
         # The row shown may be another one when the worker comes to it: what is meant is this one.
-        fixed = {letter: self._comparison.subset if side == SHOWN else side for letter, side in sides.items()}
-        part = self.box.part
-        titles = {letter: title_of(studied, side) for letter, side in fixed.items()}
+        shown = self._comparison.subset
+        sides = {letter: shown if side == SHOWN else side for letter, side in self.box.sides.items()}
+        fixed = {letter: side for letter, side in sides.items() if side is not None}
+        if case is None or len(fixed) < 2 or not (on or self._beside is not None):
+            return
+        part, grid = self.box.part, case.grid
+        titles = {letter: title_of(study, side) for letter, side in fixed.items()}
+        self.box.resample_button.setVisible(False)
 
         def compute(progress: Progress, cancelled: IsCancelled) -> Any:
             from napari_rdl.compare import difference, difference_volumes
 
-            maps = {letter: labels_of(studied, side) for letter, side in fixed.items()}
+            maps = {letter: labels_of(case, study, side) for letter, side in fixed.items()}
             if maps["A"] is None or maps["B"] is None:
                 return None
             parted = difference(maps["A"], maps["B"], part)
-            return maps, parted, difference_volumes(parted, studied.study.grid.voxel_ml)
+            return maps, parted, difference_volumes(parted, grid.voxel_ml)
 
         def show(result: Any) -> None:
             if result is None or self._comparison.studied is not studied:
@@ -291,7 +207,7 @@ class ComparePair(QObject):
             maps, parted, volumes = result
             if self.box.difference_box.isChecked():
                 names = ["neither", f"only A, {titles['A']}", f"only B, {titles['B']}", "both"]
-                self._layers.show_labels(studied.case, SUBJECT, parted, _COLOURS, names)
+                self._layers.show_labels(case, SUBJECT, parted, _COLOURS, names)
             elif self._beside is not None:
                 for letter, classes in maps.items():
                     self._beside.show(letter, titles[letter], classes)

@@ -41,11 +41,14 @@ class ReferenceChoice:
         As it stands in the list and in tables.
     what : Labels or Path, optional
         The layer or the file.
+    resample : bool
+        Bring a file on another grid onto the patient's.
     """
 
     kind: str
     title: str
     what: Any = None
+    resample: bool = False
 
     @property
     def entry(self) -> str:
@@ -54,7 +57,8 @@ class ReferenceChoice:
 
     def same_as(self, other: ReferenceChoice) -> bool:
         """Whether both name the same thing."""
-        return self.kind == other.kind and (self.what is other.what or self.what == other.what)
+        same = self.what is other.what or self.what == other.what
+        return self.kind == other.kind and same and self.resample == other.resample
 
 
 def label_layers(viewer: Viewer) -> list[Labels]:
@@ -106,7 +110,8 @@ def maker_of(choice: ReferenceChoice, case: Case) -> MakeReference:
         if data is not None:
             return Reference(data, case.grid, choice.title)
         if choice.kind == "file":
-            return Reference(read_labels(choice.what, case), case.grid, choice.title)
+            labels = read_labels(choice.what, case, resample=choice.resample)
+            return Reference(labels, case.grid, choice.title)
         labels = labels_of_checkpoint(
             case, choice.what, study.modalities, progress=progress, cancelled=cancelled
         )
@@ -137,9 +142,17 @@ def layer_labels(layer: Labels, case: Case) -> np.ndarray:
     return np.array(layer.data)
 
 
-def file_choice(kind: str, path: Path) -> ReferenceChoice:
+def file_choice(kind: str, path: Path, *, resample: bool = False) -> ReferenceChoice:
     """Return a label file or a checkpoint as a choice."""
-    return ReferenceChoice(kind, path.name, path)
+    title = f"{path.name}, resampled (nearest)" if resample else path.name
+    return ReferenceChoice(kind, title, path, resample)
+
+
+def was_edited(choice: ReferenceChoice, reference: Reference | None) -> bool:
+    """Return whether a layer holds other labels than were read from it."""
+    if choice.kind != "layer" or reference is None:
+        return False
+    return not np.array_equal(choice.what.data, reference.classes)
 
 
 class ReferenceBox(QWidget):
@@ -165,9 +178,10 @@ class ReferenceBox(QWidget):
         label = QLabel("Reference")
         label.setBuddy(self.box)
         self.again_button = small_button(
-            "Read again", "Compare with the layer as it is now, after it was edited"
+            "Read again", "The layer was edited after it was read: compare with it as it is now"
         )
         self.again_button.clicked.connect(lambda: self.chosen.emit(self._current))
+        self.again_button.setVisible(False)
         self.label = label
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -221,7 +235,11 @@ class ReferenceBox(QWidget):
             self.box.addItem("NIfTI file…", _ASK_FILE)
             self.box.addItem("Another checkpoint…", _ASK_CHECKPOINT)
             self._mark_current()
-        self.again_button.setVisible(self._current.kind == "layer")
+        self.offer_again(False)
+
+    def offer_again(self, offer: bool) -> None:
+        """Offer to read the layer again, since it was edited after it was read, or no longer."""
+        self.again_button.setVisible(offer)
 
     def release(self) -> None:
         """Stop following the viewer."""

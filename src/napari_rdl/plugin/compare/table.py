@@ -209,10 +209,13 @@ class MatrixBox(Section):
     -------
     measure_chosen : str
     cancel_asked : no value
+    resample_asked : no value
+        The label file that did not fit is to be brought onto the images' grid.
     """
 
     measure_chosen = Signal(str)
     cancel_asked = Signal()
+    resample_asked = Signal()
 
     def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__("All subsets", parent)
@@ -235,11 +238,18 @@ class MatrixBox(Section):
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setToolTip("Stop at the next step; what is shown stays as it is")
         self.cancel_button.clicked.connect(self.cancel_asked)
+        self.resample_button = QPushButton("Resample (nearest)")
+        self.resample_button.setToolTip(
+            "Bring the label file onto the grid of the images, each voxel with the label that lies nearest"
+        )
+        self.resample_button.setVisible(False)
+        self.resample_button.clicked.connect(self.resample_asked)
         work = QHBoxLayout()
         work.setSpacing(SPACING)
         work.addWidget(self.progress_bar, 2)
         work.addWidget(self.cancel_button, 1)
         self.body.addLayout(form)
+        self.body.addWidget(self.resample_button)
         self.body.addWidget(self.table)
         self.body.addWidget(self.status)
         self.body.addLayout(work)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QPushButton, QWidget
 
-from napari_rdl.errors import NapariRdlError
+from napari_rdl.errors import NapariRdlError, Remedy
 from napari_rdl.plugin.compare.agreement import CompareAgreement
 from napari_rdl.plugin.compare.cohort import CompareCohort
 from napari_rdl.plugin.compare.comparison import Comparison
@@ -14,7 +15,7 @@ from napari_rdl.plugin.compare.export import CompareExport
 from napari_rdl.plugin.compare.layers import CompareLayers
 from napari_rdl.plugin.compare.memory import CompareMemory
 from napari_rdl.plugin.compare.pair import ComparePair
-from napari_rdl.plugin.compare.reference import NOTHING, ReferenceChoice, maker_of
+from napari_rdl.plugin.compare.reference import NOTHING, ReferenceChoice, file_choice, maker_of, was_edited
 from napari_rdl.plugin.compare.table import MatrixBox
 from napari_rdl.plugin.compare.worth import CompareWorth
 from napari_rdl.plugin.parts.dock import DockWidget
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from napari_rdl.case import Case
     from napari_rdl.plugin.compare.study_runner import Studied
     from napari_rdl.segment import Representations
+
+_LOOK_MS = 1000
 
 
 class CompareWidget(DockWidget):
@@ -43,6 +46,11 @@ class CompareWidget(DockWidget):
         self.comparison = Comparison(napari_viewer, self)
         self._tried = ReferenceChoice(NOTHING, "")
         self._stands = ReferenceChoice(NOTHING, "")
+        self._refused = ReferenceChoice(NOTHING, "")
+        self._look = QTimer(self)
+        self._look.setInterval(_LOOK_MS)
+        self._look.timeout.connect(self._look_at_layer)
+        self._look.start()
 
         self.patient = WrappedLabel()
         self.open_button = QPushButton(f"Open {WIDGET_NAME}")
@@ -53,7 +61,7 @@ class CompareWidget(DockWidget):
         self.worth = CompareWorth(self.comparison, self.layers, self.memory, self)
         self.agreement = CompareAgreement(self.comparison, self.layers, self)
         self.cohort = CompareCohort(self.comparison, self.layers, self.memory, self.open_segment, self)
-        self.export = CompareExport(self.comparison, self.matrix_box.table, self.worth.box, self.memory, self)
+        self.export = CompareExport(self.comparison, self.matrix_box.table, self.memory, self)
         self.matrix_box.body.addWidget(self.export.bar)
         self.parts: list[QWidget] = [self.matrix_box, self.pair.box, self.worth.box, self.agreement.box]
         patient = Section("Patient")
@@ -81,6 +89,7 @@ class CompareWidget(DockWidget):
         if case is None or (studied is None and representations is None):
             return
         self.messages.clear()
+        self.matrix_box.resample_button.setVisible(False)
         self.matrix_box.reference_box.set_current(choice)
         self._tried = choice
         try:
@@ -99,6 +108,7 @@ class CompareWidget(DockWidget):
 
     def stop(self) -> None:
         """Stop all work and follow nobody."""
+        self._look.stop()
         self.comparison.shut_down()
         for part in (self.pair, self.worth, self.agreement, self.cohort):
             part.shut_down()
@@ -122,10 +132,14 @@ class CompareWidget(DockWidget):
         runner.failed.connect(self._on_error)
         box.table.subset_chosen.connect(comparison.go_to)
         box.cancel_asked.connect(self._on_cancel)
+        box.resample_asked.connect(self._on_resample_asked)
         box.measure_chosen.connect(lambda name: self.memory.remember(measure=name))
         box.reference_box.chosen.connect(self._on_reference_chosen)
         box.table.pin_asked.connect(self.pair.box.pin)
         self.pair.pins_changed.connect(box.table.matrix.set_pins)
+        # One layer shows either.
+        self.pair.box.difference_switched.connect(lambda on: self.worth.end_where() if on else None)
+        self.worth.box.where_asked.connect(lambda name: self.pair.end_difference() if name else None)
         self.export.done.connect(box.status.setText)
         self.export.held.connect(self._on_held)
         self.export.failed.connect(self.say_error)
@@ -169,7 +183,18 @@ class CompareWidget(DockWidget):
 
     def _on_error(self, error: Exception) -> None:
         self.say_error(error)
+        self._refused = self._tried
+        self.matrix_box.resample_button.setVisible(getattr(error, "remedy", None) is Remedy.FIT_LABELS)
         self._fall_back()
+
+    def _on_resample_asked(self) -> None:
+        self.set_reference(file_choice("file", self._refused.what, resample=True))
+
+    def _look_at_layer(self) -> None:
+        """Offer to read an edited layer again, as soon as it is edited."""
+        studied, box = self.comparison.studied, self.matrix_box.reference_box
+        if studied is not None and not self.comparison.runner.busy:
+            box.offer_again(was_edited(box.current, studied.study.reference))
 
     def _on_cancel(self) -> None:
         self.comparison.runner.cancel()
@@ -225,3 +250,5 @@ class CompareWidget(DockWidget):
         self.open_button.setVisible(not ready)
         for part in self.parts:
             part.setVisible(ready)
+        # Label files of anyone need no run.
+        self.pair.box.setVisible(ready or self.comparison.case is not None)

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from qtpy.QtCore import QObject, QRectF, QSignalBlocker, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen
 from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from napari_rdl import brats
-from napari_rdl.plugin.compare.colours import REGION_COLOURS, WHERE_COLOUR, ThemeColours, theme_colours
+from napari_rdl.plugin.compare.colours import (
+    GAINED_COLOUR,
+    LOST_COLOUR,
+    REGION_COLOURS,
+    ThemeColours,
+    theme_colours,
+)
 from napari_rdl.plugin.compare.comparison import Comparison
 from napari_rdl.plugin.compare.layers import CompareLayers
 from napari_rdl.plugin.parts.inputs import narrow_combo, small_button
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
     from napari_rdl.plugin.compare.study_runner import Studied
 
 SUBJECT = "where"
+_COLOURS = {1: LOST_COLOUR, 2: GAINED_COLOUR}
 
 
 class WorthBar(QWidget):
@@ -101,7 +109,7 @@ class WorthBox(Section):
             self.values[modality] = QLabel()
             self.values[modality].setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             button = small_button(
-                "Where", f"Show the voxels of the region that change when {modality} is taken away from all"
+                "Where", f"Show what the region loses and gains when {modality} is taken away from all"
             )
             button.setCheckable(True)
             button.setAccessibleName(f"Where {modality} matters")
@@ -233,6 +241,12 @@ class CompareWorth(QObject):
         self.worker.drop()
         self.box.uncheck()
 
+    def end_where(self) -> None:
+        """Show no modality's absence any more."""
+        self.stop()
+        self.box.where.setText("")
+        self._layers.hide(SUBJECT)
+
     def shut_down(self) -> None:
         """Stop for good."""
         self.worker.shut_down()
@@ -256,16 +270,19 @@ class CompareWorth(QObject):
             return
 
         def compute(progress: Progress, cancelled: IsCancelled) -> Any:
-            from napari_rdl.compare import changed_without
+            from napari_rdl.compare import lost_and_gained
 
-            return changed_without(studied.study.stack, modality, region=region).view("uint8")
+            return lost_and_gained(studied.study.stack, modality, region=region)
 
         def show(changed: Any) -> None:
             if self._comparison.studied is not studied or self.box.asked != modality:
                 return
-            names = ["unchanged", f"{region} changes without {modality}"]
-            self._layers.show_labels(studied.case, SUBJECT, changed, {1: WHERE_COLOUR}, names)
-            ml = int(changed.sum()) * studied.study.grid.voxel_ml
-            self.box.where.setText(f"Without {modality}, {ml:.1f} ml of {region} come or go (in pink).")
+            names = ["unchanged", f"{region} lost without {modality}", f"{region} gained without {modality}"]
+            self._layers.show_labels(studied.case, SUBJECT, changed, _COLOURS, names)
+            _, lost, gained = np.bincount(changed.ravel(), minlength=3) * studied.study.grid.voxel_ml
+            self.box.where.setText(
+                f"Without {modality}, {lost:.1f} ml of {region} are lost (orange) and {gained:.1f} ml gained "
+                "(blue)."
+            )
 
         self.worker.ask(compute, show)

@@ -22,6 +22,7 @@ from napari_rdl.correct import Protection
 from napari_rdl.correct.protection import ANYWHERE, NESTED
 from napari_rdl.plugin.parts.inputs import leave_the_wheel_alone, narrow_combo
 from napari_rdl.plugin.parts.section import SPACING, SWATCH, Section, WrappedLabel
+from napari_rdl.plugin.viewer.class_colours import class_colours
 
 TOOLS: dict[str, tuple[str, str, str]] = {
     "grow": ("Grow", "Let the class grow all round", "Alt+G"),
@@ -82,7 +83,7 @@ class ToolsBox(Section):
             button.setCheckable(True)
             button.setToolTip(f"Paint {brats.CLASS_TITLES.get(name, 'no tumour: takes labels away')}")
             if value:
-                button.setIcon(_swatch(brats.CLASS_COLOURS[value]))
+                button.setIcon(_swatch(class_colours[value]))
             self.classes.addButton(button, value)
             row.addWidget(button)
         self.size = QDoubleSpinBox()

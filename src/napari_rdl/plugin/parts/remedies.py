@@ -9,6 +9,7 @@ from napari_rdl.errors import NapariRdlError, Remedy
 REMEDIES: Mapping[Remedy, str] = {
     Remedy.NAME_LABELS: "give its files the names of a BraTS year, which say the convention ({conventions})",
     Remedy.FIT_MASK: "give the mask that was drawn on these images, or press 'Resample to one grid'",
+    Remedy.FIT_LABELS: "give labels that were made from these images, or press 'Resample (nearest)'",
     Remedy.RESAMPLE: "press 'Resample to one grid' in Segment tumour",
     Remedy.FINISH_STUDY: "let the study run to its end, then press 'Open study…' again",
     Remedy.REPEAT_STUDY: "run the study again into the same folder, then press 'Open study…' again",

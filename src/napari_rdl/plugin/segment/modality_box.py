@@ -25,23 +25,35 @@ from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel
 if TYPE_CHECKING:
     from napari_rdl.models import Expectation
 
-COLUMNS = ("Region", "ml", "vs. all")
+COLUMNS = ("Region", "ml", "vs. all", "corrected")
 ROWS = {"WT": "Whole (WT)", "TC": "Core (TC)", "ET": "Enhancing (ET)"}
 """Names that fit a narrow dock; the tooltips say them in full."""
 _NONE = QModelIndex()
 
 
 class VolumesModel(QAbstractTableModel):
-    """Rows WT, TC, ET; columns name, ml, change in ml and percent against all modalities."""
+    """Rows WT, TC, ET; columns name, ml, change in ml and percent against all modalities, corrected ml.
+
+    Beside corrected volumes the change is in ml alone: a narrow dock has no room for more.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._shown: dict[str, float] = {}
         self._full: dict[str, float] = {}
+        self._corrected: dict[str, float] = {}
+
+    def set_corrected(self, corrected: Mapping[str, float]) -> None:
+        """Take the volumes of the corrected layer, region -> ml; empty for none."""
+        self._corrected = dict(corrected)
+        self._tell()
 
     def set_volumes(self, shown: Mapping[str, float], full: Mapping[str, float]) -> None:
         """Take the volumes shown and those of all modalities, region -> ml; empty for none yet."""
         self._shown, self._full = dict(shown), dict(full)
+        self._tell()
+
+    def _tell(self) -> None:
         last = self.index(self.rowCount() - 1, self.columnCount() - 1)
         self.dataChanged.emit(self.index(0, 0), last)
 
@@ -50,7 +62,7 @@ class VolumesModel(QAbstractTableModel):
         return 0 if parent.isValid() else len(brats.REGIONS)
 
     def columnCount(self, parent: QModelIndex = _NONE) -> int:  # noqa: N802 - Qt's name
-        """Return three."""
+        """Return four."""
         return 0 if parent.isValid() else len(COLUMNS)
 
     def headerData(  # noqa: N802 - Qt's name
@@ -63,6 +75,8 @@ class VolumesModel(QAbstractTableModel):
             return COLUMNS[section]
         if role == Qt.ItemDataRole.ToolTipRole and section == 2:
             return "Change against the prediction from all of the patient's modalities"
+        if role == Qt.ItemDataRole.ToolTipRole and section == 3:
+            return "Volume of the corrected layer in ml"
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _alignment(section)
         return None
@@ -82,13 +96,16 @@ class VolumesModel(QAbstractTableModel):
     def _text(self, region: str, column: int) -> str:
         if column == 0:
             return ROWS.get(region, region)
+        if column == 3:
+            return f"{self._corrected[region]:.1f}" if region in self._corrected else "–"
         if region not in self._shown:
             return "–"
         if column == 1:
             return f"{self._shown[region]:.1f}"
         if region not in self._full:
             return "–"
-        return change(self._shown[region], self._full[region])
+        said = change(self._shown[region], self._full[region])
+        return said.partition(" (")[0] if self._corrected else said
 
 
 def change(shown: float, full: float) -> str:
@@ -123,8 +140,15 @@ class VolumesTable(QTableView):
         horizontal.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         horizontal.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
         horizontal.setSectionResizeMode(2, QHeaderView.ResizeMode.ResizeToContents)
+        horizontal.setSectionResizeMode(3, QHeaderView.ResizeMode.ResizeToContents)
+        self.setColumnHidden(3, True)
         self.volumes.dataChanged.connect(lambda *_: self._fit())
         self._fit()
+
+    def show_corrected(self, volumes: Mapping[str, float]) -> None:
+        """Show the volumes of the corrected layer in a column of their own; none for an empty mapping."""
+        self.setColumnHidden(3, not volumes)
+        self.volumes.set_corrected(volumes)
 
     def showEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
         """Fit once the theme's font is known."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from magicgui.widgets import ComboBox
 from napari.layers import Image
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QFileDialog,
     QGridLayout,
-    QHBoxLayout,
     QLabel,
     QPushButton,
     QVBoxLayout,
@@ -20,9 +18,11 @@ from qtpy.QtWidgets import (
 )
 
 from napari_rdl import brats
+from napari_rdl.errors import Remedy
 from napari_rdl.plugin.parts.folded import FoldedMessages
-from napari_rdl.plugin.parts.inputs import make_narrow, narrow_combo
+from napari_rdl.plugin.parts.inputs import make_narrow
 from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel, plain_collapsible
+from napari_rdl.plugin.segment.patient_lists import PatientList, UnexplainedList
 from napari_rdl.plugin.viewer.patient_layers import find_images, guess_modality
 from napari_rdl.plugin.viewer.roles import role_of
 
@@ -134,68 +134,6 @@ def _may_be_chosen(layer: Image) -> bool:
     return role is None or role.is_modality
 
 
-class PatientList(QWidget):
-    """The patients of a folder that holds several: choose one, or step to the next.
-
-    Signals
-    -------
-    chosen : Path
-    """
-
-    chosen = Signal(object)
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.folders: tuple[Path, ...] = ()
-        self.box = narrow_combo("The patients of the folder that was opened")
-        self.box.setAccessibleName("Patient")
-        self.before_button, self.after_button = QPushButton("◀"), QPushButton("▶")
-        for button, which in ((self.before_button, "last"), (self.after_button, "next")):
-            button.setToolTip(f"Open the {which} patient of the folder")
-            button.setAccessibleName(f"{which.capitalize()} patient")
-            button.setFixedWidth(34)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(SPACING)
-        row.addWidget(self.before_button)
-        row.addWidget(self.box, 1)
-        row.addWidget(self.after_button)
-        self.box.activated.connect(self._choose)
-        self.before_button.clicked.connect(lambda: self._choose(self.box.currentIndex() - 1))
-        self.after_button.clicked.connect(lambda: self._choose(self.box.currentIndex() + 1))
-        self.set_folders(())
-
-    def set_folders(self, folders: Sequence[Path]) -> None:
-        """List these patients, none of them chosen yet."""
-        self.folders = tuple(folders)
-        with QSignalBlocker(self.box):
-            self.box.clear()
-            for folder in self.folders:
-                self.box.addItem(folder.name)
-            self.box.setPlaceholderText(f"{len(self.folders)} patients: choose one")
-            self.box.setCurrentIndex(-1)
-        self._update()
-        self.setVisible(bool(self.folders))
-
-    def show_open(self, folder: Path | None) -> None:
-        """Mark the patient that is open; the list goes where it is none of these."""
-        if folder is None or folder not in self.folders:
-            self.set_folders(())
-            return
-        with QSignalBlocker(self.box):
-            self.box.setCurrentIndex(self.folders.index(folder))
-        self._update()
-
-    def _choose(self, place: int) -> None:
-        if 0 <= place < len(self.folders):
-            self.chosen.emit(self.folders[place])
-
-    def _update(self) -> None:
-        place = self.box.currentIndex()
-        self.before_button.setEnabled(place > 0)
-        self.after_button.setEnabled(place + 1 < len(self.folders))
-
-
 class PatientBox(Section):
     """Open a patient: by a dialog, from a folder's list, or from open layers.
 
@@ -206,11 +144,14 @@ class PatientBox(Section):
     layers_chosen : dict of str to Image
     resample_asked : no value
         Open the same patient again, brought to one grid.
+    more_chosen : dict of str to Path
+        Open the same patient again, with a file that is this modality.
     """
 
     paths_chosen = Signal(list)
     layers_chosen = Signal(dict)
     resample_asked = Signal()
+    more_chosen = Signal(dict)
 
     def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__("Patient", parent)
@@ -232,10 +173,13 @@ class PatientBox(Section):
         )
         self.summary = WrappedLabel()
         self.summary.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.unexplained = UnexplainedList()
+        self.unexplained.chosen.connect(self.more_chosen)
         self.findings = FoldedMessages("What looks wrong with the images, and what was mended")
         self.resample_button = QPushButton("Resample to one grid")
         self.resample_button.setToolTip(
-            "Bring all modalities to the grid of the finest one. Their positions in space must already agree."
+            "Bring all modalities to the grid of the finest one, and the expert's mask onto that (nearest "
+            "neighbour). Their positions in space must already agree."
         )
         self.resample_button.clicked.connect(self.resample_asked)
         self.resample_button.setVisible(False)
@@ -245,6 +189,7 @@ class PatientBox(Section):
             self.patients,
             self._open_layers,
             self.summary,
+            self.unexplained,
             self.findings,
             self.resample_button,
         ):
@@ -264,7 +209,10 @@ class PatientBox(Section):
         said = {message for _, message in messages}
         messages += [("note", note) for note in case.notes if note not in said]
         self.findings.show_messages(messages)
-        self.resample_button.setVisible(False)
+        self.unexplained.show_images(patient.unexplained, case.modalities)
+        self.resample_button.setVisible(
+            any(finding.remedy is Remedy.FIT_MASK for finding in patient.findings)
+        )
 
     def offer_resample(self, offer: bool) -> None:
         """Show or hide the button for a patient whose grids differ."""
@@ -272,7 +220,13 @@ class PatientBox(Section):
 
     def set_busy(self, busy: bool) -> None:
         """Take no other patient while work runs."""
-        for widget in (self.open_button, self.patients, self.layer_assignment, self.resample_button):
+        for widget in (
+            self.open_button,
+            self.patients,
+            self.unexplained,
+            self.layer_assignment,
+            self.resample_button,
+        ):
             widget.setEnabled(not busy)
 
     def _ask_for_folder(self) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_rdl.case import Case, Finding
+    from napari_rdl.case.guessing import Unexplained
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,14 @@ class Patient:
         What looks wrong, and what was mended on reading.
     add_images : bool
         Whether its images are to be added to the viewer; False where they are already there.
+    unexplained : tuple of Unexplained
+        Images of its folder that no name explains, each with a guess.
     """
 
     case: Case
     findings: tuple[Finding, ...]
     add_images: bool = True
+    unexplained: tuple[Unexplained, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,25 @@ def read_paths(paths: Sequence[Path], *, resample: bool = False) -> Patient:
         return _checked(load_case(paths[0], resample=resample))
     files = _by_modality(paths)
     return _checked(load_case(files, resample=resample))
+
+
+def read_with(case: Case, more: Mapping[str, Path], *, resample: bool = False) -> Patient:
+    """Read a patient again, with further files whose modality the user confirmed.
+
+    Raises
+    ------
+    CaseError
+        If they cannot be used together.
+    """
+    from napari_rdl.case import load_case
+
+    files: dict[str, str | Path] = {**case.files, **more}
+    if case.mask_file is not None:
+        files["seg"] = case.mask_file
+    labels = case.convention.name if case.convention_known else None
+    again = load_case(files, name=case.name, labels=labels, resample=resample)
+    left = tuple(path for path in case.unexplained if path not in more.values())
+    return _checked(replace(again, unexplained=left))
 
 
 def read_layers(
@@ -176,8 +199,9 @@ def shared_case_of(assigned: Mapping[str, Image]) -> Case | None:
 
 def _checked(case: Case, *, add_images: bool = True) -> Patient:
     from napari_rdl.case import check_case
+    from napari_rdl.case.guessing import guess_unexplained
 
-    return Patient(case, tuple(check_case(case)), add_images)
+    return Patient(case, tuple(check_case(case)), add_images, guess_unexplained(case))
 
 
 def _by_modality(paths: Sequence[Path]) -> dict[str, Path]:

@@ -6,21 +6,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
-from qtpy.QtWidgets import QFileDialog, QGridLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QGridLayout, QPushButton, QWidget
 
-from napari_rdl.errors import NapariRdlError
-from napari_rdl.plugin.parts.questions import Answer, ask_about_corrections, ask_to_replace
+from napari_rdl.errors import CaseError, NapariRdlError
+from napari_rdl.files import plain_name
+from napari_rdl.plugin.parts.questions import Answer, ask_about_corrections
+from napari_rdl.plugin.parts.save_dialog import ask_for_file, record_beside
 from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel
 from napari_rdl.plugin.segment.choices import Choices
 from napari_rdl.plugin.segment.prediction_updater import PredictionUpdater
 from napari_rdl.plugin.segment.session import Session
-from napari_rdl.plugin.viewer.corrected import CorrectedLayer, is_correction_of
+from napari_rdl.plugin.viewer.corrected import CorrectedLayer, checked_classes, is_correction_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_rdl.callbacks import IsCancelled, Progress
+    from napari_rdl.case import Finding
     from napari_rdl.plugin.parts.tasks import Task
 
 StartTask = Callable[["Task", Callable[[Any], None]], None]
@@ -31,12 +35,13 @@ class CorrectedBox(Section):
 
     Signals
     -------
-    copy_asked, save_corrected_asked, save_prediction_asked : no value
+    copy_asked, save_corrected_asked, save_prediction_asked, summary_asked : no value
     """
 
     copy_asked = Signal()
     save_corrected_asked = Signal()
     save_prediction_asked = Signal()
+    summary_asked = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Correct and save", parent)
@@ -54,10 +59,16 @@ class CorrectedBox(Section):
             "Write the prediction shown as NIfTI, on the grid of the patient's files, "
             "with a record of how it came to be"
         )
+        self.summary_button = QPushButton("Summary page…")
+        self.summary_button.setToolTip(
+            "Write one page about the patient to look at or print: volumes, what each modality is worth, "
+            "doubt, what the checks say, the weights"
+        )
         self.status = WrappedLabel()
         grid = QGridLayout()
         grid.setSpacing(SPACING)
-        grid.addWidget(self.save_prediction_button, 0, 0, 1, 2)
+        grid.addWidget(self.save_prediction_button, 0, 0)
+        grid.addWidget(self.summary_button, 0, 1)
         grid.addWidget(self.copy_button, 1, 0)
         grid.addWidget(self.save_corrected_button, 1, 1)
         self.body.addLayout(grid)
@@ -65,12 +76,14 @@ class CorrectedBox(Section):
         self.copy_button.clicked.connect(self.copy_asked)
         self.save_corrected_button.clicked.connect(self.save_corrected_asked)
         self.save_prediction_button.clicked.connect(self.save_prediction_asked)
+        self.summary_button.clicked.connect(self.summary_asked)
         self.set_possible(prediction=False, corrected=False)
 
     def set_possible(self, *, prediction: bool, corrected: bool) -> None:
         """Enable what there is something for."""
         self.copy_button.setEnabled(prediction)
         self.save_prediction_button.setEnabled(prediction)
+        self.summary_button.setEnabled(prediction)
         self.save_corrected_button.setEnabled(corrected)
 
 
@@ -84,6 +97,11 @@ class Saving(QObject):
         A prediction or corrected labels.
     corrected_saved : Path
         Corrected labels.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+        What the checks said of the patient.
 
     Parameters
     ----------
@@ -111,11 +129,13 @@ class Saving(QObject):
         self._choices = choices
         self._start_task = start_task
         self._busy = False
+        self.findings: tuple[Finding, ...] = ()
         self.corrected = CorrectedLayer(viewer)
         self.box = CorrectedBox()
         self.box.copy_asked.connect(self.correct_a_copy)
         self.box.save_corrected_asked.connect(self.ask_where_to_save_corrected)
         self.box.save_prediction_asked.connect(self.ask_where_to_save_prediction)
+        self.box.summary_asked.connect(self.ask_where_to_save_summary)
         # Not while the layer is being inserted: adopting it may take another one out of the list.
         self._look = QTimer(self)
         self._look.setSingleShot(True)
@@ -155,23 +175,42 @@ class Saving(QObject):
             return self.ask_where_to_save_corrected()
         return answer is Answer.DISCARD
 
-    def save_prediction(self, folder: Path) -> None:
-        """Write the prediction shown, and its record, into `folder`; asks before replacing files."""
+    def save_prediction(self, path: Path) -> None:
+        """Write the prediction shown to `path`, and its record beside it, replacing what is there."""
         representations, subset = self._session.representations, self._session.subset
         if representations is None or self._busy:
             return
-        from napari_rdl.segment import output_name
-
-        name = output_name(representations.case.name, subset, representations.case.modalities)
-        paths = [folder / name, folder / f"{name.removesuffix('.nii.gz')}.json"]
-        there = [path for path in paths if path.exists()]
-        if there and not ask_to_replace(self._widget, there):
-            return
-        self._choices.remember(output_folder=folder)
+        self._choices.remember(output_folder=path.parent)
 
         def save(progress: Progress, cancelled: IsCancelled) -> Path:
             progress(0, 0, "Saving")
-            return representations.combine(subset).save(folder)
+            return representations.combine(subset).save_as(path)
+
+        self._start_task(save, self._on_saved)
+
+    def save_summary(self, path: Path) -> None:
+        """Write one page about the patient to `path`, and its record beside it, replacing what is there."""
+        representations = self._session.representations
+        if representations is None or self._busy:
+            return
+        self._choices.remember(output_folder=path.parent)
+        layer = self.corrected.layer
+        corrected = None if layer is None else checked_classes(np.array(layer.data), layer.name)
+        findings = self.findings
+
+        def save(progress: Progress, cancelled: IsCancelled) -> Path:
+            from napari_rdl.cohort.patient_card import patient_card, write_patient_card
+            from napari_rdl.compare import expert_reference, study_subsets
+
+            case = representations.case
+            try:
+                reference = expert_reference(case) if case.mask_file is not None else None
+            except CaseError:
+                reference = None  # the findings say why
+            study = study_subsets(representations, reference, progress=progress, cancelled=cancelled)
+            progress(0, 0, "Writing the page")
+            page = patient_card(representations, study, findings, corrected=corrected)
+            return write_patient_card(path, page, representations, study)
 
         self._start_task(save, self._on_saved)
 
@@ -188,33 +227,43 @@ class Saving(QObject):
         return True
 
     def ask_where_to_save_prediction(self) -> None:
-        """Let the user choose a folder for the prediction shown."""
-        start = str(self._start_folder())
-        chosen = QFileDialog.getExistingDirectory(self._widget, "Save the prediction in a folder", start)
-        if chosen:
-            self.save_prediction(Path(chosen))
+        """Let the user choose a file for the prediction shown."""
+        representations = self._session.representations
+        if representations is None:
+            return
+        from napari_rdl.segment import output_name
+
+        name = output_name(representations.case.name, self._session.subset, representations.case.modalities)
+        path = self._ask("Save the prediction", self._start_folder() / name)
+        if path is not None:
+            self.save_prediction(path)
 
     def ask_where_to_save_corrected(self) -> bool:
         """Let the user choose a file for the corrected layer; True if it was written."""
         start = self._start_folder(self.corrected.path) / self.corrected.default_name
-        # The dialog asks itself before it returns a file that exists.
-        name, _ = QFileDialog.getSaveFileName(
-            self._widget, "Save the corrected layer", str(start), "NIfTI (*.nii.gz *.nii)"
+        path = self._ask("Save the corrected layer", start)
+        return path is not None and self.save_corrected(path)
+
+    def ask_where_to_save_summary(self) -> None:
+        """Let the user choose a file for the summary page."""
+        if self._session.case is None:
+            return
+        start = self._start_folder() / f"{plain_name(self._session.case.name)}_report.html"
+        path = ask_for_file(
+            self._widget, "Save the summary page", start, "HTML (*.html)", [".html"], beside=record_beside
         )
-        if not name:
-            return False
-        path = Path(name)
-        if not path.name.lower().endswith((".nii", ".nii.gz")):
-            path = path.with_name(f"{path.name}.nii.gz")
-            if path.exists() and not ask_to_replace(self._widget, [path]):
-                return False
+        if path is not None:
+            self.save_summary(path)
+
+    def _ask(self, title: str, start: Path) -> Path | None:
         from napari_rdl.case.label_record import record_of, record_path
 
-        beside = record_path(path)
-        # The dialog asked about the labels, and so for their own record.
-        if beside.exists() and record_of(path) is None and not ask_to_replace(self._widget, [beside]):
-            return False
-        return self.save_corrected(path)
+        def beside(path: Path) -> Path | None:
+            # The dialog asked about the labels, and so for their own record.
+            return record_path(path) if record_of(path) is None else None
+
+        kinds, endings = "NIfTI (*.nii.gz *.nii)", (".nii.gz", ".nii")
+        return ask_for_file(self._widget, title, start, kinds, endings, beside=beside)
 
     def _start_folder(self, file: Path | None = None) -> Path:
         """Return where a dialog begins: with `file`, the last result or the patient, else at home."""

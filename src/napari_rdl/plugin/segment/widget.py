@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
 
-from napari_rdl.errors import GridsDifferError
+from napari_rdl.errors import GridsDifferError, Remedy
 from napari_rdl.plugin.parts.dock import DockWidget
 from napari_rdl.plugin.parts.drops import Drops
 from napari_rdl.plugin.parts.section import plain_collapsible
 from napari_rdl.plugin.parts.tasks import TaskRunner
 from napari_rdl.plugin.segment.choices import Choices
+from napari_rdl.plugin.segment.corrected_volumes import CorrectedVolumes
 from napari_rdl.plugin.segment.key_bindings import KeyEditor, ModalityKeys, ViewerKeys
 from napari_rdl.plugin.segment.modality_box import ExpectationLabel, ModalitySwitches, VolumesTable
 from napari_rdl.plugin.segment.open_widgets import open_segment_widgets
@@ -26,14 +27,17 @@ from napari_rdl.plugin.segment.patient_source import (
     patients_below,
     read_layers,
     read_paths,
+    read_with,
     shared_case_of,
 )
 from napari_rdl.plugin.segment.prediction_updater import PredictionUpdater
 from napari_rdl.plugin.segment.run_box import RECENT_MODELS, RunBox
 from napari_rdl.plugin.segment.saving import Saving
 from napari_rdl.plugin.segment.session import Session
-from napari_rdl.plugin.segment.view_box import TUMOUR_KEY, Viewing
+from napari_rdl.plugin.segment.view_box import Viewing
+from napari_rdl.plugin.segment.view_controls import TUMOUR_KEY
 from napari_rdl.plugin.settings import follow_settings, plugin_settings
+from napari_rdl.plugin.viewer.patient_layers import LayerData, expert_layer_data
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -86,6 +90,8 @@ class SegmentWidget(DockWidget):
         self.saving = Saving(napari_viewer, self.session, self.updater, self._choices, self._start, self)
         self.keys = ModalityKeys(napari_viewer, self.session.flip)
         self.tumour_key = ViewerKeys(napari_viewer)
+
+        self.corrected_volumes = CorrectedVolumes(self.saving.corrected, self)
 
         self.patient_box = PatientBox(napari_viewer)
         self.drops = Drops(self)
@@ -175,6 +181,7 @@ class SegmentWidget(DockWidget):
         self.tumour_key.release()
         self.patient_box.layer_assignment.close_down()
         self.viewing.shut_down()
+        self.corrected_volumes.release()
         self.saving.shut_down()
         self._leave_settings()
         if self.saving.corrected.unsaved:
@@ -195,6 +202,7 @@ class SegmentWidget(DockWidget):
         self.drops.dropped.connect(self._on_paths_chosen)
         self.patient_box.layers_chosen.connect(self.use_layers)
         self.patient_box.resample_asked.connect(self._open_resampled)
+        self.patient_box.more_chosen.connect(self._open_with)
         self.run_box.run_asked.connect(self.run)
         self.run_box.cancel_asked.connect(self.cancel)
         self.run_box.choice_changed.connect(self._on_choice)
@@ -202,6 +210,8 @@ class SegmentWidget(DockWidget):
         self.switches.all_asked.connect(self._use_all)
         self.key_editor.keys_changed.connect(self._on_keys_changed)
         self.saving.failed.connect(self._on_error)
+        self.corrected_volumes.counted.connect(self.volumes_table.show_corrected)
+        self.viewing.expert_asked.connect(self._read_expert)
 
     # --- Work and its ends
 
@@ -231,9 +241,36 @@ class SegmentWidget(DockWidget):
         if self._read is not None:
             self._open(self._read, resample=True, run=self._run_after_opening, folder=self._folder)
 
+    def _open_with(self, more: dict[str, Path]) -> None:
+        case = self.session.case
+        if case is not None:
+            self._open(
+                lambda resample: read_with(case, more, resample=resample),
+                resample=case.resampled or case.fit_mask,
+                run=False,
+                folder=self._folder,
+            )
+
     def _start(self, task: Callable[..., object], on_done: Callable[..., None]) -> None:
         self._window_watch.follow()
         self.tasks.start(task, on_done, self._on_error, self._on_cancelled)
+
+    def _read_expert(self) -> None:
+        case = self.session.case
+        if case is None or self.tasks.busy:
+            self.viewing.box.set_expert(False)
+            return
+
+        def read(progress: Progress, cancelled: IsCancelled) -> list[LayerData]:
+            progress(0, 0, "Reading the expert's mask")
+            return expert_layer_data(case)
+
+        def refuse(error: Exception) -> None:
+            self.viewing.box.set_expert(False)
+            self.patient_box.offer_resample(getattr(error, "remedy", None) is Remedy.FIT_MASK)
+            self.say_error(error)
+
+        self.tasks.start(read, self.viewing.show_expert, refuse, lambda: self.viewing.box.set_expert(False))
 
     def _on_busy(self, busy: bool) -> None:
         self.patient_box.set_busy(busy)
@@ -251,6 +288,7 @@ class SegmentWidget(DockWidget):
         self.saving.corrected.let_go()
         self.viewing.show_patient(patient)
         self.patient_box.show_patient(patient)
+        self.saving.findings = patient.findings
         self.session.set_case(patient.case)
         self.patient_opened.emit(patient)
         if known is not None:

@@ -13,6 +13,7 @@ import numpy as np
 from napari.utils.colormaps import DirectLabelColormap
 
 from napari_rdl import brats
+from napari_rdl.plugin.viewer.class_colours import class_colours
 from napari_rdl.plugin.viewer.roles import plugin_metadata
 
 if TYPE_CHECKING:
@@ -60,16 +61,16 @@ def _millimetres(unit: Any) -> float:
 
 
 def class_colormap(values: Mapping[int, int] | None = None) -> DirectLabelColormap:
-    """Return the colours of NCR, ED and ET.
+    """Return the colours of NCR, ED and ET, as the user has them.
 
     Parameters
     ----------
     values : Mapping[int, int], optional
         Layer value -> class index; the class indices themselves by default.
     """
-    values = {index: index for index in brats.CLASS_COLOURS} if values is None else values
+    values = {index: index for index in class_colours} if values is None else values
     colours: dict[int | None, str] = {
-        value: brats.CLASS_COLOURS[index] for value, index in values.items() if index in brats.CLASS_COLOURS
+        value: class_colours[index] for value, index in values.items() if index in class_colours
     }
     return DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", **colours})
 
@@ -106,11 +107,12 @@ def keep_read_only(layer: Labels) -> None:
 
 
 def redraw(layer: Labels, *, thumbnail: bool = False) -> None:
-    """Show what was written into `layer.data`, in the layer and in its twins of the modality grid.
+    """Show what was written into `layer.data`, in the layer, its twins and its mirrors.
 
     The extent and the selection's highlight are left as they are, and so is the thumbnail unless asked
     for: computing them costs more than drawing the slice.
     """
     layer.refresh(thumbnail=thumbnail, highlight=False, extent=False)
-    for twin in plugin_metadata(layer).get("twins", ()):
+    known = plugin_metadata(layer)
+    for twin in (*known.get("twins", ()), *known.get("mirrors", ())):
         twin.refresh(thumbnail=False, highlight=False, extent=False)

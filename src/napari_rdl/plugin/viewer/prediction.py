@@ -11,6 +11,7 @@ from napari.utils.colormaps import DirectLabelColormap
 from napari_rdl import brats
 from napari_rdl.boxes import extent
 from napari_rdl.plugin.viewer.appearance import class_appearance, keep_read_only, placement, redraw
+from napari_rdl.plugin.viewer.class_colours import class_colours
 from napari_rdl.plugin.viewer.layer_list import layers_added
 from napari_rdl.plugin.viewer.roles import Role, role_metadata
 
@@ -25,10 +26,6 @@ _DEPTH = np.array(
     [sum(index in members for members in brats.REGIONS.values()) for index in range(len(brats.CLASSES))],
     np.uint8,
 )
-# A region's outline has the colour of the class that it adds to the region inside it.
-_OUTLINE_COLOURS: dict[int | None, str] = {
-    int(_DEPTH[index]): colour for index, colour in brats.CLASS_COLOURS.items()
-}
 
 
 def region_outlines(classes: NDArray[np.uint8], axes: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -170,11 +167,16 @@ class PredictionLayer:
         redraw(self._outlines)
 
 
+def outline_colormap() -> DirectLabelColormap:
+    """Return the colours of outlines: a region's is that of the class which it adds to the one inside it."""
+    colours: dict[int | None, str] = {int(_DEPTH[index]): colour for index, colour in class_colours.items()}
+    return DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", **colours})
+
+
 def _outline_appearance() -> dict[str, Any]:
-    colours: dict[int | None, str] = {None: "transparent", 0: "transparent", **_OUTLINE_COLOURS}
     titles = ["background", *(f"{brats.REGION_TITLES[name]} ({name})" for name in brats.REGIONS)]
     return {
-        "colormap": DirectLabelColormap(color_dict=colours),
+        "colormap": outline_colormap(),
         "features": {"index": list(range(len(titles))), "outline of": titles},
         "opacity": 1.0,
     }

@@ -88,6 +88,8 @@ class Role(StrEnum):
     """Strokes that labels are refined from."""
     SIDE = ("side", Saving.CLASSES, False, False, False, False)
     """One of two label maps side by side."""
+    SURFACE = ("surface", Saving.NOT, False, False, False, False)
+    """A region of the tumour as a surface."""
     TWIN = ("twin", Saving.NOT, False, False, False, False)
     """A layer's copy in another cell."""
 

@@ -147,7 +147,7 @@ class RunProcesses:
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     env=training_environment(run.status.absolute()),
-                    **_detached(),
+                    **detached(),
                 )
         except OSError as error:
             raise OutputError(
@@ -216,7 +216,7 @@ def _touch(path: Path) -> None:
         ) from error
 
 
-def _detached() -> dict[str, Any]:
+def detached() -> dict[str, Any]:
     """Return what keeps a process alive when napari, or its terminal, is closed."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
