@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+_CHUNK = 8192
+
 
 def weigh(logits: Tensor, gate: Tensor | None) -> Tensor:
     """Return each modality's term of the sum.
@@ -64,13 +66,21 @@ class DeepSets(nn.Module):
             (N,) index of each sample's modality.
         """
         space = decoded.shape[2:]
+        parts = decoded.flatten(2), logits.flatten(2), gate.flatten(2)
+        if torch.is_grad_enabled() or decoded.device.type != "cpu":
+            return self._embed(*parts, modality).reshape(len(decoded), -1, *space)
+        # In pieces that stay in the processor's cache; each voxel is embedded alone.
+        pieces = zip(*(part.split(_CHUNK, 2) for part in parts), strict=True)
+        embedded = torch.cat([self._embed(*piece, modality) for piece in pieces], 2)
+        return embedded.reshape(len(decoded), -1, *space)
+
+    def _embed(self, decoded: Tensor, logits: Tensor, gate: Tensor, modality: Tensor) -> Tensor:
         # Logits and gate are large beside normalised features.
-        x = torch.cat((decoded, logits / 3, gate / 3), 1).flatten(2)
+        x = torch.cat((decoded, logits / 3, gate / 3), 1)
         x = torch.baddbmm(self.first_bias[modality].unsqueeze(2).to(x), self.first[modality].to(x), x)
-        x = torch.baddbmm(
+        return torch.baddbmm(
             self.second_bias[modality].unsqueeze(2).to(x), self.second[modality].to(x), functional.relu(x)
         )
-        return x.reshape(len(x), -1, *space)
 
     def read(self, total: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """Return psi of summed embeddings: (N, E, ...) -> (N, J p^3, ...), computed as `dtype`."""
