@@ -66,13 +66,13 @@ class DeepSets(nn.Module):
             (N,) index of each sample's modality.
         """
         space = decoded.shape[2:]
-        parts = decoded.flatten(2), logits.flatten(2), gate.flatten(2)
+        features, said, score = decoded.flatten(2), logits.flatten(2), gate.flatten(2)
         if torch.is_grad_enabled() or decoded.device.type != "cpu":
-            return self._embed(*parts, modality).reshape(len(decoded), -1, *space)
+            return self._embed(features, said, score, modality).reshape(len(decoded), -1, *space)
         # In pieces that stay in the processor's cache; each voxel is embedded alone.
-        pieces = zip(*(part.split(_CHUNK, 2) for part in parts), strict=True)
-        embedded = torch.cat([self._embed(*piece, modality) for piece in pieces], 2)
-        return embedded.reshape(len(decoded), -1, *space)
+        pieces = zip(*(part.split(_CHUNK, 2) for part in (features, said, score)), strict=True)
+        embedded = [self._embed(one, two, three, modality) for one, two, three in pieces]
+        return torch.cat(embedded, 2).reshape(len(decoded), -1, *space)
 
     def _embed(self, decoded: Tensor, logits: Tensor, gate: Tensor, modality: Tensor) -> Tensor:
         # Logits and gate are large beside normalised features.
