@@ -192,6 +192,22 @@ def test_whenever_it_is_killed_no_label_stands_without_its_record(brats_folder, 
         assert not [path for path in out.iterdir() if is_scratch(path.name)]
 
 
+def test_the_version_before_keeps_its_record_and_takes_no_other(brats_folder, tmp_path):
+    case = load_case(brats_folder)
+    path = save_correction(case.truth(), case, tmp_path / "a_seg.nii.gz")
+    first = path.read_bytes()
+    save_correction(np.zeros(case.grid.shape, np.uint8), case, path)
+    kept = tmp_path / "a_seg.before.nii.gz"
+    assert kept.read_bytes() == first
+    record = record_of(kept)
+    assert record is not None
+    assert record.corrected
+    # Somebody's own file in its place has no record, so the next version before has none either.
+    path.with_name("a_seg.json").unlink()
+    save_correction(case.truth(), case, path)
+    assert record_of(kept) is None
+
+
 def test_a_correction_is_a_humans_word_and_a_prediction_is_not(brats_folder, tmp_path):
     case = load_case(brats_folder)
     path = save_correction(case.truth(), case, tmp_path / "a_seg.nii.gz")

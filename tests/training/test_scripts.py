@@ -152,8 +152,8 @@ def test_a_release_says_whom_it_saw_what_to_expect_and_how_sure_to_be(
     for name, value in tiny.network.state_dict().items():
         assert torch.equal(released.network.state_dict()[name], value)
     assert card.name == "new"
-    assert len(card.training_patients) == 16
-    assert "16 real patients" in card.trained_on
+    assert len(card.training_patients) == 18
+    assert "18 real patients" in card.trained_on
     assert {"BraTS2021_00006", "BraTS-GLI-00012-000"} < set(card.training_patients)
     t2 = card.expected["T2"]
     assert t2.false_ml == FalseTumour(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import os
-import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -15,11 +15,11 @@ from nibabel.nifti2 import Nifti2Header
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from napari_rdl.case.label_record import Correction, record_path
+from napari_rdl.case.label_record import Correction, record_of, record_path
 from napari_rdl.case.patient import Case
 from napari_rdl.case.provenance import current_versions
 from napari_rdl.errors import OutputError
-from napari_rdl.files import plain_name, write_bytes, write_file, write_together
+from napari_rdl.files import parse_json, plain_name, read_bytes, write_bytes, write_together
 
 _COMPRESSION = 6
 # What these fields say is true of the image, not of the labels that are drawn on it.
@@ -109,12 +109,27 @@ def _spare_inputs(path: Path, case: Case) -> None:
 
 
 def _keep_before(path: Path) -> None:
-    """Copy what lies at `path` to a name of its own, in place of the version before that."""
+    """Copy what lies at `path` to a name of its own, with its record, in place of the version before that."""
     if not path.is_file():
         return
     ending = ".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix
     kept = path.with_name(f"{path.name[: len(path.name) - len(ending)]}.before{ending}")
-    write_file(kept, lambda temporary: shutil.copyfile(path, temporary))
+    content = _content(path)
+    if record_of(path) is None:
+        # What is kept has no record, so it must not stand beside an older one's.
+        record_path(kept).unlink(missing_ok=True)
+        write_bytes(kept, content)
+        return
+    record = {**parse_json(read_bytes(record_path(path))), "output": kept.name}
+    text = f"{json.dumps(record, indent=2)}\n".encode("utf-8", "backslashreplace")
+    write_together([(record_path(kept), text), (kept, content)])
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise OutputError(f"{path} cannot be kept as the version before: {error.strerror}.") from error
 
 
 def _label_bytes(values: NDArray[np.uint8], case: Case) -> bytes:
