@@ -22,3 +22,17 @@ def test_what_a_voxel_adds_does_not_depend_on_the_pieces_that_it_is_embedded_in(
     x = torch.cat((decoded, logits / 3, gate / 3), 1)[0, :, 3, 2, 1]
     hidden = (sets.first[2] @ x + sets.first_bias[2]).relu()
     torch.testing.assert_close(found[0, :, 3, 2, 1], sets.second[2] @ hidden + sets.second_bias[2])
+
+
+def test_a_sum_is_read_voxel_by_voxel_too(monkeypatch) -> None:
+    torch.manual_seed(0)
+    sets = DeepSets(modalities=1, width=4, outputs=4, embedding=8)
+    torch.nn.init.normal_(sets.last.weight)
+    total = torch.randn(2, 8, 5, 4, 3)
+    learned = sets.read(total)
+    monkeypatch.setattr(combination, "_CHUNK", 7)
+    with torch.no_grad():
+        found = sets.read(total)
+    torch.testing.assert_close(found, learned.detach(), atol=1e-6, rtol=1e-5)
+    alone = sets.last(sets.hidden(total[1, :, 4, 3, 2].relu()).relu())
+    torch.testing.assert_close(found[1, :, 4, 3, 2], alone.detach())

@@ -84,11 +84,16 @@ class DeepSets(nn.Module):
 
     def read(self, total: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """Return psi of summed embeddings: (N, E, ...) -> (N, J p^3, ...), computed as `dtype`."""
-        space = total.shape[2:]
-        x = functional.relu(total.flatten(2).to(dtype))
+        space, columns = total.shape[2:], total.flatten(2)
+        if torch.is_grad_enabled() or total.device.type != "cpu":
+            return self._read(columns, dtype).reshape(len(total), -1, *space)
+        read = torch.cat([self._read(piece, dtype) for piece in columns.split(_CHUNK, 2)], 2)
+        return read.reshape(len(total), -1, *space)
+
+    def _read(self, total: Tensor, dtype: torch.dtype | None) -> Tensor:
+        x = functional.relu(total.to(dtype))
         x = functional.relu(torch.matmul(self.hidden.weight.to(x), x) + self.hidden.bias[:, None].to(x))
-        x = torch.matmul(self.last.weight.to(x), x) + self.last.bias[:, None].to(x)
-        return x.reshape(len(x), -1, *space)
+        return torch.matmul(self.last.weight.to(x), x) + self.last.bias[:, None].to(x)
 
 
 def fuse_features(features: Tensor, subsets: Tensor) -> Tensor:
