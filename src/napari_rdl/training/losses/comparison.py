@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -15,7 +16,7 @@ from napari_rdl.training.losses.published import fused_loss, region_overlap_loss
 from napari_rdl.training.losses.total import Objective, StepLoss
 
 
-class ComparisonObjective(nn.Module):
+class ComparisonObjective(nn.Module, ABC):
     """A comparison method's network and its losses; the face is that of `Objective`.
 
     Attributes
@@ -54,10 +55,11 @@ class ComparisonObjective(nn.Module):
         images, present = images[:, self._order], present[:, self._order]
         return self._loss(images, labels, present, subsets[:, :, self._order], weights)
 
+    @abstractmethod
     def _loss(
         self, images: Tensor, labels: Tensor, present: Tensor, subsets: Tensor, weights: Tensor
     ) -> StepLoss:
-        raise NotImplementedError
+        """Return the loss of a batch whose modalities are in the network's own order."""
 
 
 class FusedObjective(ComparisonObjective):
@@ -149,7 +151,7 @@ class DecoupledObjective(ComparisonObjective):
         return StepLoss(total, total.detach()[None], tuple(losses))
 
 
-_OBJECTIVES = {
+_OBJECTIVES: dict[str, Callable[[Any, MethodConfig], ComparisonObjective]] = {
     "rfnet": FusedObjective,
     "mmformer": FusedObjective,
     "m3ae": ConsistentObjective,
