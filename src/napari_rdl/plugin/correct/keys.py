@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pydantic import Field
-from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QGridLayout, QKeySequenceEdit, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_rdl.plugin.correct.refine_box import STROKES
 from napari_rdl.plugin.correct.tools_box import TOOLS
+from napari_rdl.plugin.parts.key_editor import KeyTable
 from napari_rdl.plugin.parts.memory import Remembered
-from napari_rdl.plugin.parts.message_bar import MessageBar
-from napari_rdl.plugin.parts.section import SPACING, WrappedLabel
+from napari_rdl.plugin.parts.section import WrappedLabel
 from napari_rdl.plugin.segment.key_bindings import why_not
 
 ACTIONS: dict[str, tuple[str, str]] = {
@@ -49,60 +48,23 @@ def all_keys(changed: Mapping[str, str]) -> dict[str, str]:
     return {action: changed.get(action, key) for action, (_, key) in ACTIONS.items()}
 
 
-class DeskKeyEditor(QWidget):
-    """Every action and its key, to be pressed anew.
-
-    Signals
-    -------
-    keys_changed : dict of str to str
-        Action -> key, all of them free to use.
-    """
-
-    keys_changed = Signal(dict)
+class DeskKeyEditor(KeyTable):
+    """Every action and its key, to be pressed anew."""
 
     def __init__(self, keys: Mapping[str, str], parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._keys = dict(keys)
+        titles = {action: title for action, (title, _) in ACTIONS.items()}
+        head = WrappedLabel("Undo Ctrl+Z, Redo Ctrl+Shift+Z, on the corrected layer.")
+        super().__init__(titles, keys, all_keys({}), parent, head=head)
         self.taken: Mapping[str, str] = {}
         """Keys of other widgets, what they do -> key."""
-        self.edits: dict[str, QKeySequenceEdit] = {}
-        self.message = MessageBar()
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setSpacing(SPACING)
-        grid.setColumnStretch(1, 1)
-        grid.addWidget(WrappedLabel("Undo Ctrl+Z, Redo Ctrl+Shift+Z, on the corrected layer."), 0, 0, 1, 2)
-        for row, (action, (name, _)) in enumerate(ACTIONS.items(), 1):
-            edit = QKeySequenceEdit(QKeySequence(self._keys[action]))
+        for action, edit in self.edits.items():
             edit.setClearButtonEnabled(True)
             edit.setMaximumSequenceLength(1)
-            edit.setToolTip(f"Click, then press the key for '{name}'")
+            edit.setToolTip(f"Click, then press the key for '{titles[action]}'")
             edit.setMinimumWidth(60)
-            edit.editingFinished.connect(lambda action=action: self._on_edited(action))
-            label = QLabel(name)
-            label.setBuddy(edit)
-            grid.addWidget(label, row, 0, Qt.AlignmentFlag.AlignLeft)
-            grid.addWidget(edit, row, 1)
-            self.edits[action] = edit
-        reset = QPushButton("Back to the first keys")
-        reset.clicked.connect(self._reset)
-        grid.addWidget(reset, len(ACTIONS) + 1, 0, 1, 2)
-        grid.addWidget(self.message, len(ACTIONS) + 2, 0, 1, 2)
 
-    def set_key(self, action: str, key: str) -> bool:
-        """Give an action another key; False, and a sentence, where that one is taken."""
-        problem = self._why_not(action, key)
-        if problem is not None:
-            self.edits[action].setKeySequence(QKeySequence(self._keys[action]))
-            self.message.show_message("warning", problem)
-            return False
-        self.message.clear()
-        self._keys[action] = key
-        self.edits[action].setKeySequence(QKeySequence(key))
-        self.keys_changed.emit(dict(self._keys))
-        return True
-
-    def _why_not(self, action: str, key: str) -> str | None:
+    def refusal(self, action: str, key: str) -> str | None:
+        """Return in a sentence why an action cannot have a key; None if it can."""
         if not key:
             return None
         pressed = QKeySequence(key)
@@ -113,15 +75,3 @@ class DeskKeyEditor(QWidget):
             if taken and QKeySequence(taken) == pressed:
                 return f"{key} already flips {other}."
         return why_not(key, "", {})
-
-    def _on_edited(self, action: str) -> None:
-        key = self.edits[action].keySequence().toString(QKeySequence.SequenceFormat.PortableText)
-        if key != self._keys[action]:
-            self.set_key(action, key)
-
-    def _reset(self) -> None:
-        self._keys = all_keys({})
-        for action, edit in self.edits.items():
-            edit.setKeySequence(QKeySequence(self._keys[action]))
-        self.message.clear()
-        self.keys_changed.emit(dict(self._keys))

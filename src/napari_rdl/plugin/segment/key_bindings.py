@@ -11,13 +11,11 @@ from app_model.types import KeyBinding
 from napari.components import ViewerModel
 from napari.layers import Labels
 from napari.settings import get_settings
-from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QGridLayout, QKeySequenceEdit, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_rdl import brats
-from napari_rdl.plugin.parts.message_bar import MessageBar
-from napari_rdl.plugin.parts.section import SPACING
+from napari_rdl.plugin.parts.key_editor import KeyTable
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -126,61 +124,20 @@ def why_not(key: str, modality: str, keys: Mapping[str, str]) -> str | None:
     return None
 
 
-class KeyEditor(QWidget):
-    """One field per modality to press a key in.
-
-    Signals
-    -------
-    keys_changed : dict of str to str
-        Modality -> key, all of them free to use.
-    """
-
-    keys_changed = Signal(dict)
+class KeyEditor(KeyTable):
+    """One field per modality to press a key in."""
 
     def __init__(self, keys: Mapping[str, str], parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._keys = dict(keys)
-        self.edits: dict[str, QKeySequenceEdit] = {}
-        self.message = MessageBar()
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setSpacing(SPACING)
-        grid.setColumnStretch(1, 1)
-        for row, modality in enumerate(brats.MODALITIES):
-            edit = QKeySequenceEdit(QKeySequence(self._keys.get(modality, "")))
-            edit.setToolTip(f"Click, then press the key that is to flip {modality}")
-            edit.editingFinished.connect(lambda name=modality: self._on_edited(name))
-            label = QLabel(modality)
-            label.setBuddy(edit)
-            grid.addWidget(label, row, 0, Qt.AlignmentFlag.AlignLeft)
-            grid.addWidget(edit, row, 1)
-            self.edits[modality] = edit
-        reset = QPushButton("Back to the first keys")
-        reset.setToolTip("Use " + ", ".join(f"{key} for {name}" for name, key in DEFAULT_KEYS.items()))
-        reset.clicked.connect(self._reset)
-        grid.addWidget(reset, len(brats.MODALITIES), 0, 1, 2)
-        grid.addWidget(self.message, len(brats.MODALITIES) + 1, 0, 1, 2)
-
-    def _on_edited(self, modality: str) -> None:
-        edit = self.edits[modality]
-        key = edit.keySequence().toString(QKeySequence.SequenceFormat.PortableText)
-        if key == self._keys.get(modality, ""):
-            return
-        problem = why_not(key, modality, self._keys)
-        if problem:
-            edit.setKeySequence(QKeySequence(self._keys.get(modality, "")))
-            self.message.show_message("warning", problem)
-            return
-        self.message.clear()
-        self._keys[modality] = key
-        self.keys_changed.emit(dict(self._keys))
-
-    def _reset(self) -> None:
-        self._keys = dict(DEFAULT_KEYS)
+        super().__init__({name: name for name in brats.MODALITIES}, keys, DEFAULT_KEYS, parent)
         for modality, edit in self.edits.items():
-            edit.setKeySequence(QKeySequence(self._keys[modality]))
-        self.message.clear()
-        self.keys_changed.emit(dict(self._keys))
+            edit.setToolTip(f"Click, then press the key that is to flip {modality}")
+        self.reset_button.setToolTip(
+            "Use " + ", ".join(f"{key} for {name}" for name, key in DEFAULT_KEYS.items())
+        )
+
+    def refusal(self, action: str, key: str) -> str | None:
+        """Return in a sentence why a modality cannot have a key; None if it can."""
+        return why_not(key, action, self._keys)
 
 
 def _binding(key: str) -> KeyBinding:
