@@ -1,9 +1,7 @@
-"""The study of a folder of patients: resumed, shared, with failures named; opened again."""
+"""The study of a folder of patients: its numbers, resumed, shared, with failures named."""
 
-import csv
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +10,6 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from napari_rdl.brats import SUBSETS
 from napari_rdl.case import load_case
 from napari_rdl.cli import main
 from napari_rdl.cohort import load_study
@@ -21,64 +18,8 @@ from napari_rdl.cohort.patients import folder_patients
 from napari_rdl.cohort.study import StudySettings, study_cohort
 from napari_rdl.compare import study_subsets
 from napari_rdl.errors import Cancelled, CaseError
-from napari_rdl.segment import encode
+from tests.cohort.conftest import FAST, named
 from tests.compare.conftest import QUICK
-
-FAST = StudySettings(distances=False)
-
-
-@pytest.fixture(scope="session")
-def cohort(brats_folder, tmp_path_factory):
-    """Three patients: all modalities; no T2 and a shifted mask; one modality and no mask."""
-    root = tmp_path_factory.mktemp("cohort")
-    kept = {"A": ("_t1.", "_t1ce.", "_t2.", "_flair.", "_seg."), "B": ("_t1.", "_t1ce.", "_flair.", "_seg.")}
-    for name, endings in {**kept, "C": ("_t1ce.",)}.items():
-        (root / f"BraTS2021_{name}").mkdir()
-        for file in brats_folder.iterdir():
-            if any(ending in file.name for ending in endings):
-                shutil.copy(
-                    file,
-                    root / f"BraTS2021_{name}" / file.name.replace(brats_folder.name, f"BraTS2021_{name}"),
-                )
-    path = root / "BraTS2021_B" / "BraTS2021_B_seg.nii.gz"
-    mask = nib.load(path)
-    shifted = np.roll(np.asarray(mask.dataobj), 3, axis=0)
-    shifted[shifted == 4] = 1
-    nib.save(nib.Nifti1Image(shifted, mask.affine), path)
-    return root
-
-
-@pytest.fixture(scope="session")
-def finished(cohort, tiny_checkpoint, tmp_path_factory):
-    from napari_rdl.models import load_model
-
-    out = tmp_path_factory.mktemp("study")
-    return study_cohort(cohort, load_model(tiny_checkpoint), out, segment=QUICK)
-
-
-@pytest.fixture
-def encodings(monkeypatch):
-    """Names of the cases that are encoded from now on."""
-    from napari_rdl import segment
-
-    calls = []
-    monkeypatch.setattr(
-        segment, "encode", lambda case, *rest, **more: calls.append(case.name) or encode(case, *rest, **more)
-    )
-    return calls
-
-
-@pytest.fixture
-def undrawn(monkeypatch):
-    """Leave out pictures and report, which take longer than all the rest."""
-    from napari_rdl.cohort import picture, report
-
-    monkeypatch.setattr(picture, "draw_patient", lambda case, study: b"")
-    monkeypatch.setattr(report, "write_study", lambda study: None)
-
-
-def named(study, name):
-    return next(patient for patient in study.patients if patient.name == f"BraTS2021_{name}")
 
 
 def test_numbers_equal_the_evaluations_to_the_last_digit(finished, cohort, tiny_model, tmp_path):
@@ -117,85 +58,6 @@ def test_what_a_patient_lacks_is_said(finished):
     assert "ET is empty in the expert mask: Dice is 1 where" in empty.remark
     assert empty.worth.values["ET"] is None
     assert {row.scores["ET"].reference_empty for row in empty.rows} == {True}
-
-
-def test_the_report_is_all_there(finished):
-    out = finished.folder
-    text = (out / "report.md").read_text()
-    for words in (
-        "| | Fl | T2 | T1c | T1 | T2+Fl | T1c+Fl |",
-        "Empty masks: Dice is 1 where both",
-        "Means are over 1 to 2 patients",
-        "Empty in the reference: ET in 1 of 2 patients. Dice is 1 there where the labels are empty too",
-        "What a modality is worth (Shapley, Dice points)",
-        "BraTS2021_C: no reference",
-    ):
-        assert words in text
-    rows = list(csv.DictReader((out / "patients.csv").open()))
-    assert len(rows) == 3 * (15 + 7 + 1)
-    first = next(
-        row for row in rows if (row["patient"], row["subset"], row["region"]) == ("BraTS2021_A", "T1", "WT")
-    )
-    assert float(first["dice"]) == named(finished, "A").rows[SUBSETS.index(("T1",))].scores["WT"].dice
-    table = list(csv.reader(line for line in (out / "table.csv").open() if not line.startswith("#")))
-    assert table[0][:4] == ["measure", "region", "Fl", "T2"]
-    for name in ("heatmap_dice", "heatmap_hd95", "heatmap_volume_ml", "boxes_dice", "worth_dice"):
-        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_the_page_needs_nothing_but_itself(finished):
-    page = (finished.folder / "report.html").read_text()
-    assert page.count("data:image/png;base64,") >= 2 * 5 + 3
-    assert not re.findall(r'(?:src|srcset|href)="(?!data:image/png;base64,)', page)
-    assert "<script" not in page
-    assert "url(" not in page
-    assert "@import" not in page
-    assert "prefers-color-scheme: dark" in page
-    from html.parser import HTMLParser
-
-    class Balanced(HTMLParser):
-        def __init__(self):
-            super().__init__()
-            self.open = []
-
-        def handle_starttag(self, tag, attributes):
-            if tag not in ("meta", "img", "source"):
-                self.open.append(tag)
-
-        def handle_endtag(self, tag):
-            assert self.open.pop() == tag
-
-    parser = Balanced()
-    parser.feed(page)
-    assert parser.open == []
-
-
-def test_names_are_escaped(finished):
-    from dataclasses import replace
-
-    from napari_rdl.cohort.page import html_page
-
-    odd = named(finished, "C").model_copy(update={"name": "<b>x</b>"})
-    page = html_page(replace(finished, patients=(odd,), failed={"<i>": "<u>"}), [], {}, {})
-    assert "<b>x</b>" not in page
-    assert "&lt;b&gt;x&lt;/b&gt;" in page
-    assert "<i>" not in page
-
-
-def test_opened_again_it_needs_no_encoding(finished, representations, encodings):
-    study = load_study(finished.folder)
-    assert study == finished
-    patient = named(study, "A")
-    case = study.load_case(patient)
-    opened = study.open(patient, case)
-    assert encodings == []
-    assert opened.rows == patient.rows
-    assert list(opened.measure_distances()) == []
-    for subset in SUBSETS:
-        assert np.array_equal(opened.labels(subset), representations.labels(subset))
-    assert opened.worth() == patient.worth
-    assert study.picture(patient).is_file()
-    assert study.open(named(study, "C"), study.load_case(named(study, "C"))).reference is None
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -248,63 +110,6 @@ def test_other_files_and_settings_are_studied_anew(cohort, tiny_model, tmp_path,
     assert len(encodings) == 3
     study_cohort(data, tiny_model, out, settings=StudySettings(reference="full"), segment=QUICK)
     assert len(encodings) == 4
-
-
-@pytest.mark.usefixtures("undrawn")
-def test_begun_anew_it_is_not_mixed_with_what_was(cohort, tiny_model, tmp_path):
-    study_cohort(cohort / "BraTS2021_C", tiny_model, tmp_path, settings=FAST, segment=QUICK)
-    path = tmp_path / "patients" / "BraTS2021_C.json"
-    path.write_text(path.read_text().replace('"key": "', '"key": "0'))
-    with pytest.raises(CaseError, match="begun anew with another model or settings"):
-        load_study(tmp_path)
-    path.write_text("{")
-    with pytest.raises(CaseError, match=r"BraTS2021_C\.json is missing or damaged"):
-        load_study(tmp_path)
-
-
-@pytest.mark.parametrize("name", ["study.json", "patients/BraTS2021_A.json"])
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"\xff\xfe\x00", b"[" * 100_000, b"9" * 5_000, b"[]", b"null", b'{"key": 3}'],
-    ids=lambda content: repr(content[:12]),
-)
-def test_a_studys_files_are_not_trusted(finished, tmp_path, name, content):
-    out = tmp_path / "study"
-    shutil.copytree(finished.folder, out)
-    (out / name).write_bytes(content)
-    with pytest.raises(CaseError, match="is missing or damaged"):
-        load_study(out)
-
-
-@pytest.mark.parametrize("modalities", [[f"m{number}" for number in range(40)], 3, [[]]])
-def test_a_study_of_no_modalities_that_exist_is_refused(finished, tmp_path, modalities):
-    out = tmp_path / "study"
-    shutil.copytree(finished.folder, out)
-    index = json.loads((out / "study.json").read_text())
-    (out / "study.json").write_text(json.dumps({**index, "modalities": modalities}))
-    with pytest.raises(CaseError, match="is missing or damaged"):
-        load_study(out)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"resample": "perhaps"},
-        {"labels": 3},
-        {"reference": "../x"},
-        {"distances": None},
-        {"more": 1},
-    ],
-    ids=str,
-)
-def test_a_studys_settings_are_checked_at_the_door(finished, tmp_path, change):
-    out = tmp_path / "study"
-    shutil.copytree(finished.folder, out)
-    index = json.loads((out / "study.json").read_text())
-    index["settings"] |= change
-    (out / "study.json").write_text(json.dumps(index))
-    with pytest.raises(CaseError, match="is missing or damaged"):
-        load_study(out)
 
 
 @pytest.fixture

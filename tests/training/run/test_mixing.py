@@ -17,7 +17,7 @@ from napari_rdl.training.recipe import load_recipe
 from napari_rdl.training.run import setup
 from napari_rdl.training.run.session import dry_run, resume_training, run_training
 from tests.training.conftest import TINY
-from tests.training.run.test_session import assert_same, stop_after
+from tests.training.run.conftest import assert_same, stop_after
 
 MODALITIES = ("T1", "T1c", "T2", "FLAIR")
 COARSE = (*TINY, "data.spacing=[4, 4, 4]", "validation.every=100", "validation.patients=1")

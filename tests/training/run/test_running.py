@@ -20,7 +20,7 @@ from napari_rdl.training.run.folder import RunFolder
 from napari_rdl.training.run.running import Ended, read_record
 from napari_rdl.training.run.session import resume_training, run_training
 from napari_rdl.training.step.preview import Example, preview_pixels
-from tests.training.run.test_session import assert_same, at_step, metrics, stop_after
+from tests.training.run.conftest import assert_same, at_step, metrics, stop_after
 
 
 def test_a_run_says_who_trains_and_how_it_ended(tiny_training, tmp_path):

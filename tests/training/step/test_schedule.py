@@ -10,7 +10,7 @@ from napari_rdl.training.run.session import dry_run, resume_training, run_traini
 from napari_rdl.training.step import trainer as trainer_module
 from napari_rdl.training.step.schedule import Length, learning_rate
 from napari_rdl.training.step.stepper import Stepper
-from tests.training.run.test_session import stop_after
+from tests.training.run.conftest import stop_after
 
 STEP_SECONDS = 10.0
 

@@ -1,0 +1,15 @@
+"""``napari-rdl evaluate``: the paper's table."""
+
+from __future__ import annotations
+
+import json
+
+
+def test_evaluate_prints_the_papers_table(shell, patients_folder, tiny_checkpoint, tmp_path):
+    words = ("evaluate", patients_folder, "--model", tiny_checkpoint, "--out", tmp_path, "--no-hd95")
+    code, out, _ = shell(*words, "--modalities", "t1ce,flair", "--device", "cpu")
+    assert code == 0
+    assert "| | Fl | T1c | T1c+Fl | Avg. |" in out
+    code, out, _ = shell(*words, "--modalities", "T1c", "--device", "cpu", "--json")
+    assert code == 0
+    assert json.loads(out)["tables"][0]["columns"] == ["T1c", "Avg."]
