@@ -147,7 +147,8 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory, tiny_config) -> Pa
     """A checkpoint of random weights at 2 mm whose labels differ between subsets."""
     import torch
 
-    from napari_rdl.models import ModelCard, RobustNet, save_model
+    from napari_rdl.models import ModelCard, save_model
+    from napari_rdl.models.rdl.model import RobustNet
 
     torch.manual_seed(3)
     network = RobustNet(tiny_config)

@@ -8,7 +8,20 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from napari_rdl.boxes import bounding_box, extent, intersection, shape_of, start_of, union, within
+from napari_rdl.boxes import (
+    bounding_box,
+    box_of_voxels,
+    cut_across,
+    extent,
+    intersection,
+    middle_of,
+    outward,
+    pieces,
+    shape_of,
+    start_of,
+    union,
+    within,
+)
 
 SHAPE = (5, 6, 7)
 
@@ -56,3 +69,39 @@ def test_arithmetic_is_that_of_sets_of_voxels(one, other):
         np.testing.assert_array_equal(numbers[one][within(both, one)], numbers[both])
         assert voxels(both).sum() == np.prod(shape_of(both))
         assert numbers[both].flat[0] == numbers[start_of(both)]
+        assert outward(within(both, one), one) == both
+
+
+@given(arrays(bool, SHAPE, elements=st.sampled_from([False] * 5 + [True]), fill=st.nothing()))
+def test_pieces_are_scipys_and_together_the_mask(mask):
+    labelled, count = ndimage.label(mask, np.ones((3, 3, 3)))
+    found = list(pieces(mask))
+    assert len(found) == count
+    for number, (box, own) in enumerate(found, 1):
+        whole = np.zeros(SHAPE, bool)
+        whole[box] = own
+        np.testing.assert_array_equal(whole, labelled == number)
+        assert bounding_box(whole) == box == box_of_voxels(np.argwhere(whole))
+        assert whole[middle_of(box, own)]
+    assert (box_of_voxels(np.argwhere(mask)) is None) == (count == 0)
+
+
+def test_the_middle_of_a_bent_piece_is_one_of_its_voxels():
+    mask = np.zeros(SHAPE, bool)
+    mask[1, 1:6, 2] = True
+    ((box, own),) = pieces(mask)
+    assert middle_of(box, own) == (1, 3, 2)
+
+
+@given(boxes(), st.integers(0, 2), st.integers(0, 4))
+def test_a_cut_is_what_the_slice_has_of_the_box(box, axis, index):
+    expected = voxels(box).take(index, axis)
+    cut = cut_across(box, axis, index)
+    if cut is None:
+        assert not expected.any()
+        return
+    thin, flat = cut
+    assert voxels(thin).sum() == voxels(thin).take(index, axis).sum() == expected.sum()
+    found = np.zeros_like(expected)
+    found[flat] = True
+    np.testing.assert_array_equal(found, expected)

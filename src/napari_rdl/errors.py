@@ -10,7 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class Remedy(StrEnum):
@@ -42,6 +45,8 @@ class Remedy(StrEnum):
     """Free space, then go on with a run (`folder`)."""
     LEAVE_BROKEN_OUT = "leave broken out"
     """Train without the patients that cannot be used."""
+    MAKE_WORKLIST = "make worklist"
+    """Make a worklist of a folder of patients first."""
     USE_CPU = "use cpu"
     """Train on the processor."""
     FEWER_DEVICES = "fewer devices"
@@ -62,6 +67,7 @@ NEUTRAL: Mapping[Remedy, str] = {
     Remedy.RESUME_MOVED: "resume it at its new place, from its last checkpoint",
     Remedy.RESUME: "free space and resume {folder}",
     Remedy.LEAVE_BROKEN_OUT: "mend it, or leave such patients out (data.skip_broken)",
+    Remedy.MAKE_WORKLIST: "make one of a folder of patients",
     Remedy.USE_CPU: "train on the processor (hardware.device cpu)",
     Remedy.FEWER_DEVICES: "train on the processor (hardware.device cpu), or on fewer devices",
 }
@@ -114,6 +120,15 @@ def _one_line(text: str) -> str:
     if len(text) > _LONGEST:
         text = f"{text[: _LONGEST - 300]}…{text[-300:]}"
     return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def first_fault(error: ValidationError) -> tuple[str, str]:
+    """Return where the first value lies that does not fit, as a dotted key, and what is wrong with it.
+
+    The key is empty where the whole does not fit.
+    """
+    first = error.errors()[0]
+    return ".".join(map(str, first["loc"])), first["msg"]
 
 
 class CaseError(NapariRdlError):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import getpass
-import logging
 import os
 import socket
 import threading
@@ -22,8 +21,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_rdl.errors import OutputError
 from napari_rdl.files import SCRATCH, read_bytes, write_first, write_text
-
-logger = logging.getLogger(__name__)
 
 SAME_START = 2.0
 """Seconds by which two readings of a process's start may differ."""

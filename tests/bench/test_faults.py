@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from napari_rdl.bench.faults import DOORS, FaultCase, FaultReport, measure_faults
-from napari_rdl.bench.faults.doors import Door
+from napari_rdl.bench.faults.door import Door
 from napari_rdl.cli import main
 from napari_rdl.errors import CaseError
 

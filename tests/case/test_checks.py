@@ -4,38 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
 
 from napari_rdl.case import Case, Finding, Grid, case_from_arrays, check_case, load_case
 from napari_rdl.phantom import make_phantom
+from tests.case.conftest import head
 
 GOOD = ["BraTS2021_00006", "BraTS-GLI-00027-000", "brats_2013_pat0001_1"]
-
-
-def head(size: int = 74, seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """A brain of 2 mm voxels: folded cortex around white matter, ventricles, vessels."""
-    rng = np.random.default_rng(seed)
-    axes = np.meshgrid(*[(np.arange(size) - size / 2) * 2.0] * 3, indexing="ij")
-    radius = np.sqrt(sum((axis / scale) ** 2 for axis, scale in zip(axes, (62, 70, 58), strict=True)))
-    folds = gaussian_filter(rng.normal(size=radius.shape), 1.9)
-    folds /= folds.std()
-    brain = radius < 1
-    tissue = np.where((1 - radius) * 62 + 3 * folds > 12, 2, 1)  # 1 cortex, 2 white matter
-    tissue[(np.abs(axes[0]) < 14) & (np.abs(axes[1] + 10) < 24) & (np.abs(axes[2] - 5) < 9)] = 3  # CSF
-    vessels = gaussian_filter(rng.normal(size=radius.shape), 0.8)
-    tissue[vessels > np.quantile(vessels, 0.975)] = 4
-    tissue[~brain] = 0
-    brightness = {
-        "T1": (0, 300, 420, 150, 300),
-        "T1c": (0, 310, 430, 150, 1100),
-        "T2": (0, 420, 300, 1100, 330),
-        "FLAIR": (0, 400, 310, 130, 330),
-    }
-    images = {}
-    for name, values in brightness.items():
-        image = gaussian_filter(np.array(values, np.float32)[tissue], 0.6)
-        images[name] = np.where(brain, image + rng.normal(0, 10, image.shape), 0).astype(np.float32)
-    return images, np.diag([2.0, 2.0, 2.0, 1.0])
 
 
 @pytest.fixture(scope="module")

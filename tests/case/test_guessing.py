@@ -12,6 +12,7 @@ from napari_rdl.brats import MODALITIES, modality_of_token
 from napari_rdl.case import check_case, find_case_files, load_case
 from napari_rdl.case.guessing import guess_unexplained
 from napari_rdl.case.naming import modality_of_name
+from tests.case.conftest import head
 
 
 @pytest.mark.parametrize(
@@ -32,12 +33,17 @@ def test_common_names_of_sequences_are_known(name, modality):
     assert modality_of_token("darkfluid") == "FLAIR"
 
 
-@pytest.fixture(scope="module")
-def patient(real_data, tmp_path_factory) -> Path:
-    """A real patient, every second voxel of it."""
-    folder = tmp_path_factory.mktemp("real") / "patient"
+@pytest.fixture(scope="module", params=["made", "real"])
+def patient(request, tmp_path_factory) -> Path:
+    """A made head, and every second voxel of a real one."""
+    folder = tmp_path_factory.mktemp(request.param) / "patient"
     folder.mkdir()
-    for path in load_case_files(real_data / "BraTS2021_00006"):
+    if request.param == "made":
+        images, affine = head()
+        for modality, image in images.items():
+            nib.save(nib.Nifti1Image(image, affine), folder / f"patient_{modality}.nii.gz")
+        return folder
+    for path in load_case_files(request.getfixturevalue("real_data") / "BraTS2021_00006"):
         nib.save(nib.load(path).slicer[::2, ::2, ::2], folder / path.name)
     return folder
 

@@ -4,18 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from scipy.stats import wilcoxon
 
 from napari_rdl.brats import SUBSETS, subset_name
 from napari_rdl.cli import main
-from napari_rdl.cohort.comparison import (
-    WORST_MM,
-    compare,
-    holm,
-    refuse_unlike_models,
-    signed_rank_p,
-    write_comparison,
-)
+from napari_rdl.cohort.comparison import WORST_MM, compare, refuse_unlike_models
+from napari_rdl.cohort.comparison_page import write_comparison
 from napari_rdl.cohort.evaluate import Evaluation, EvaluationSettings
 from napari_rdl.cohort.intervals import mean_interval
 from napari_rdl.errors import CheckpointError, ConfigError
@@ -37,12 +30,6 @@ def evaluation(shift, seed=0, patients=12, distances=True):
     return Evaluation(scores, {}, MODALITIES, EvaluationSettings(distances=distances), {})
 
 
-def test_holms_correction_is_that_of_his_example():
-    # Sorted 0.005, 0.01, 0.03, 0.04 times 4, 3, 2, 1, never falling.
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
-
-
 def test_what_is_better_is_told_and_what_is_not_is_not(tmp_path):
     found = compare({"ours": evaluation(0.0), "better": evaluation(0.1), "same": evaluation(0.0)})
     assert found.columns[0] == "Fl"
@@ -57,17 +44,6 @@ def test_what_is_better_is_told_and_what_is_not_is_not(tmp_path):
     assert "- same and ours: no column differs" in text
     content = json.loads((tmp_path / "comparison.json").read_text())
     assert content["differences"][0]["told"] is True
-
-
-def test_the_test_is_scipys_and_leaves_out_who_does_not_differ():
-    rng = np.random.default_rng(0)
-    values = rng.normal(0.5, 1, 20)
-    assert signed_rank_p(np.append(values, 0.0)) == pytest.approx(wilcoxon(values, method="exact").pvalue)
-    # Eleven of one sign and size: mean 33, variance from the tie-corrected formula, no exact table.
-    assert signed_rank_p(np.full(11, 0.1)) == pytest.approx(
-        wilcoxon(np.full(11, 0.1), method="approx").pvalue
-    )
-    assert signed_rank_p(np.zeros(5)) == 1.0
 
 
 def test_distances_stand_with_their_count_and_the_worst():

@@ -10,7 +10,8 @@ import pytest
 
 from napari_rdl.cli import main
 from napari_rdl.cohort.patients import patients_of
-from napari_rdl.cohort.worklist import State, Worklist, is_worklist, new_worklist
+from napari_rdl.cohort.worklist import Worklist
+from napari_rdl.cohort.worklist_file import State, is_worklist, new_worklist
 from napari_rdl.errors import ConfigError, OutputError
 
 NAMES = [f"BraTS2021_9100{number}" for number in range(4)]
@@ -101,7 +102,7 @@ def test_a_list_that_grows_keeps_what_it_knows(worklist, path, patients_folder, 
     ("content", "says"),
     [
         ("{", "damaged"),
-        ('{"patients": []}', "is no worklist"),
+        ('{"patients": []}', "is no worklist: make one of a folder of patients"),
         ('{"format": "napari-rdl worklist", "version": 9, "patients": []}', "version 9"),
         ('{"format": "napari-rdl worklist", "version": 1, "patients": [{"name": ""}]}', "patients.0.name"),
         (
@@ -135,7 +136,7 @@ def test_where_nothing_can_be_written_the_entry_stays(worklist, path, monkeypatc
     def full(*_: object) -> None:
         raise OutputError("the disk is full")
 
-    monkeypatch.setattr("napari_rdl.cohort.worklist.write_text", full)
+    monkeypatch.setattr("napari_rdl.cohort.worklist_file.write_text", full)
     with pytest.raises(OutputError):
         worklist.change(NAMES[0], state="done")
     assert worklist.entry(NAMES[0]).state is State.TO_DO

@@ -33,7 +33,7 @@ def test_fifteen_rows_in_the_papers_order_with_the_numbers_of_the_metrics(repres
 
 
 def test_an_encoded_patient_is_not_encoded_again(representations, monkeypatch):
-    from napari_rdl.models import RobustNet
+    from napari_rdl.models.rdl.model import RobustNet
 
     def refuse(*_, **__):
         raise AssertionError("the backbone was asked")

@@ -8,8 +8,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from napari_rdl.errors import CheckpointError, OutputError
-from napari_rdl.models import RobustNet, bundled_model_path, load_model, model_bytes, read_card, save_model
+from napari_rdl.models import bundled_model_path, load_model, model_bytes, read_card, save_model
 from napari_rdl.models.card import CARD_KEY
+from napari_rdl.models.rdl.model import RobustNet
 
 
 def test_a_checkpoint_comes_back_as_it_was(tiny_model, tmp_path):

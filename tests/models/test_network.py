@@ -7,9 +7,10 @@ import torch
 from pydantic import ValidationError
 
 from napari_rdl.brats import MODALITIES, SUBSETS
-from napari_rdl.models import NetworkConfig, RobustNet, fuse_features
+from napari_rdl.models import NetworkConfig, fuse_features
 from napari_rdl.models.patches import fold, unfold
 from napari_rdl.models.rdl.layers import ModalityNorm
+from napari_rdl.models.rdl.model import RobustNet
 
 
 def _network(**changes):

@@ -11,7 +11,6 @@ from napari_rdl.models import (
     METHODS,
     ModelCard,
     NetworkConfig,
-    RobustNet,
     build_network,
     bundled_model_path,
     bundled_model_with,
@@ -20,6 +19,7 @@ from napari_rdl.models import (
     load_model,
     model_path,
 )
+from napari_rdl.models.rdl.model import RobustNet
 
 
 def test_a_card_without_a_method_is_of_the_papers_network(tiny_config):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from napari_rdl.models import Model, ModelCard, NetworkConfig, RobustNet
+from napari_rdl.models import Model, ModelCard, NetworkConfig
+from napari_rdl.models.rdl.model import RobustNet
 
 from ..joint import NAME, registered, tiny_joint
 

@@ -9,9 +9,10 @@ import torch
 from napari_rdl.brats import MODALITIES, SUBSETS
 from napari_rdl.case import load_case
 from napari_rdl.errors import Cancelled, CaseError, DeviceError
-from napari_rdl.models import ModelCard, NetworkConfig, RobustNet
+from napari_rdl.models import ModelCard, NetworkConfig
 from napari_rdl.models.checkpoint import Model
 from napari_rdl.models.patches import unfold
+from napari_rdl.models.rdl.model import RobustNet
 from napari_rdl.segment import SegmentSettings, encode
 from napari_rdl.segment import encoding as encoding_module
 from napari_rdl.segment.working_grid import WorkingGrid

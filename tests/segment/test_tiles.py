@@ -4,8 +4,9 @@ import pytest
 import torch
 from monai.inferers import sliding_window_inference
 
-from napari_rdl.models import NetworkConfig, RobustNet
+from napari_rdl.models import NetworkConfig
 from napari_rdl.models.patches import fold, unfold
+from napari_rdl.models.rdl.model import RobustNet
 from napari_rdl.segment.tiles import Tiling, encode_tiles, tile_shape
 
 CPU = torch.device("cpu")

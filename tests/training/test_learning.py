@@ -7,7 +7,8 @@ import json
 import pytest
 
 from napari_rdl.cli import main
-from napari_rdl.cohort.worklist import Worklist, new_worklist
+from napari_rdl.cohort.worklist import Worklist
+from napari_rdl.cohort.worklist_file import new_worklist
 from napari_rdl.errors import ConfigError
 from napari_rdl.models import load_model, read_card
 from napari_rdl.training import learning

@@ -18,6 +18,7 @@ from napari_rdl.case.guessing import guess_unexplained
 from napari_rdl.case.intensity import background_value, brain_mask
 from napari_rdl.case.patient import Case
 from napari_rdl.errors import CaseError, Remedy
+from napari_rdl.metrics import dice
 
 Level = Literal["note", "warning", "error"]
 
@@ -202,12 +203,12 @@ def _check_brains(case: Case, coarse: CoarseCase) -> Iterator[Finding]:
     first, *others = coarse.brains
     for other in others:
         one, two = coarse.brains[first], coarse.brains[other]
-        dice = 2.0 * float((one & two).sum()) / float(one.sum() + two.sum())
-        if dice < _SAME_BRAIN:
+        overlap = dice(one, two)
+        if overlap < _SAME_BRAIN:
             yield Finding(
                 "warning",
                 f"{_title(case, other)} covers another part of the head than {first} "
-                f"(the brains overlap with a Dice of {dice:.2f}): check the skull stripping.",
+                f"(the brains overlap with a Dice of {overlap:.2f}): check the skull stripping.",
                 other,
             )
 

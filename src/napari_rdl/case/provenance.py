@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from napari_rdl.case.patient import Case
-from napari_rdl.errors import CaseError
+from napari_rdl.errors import CaseError, first_fault
 from napari_rdl.files import plain_name, read_bytes, write_text
 
 _PACKAGES = ("napari-rdl", "torch", "monai", "nibabel", "numpy", "scipy")
@@ -128,9 +128,9 @@ class Provenance(BaseModel):
                 f"{path} cannot be read ({error.strerror}): give the JSON file that lies beside a result."
             ) from error
         except ValidationError as error:
-            where = ".".join(map(str, error.errors()[0]["loc"])) or "the whole file"
+            where, what = first_fault(error)
             raise CaseError(
-                f"{path} is no record of a run ({where}: {error.errors()[0]['msg']}): "
+                f"{path} is no record of a run ({where or 'the whole file'}: {what}): "
                 "give the JSON file that lies beside a result."
             ) from error
 

@@ -16,7 +16,7 @@ from napari_rdl.cli.console import (
     write_json,
 )
 from napari_rdl.cli.options import Device, Json, Labels, Out, Resample
-from napari_rdl.errors import ConfigError
+from napari_rdl.errors import ConfigError, first_fault
 
 
 def evaluate(
@@ -56,7 +56,7 @@ def evaluate(
         from pydantic import ValidationError
 
         from napari_rdl.brats import parse_subset
-        from napari_rdl.cohort import comparison
+        from napari_rdl.cohort import comparison, comparison_page
         from napari_rdl.cohort import evaluate as evaluation
         from napari_rdl.models import load_model
         from napari_rdl.segment import SegmentSettings
@@ -76,9 +76,9 @@ def evaluate(
                 segment=SegmentSettings(device=device),
             )
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise ConfigError(f"{where}: {first['msg']} (given: {first['input']!r}).") from None
+            where, what = first_fault(error)
+            given = error.errors()[0]["input"]
+            raise ConfigError(f"{where}: {what} (given: {given!r}).") from None
         except ValueError as error:
             raise ConfigError(str(error)) from None
         results = [
@@ -98,9 +98,9 @@ def evaluate(
     if len(models) > 1:
         together = comparison.compare(found)
         about = {key: result.about[key] for key in ("protocol", "data", "post_processing", "empty_masks")}
-        text = comparison.write_comparison(together, about, out)
+        text = comparison_page.write_comparison(together, about, out)
         if as_json:
-            write_json({"about": about, **comparison.comparison_content(together), "folder": str(out)})
+            write_json({"about": about, **comparison_page.comparison_content(together), "folder": str(out)})
         else:
             write(text)
         failed = {name: why for one in found.values() for name, why in one.failed.items()}

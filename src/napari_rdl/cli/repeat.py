@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from napari_rdl.cli.console import say
-from napari_rdl.errors import CaseError, CheckpointError
+from napari_rdl.errors import CaseError, CheckpointError, first_fault
 
 if TYPE_CHECKING:
     from napari_rdl.case import Provenance
@@ -76,10 +76,10 @@ def recorded_settings(path: Path, record: Provenance) -> SegmentSettings:
             record.settings | {"device": record.device, "precision": record.precision}
         )
     except ValidationError as error:
-        first = error.errors()[0]
+        where, what = first_fault(error)
         raise CaseError(
-            f"{path} holds settings that this version does not take ({'.'.join(map(str, first['loc']))}: "
-            f"{first['msg']}): use the version that wrote it."
+            f"{path} holds settings that this version does not take ({where}: {what}): "
+            "use the version that wrote it."
         ) from error
 
 

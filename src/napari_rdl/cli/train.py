@@ -98,7 +98,7 @@ def train(
 
 def _config_of(recipe: str | None, data: list[str], changes: list[str], **settings: Any) -> TrainingConfig:
     """Return what is to be trained: by a recipe, or by a worklist alone, from its corrections."""
-    from napari_rdl.cohort.worklist import is_worklist
+    from napari_rdl.cohort.worklist_file import is_worklist
     from napari_rdl.training.learning import learning_config
     from napari_rdl.training.recipe import load_recipe
 

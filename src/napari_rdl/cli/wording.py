@@ -19,6 +19,7 @@ SHELL: Mapping[Remedy, str] = {
     Remedy.RESUME_MOVED: "go on with --resume and the folder's new place, from its last checkpoint",
     Remedy.RESUME: "free space and go on with --resume {folder}",
     Remedy.LEAVE_BROKEN_OUT: "mend it, or leave such patients out with --set data.skip_broken=true",
+    Remedy.MAKE_WORKLIST: "make one with `napari-rdl worklist new`",
     Remedy.USE_CPU: "use --set hardware.device=cpu",
     Remedy.FEWER_DEVICES: "use --set hardware.device=cpu or fewer devices",
 }

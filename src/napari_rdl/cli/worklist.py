@@ -30,7 +30,8 @@ def new(
     out: Annotated[Path, typer.Option(metavar="FILE", help="The list's file, new, or one to add to.")],
 ) -> None:
     """Make a list of all patients below some folders, or add patients to one."""
-    from napari_rdl.cohort.worklist import Worklist, new_worklist
+    from napari_rdl.cohort.worklist import Worklist
+    from napari_rdl.cohort.worklist_file import new_worklist
 
     if out.suffix.lower() != ".json":
         raise OutputError(f"{out} is no name for a worklist: let it end in .json.")
@@ -51,7 +52,8 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a list."""
-    from napari_rdl.cohort.worklist import State, Worklist
+    from napari_rdl.cohort.worklist import Worklist
+    from napari_rdl.cohort.worklist_file import State
 
     worklist = Worklist(path, read_only=True)
     entries = worklist.ordered(by_doubt=by_doubt)

@@ -10,7 +10,8 @@ from napari_rdl.callbacks import IsCancelled, Progress, ignore_progress, never_c
 from napari_rdl.case import save_correction
 from napari_rdl.case.provenance import current_versions
 from napari_rdl.cohort.patients import Patient
-from napari_rdl.cohort.worklist import Entry, State, Worklist
+from napari_rdl.cohort.worklist import Worklist
+from napari_rdl.cohort.worklist_file import Entry, State
 from napari_rdl.correct import CorrectionRecord, EditSummary
 from napari_rdl.correct.doubt import mean_doubt
 from napari_rdl.errors import Cancelled, NapariRdlError

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from napari_rdl.errors import CaseError, ConfigError, Remedy
+from napari_rdl.errors import CaseError, ConfigError, Remedy, first_fault
 from napari_rdl.files import parse_json, plain_name, read_bytes
 
 if TYPE_CHECKING:
@@ -146,7 +146,8 @@ def patients_of(source: str, part: str = "test") -> tuple[Patient, ...]:
     if is_synthetic(source):
         return synthetic_patients(source, VALIDATION_SEED)
     if source.endswith(".json"):
-        from napari_rdl.cohort.worklist import finished_patients, is_worklist
+        from napari_rdl.cohort.worklist import finished_patients
+        from napari_rdl.cohort.worklist_file import is_worklist
 
         if is_worklist(source):
             return finished_patients(source)
@@ -289,8 +290,8 @@ def _read_split_content(path: Path) -> _SplitFile:
     try:
         return _SplitFile.model_validate(content)
     except ValidationError as error:
-        where = ".".join(map(str, error.errors()[0]["loc"])) or "the whole file"
+        where, what = first_fault(error)
         raise ConfigError(
             f'The split file {path} must hold "root" and lists of names "train", "validation", "test" '
-            f"({where}: {error.errors()[0]['msg']})."
+            f"({where or 'the whole file'}: {what})."
         ) from None

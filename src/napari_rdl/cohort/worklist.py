@@ -1,69 +1,30 @@
-"""A worklist: patients to be corrected, how far each one is, and whose turn is next. A plain JSON file.
+"""A worklist that is open: patients to be corrected, how far each one is, and whose turn is next.
 
 One window writes a worklist at a time; whoever opens it second reads it, sees who has it, and follows what
-the other one writes. Paths in the file are relative to it, so that its folder may be moved.
+the other one writes.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
-from napari_rdl.cohort.patients import Patient, folder_patients
-from napari_rdl.errors import ConfigError, OutputError
-from napari_rdl.files import parse_json, plain_name, read_bytes, write_text
+from napari_rdl.cohort.patients import Patient
+from napari_rdl.cohort.worklist_file import (
+    Entry,
+    State,
+    read_worklist_file,
+    relative_to,
+    write_worklist_file,
+)
+from napari_rdl.errors import ConfigError, OutputError, first_fault
+from napari_rdl.files import plain_name
 from napari_rdl.holder import Hold, Holder
-
-FORMAT = "napari-rdl worklist"
-VERSION = 1
-_MOST_BYTES = 2**26
-
-
-class State(StrEnum):
-    """How far a patient is."""
-
-    TO_DO = "to do"
-    IN_WORK = "in work"
-    DONE = "done"
-    NEEDS_REVIEW = "needs review"
-
-
-class Entry(BaseModel):
-    """One patient of a worklist."""
-
-    # What a newer version writes more of a patient is kept, not lost.
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    name: str = Field(min_length=1, title="Name", description="The patient's, once in a list.")
-    folder: str = Field(min_length=1, title="Folder", description="The patient's, relative to the list.")
-    state: State = Field(State.TO_DO, title="State", description="How far the patient is.")
-    note: str = Field("", title="Note", description="Whatever somebody wants to say.")
-    doubt: float | None = Field(
-        None,
-        ge=0,
-        title="Doubt",
-        description="How unsure the model is: mean entropy in and round the tumour.",
-    )
-    labels: str | None = Field(
-        None, title="Labels", description="Corrected or accepted labels, relative to the list."
-    )
-    accepted: bool = Field(False, title="Accepted", description="Whether they are the prediction as it was.")
-    annotator: str = Field("", title="Annotator", description="Who changed this entry last.")
-    changed: str = Field("", title="Changed", description="When, in UTC.")
-
-
-class _File(BaseModel):
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    format: Literal["napari-rdl worklist"]
-    version: int
-    patients: tuple[Entry, ...]
 
 
 class Worklist:
@@ -231,20 +192,19 @@ class Worklist:
         for name, fields in values.items():
             fields = dict(fields)
             if fields.get("labels") is not None:
-                fields["labels"] = _relative(Path(fields["labels"]), self.path.parent)
+                fields["labels"] = relative_to(Path(fields["labels"]), self.path.parent)
             said = {"annotator": self.user.strip(), "changed": datetime.now(UTC).isoformat("T", "seconds")}
             try:
                 changed[name] = Entry.model_validate({**self.entry(name).model_dump(), **said, **fields})
             except ValidationError as error:
-                first = error.errors()[0]
-                where = ".".join(map(str, first["loc"]))
-                raise ConfigError(f"{name}, {where}: {first['msg']} (given: {first['input']!r}).") from None
+                where, what = first_fault(error)
+                given = error.errors()[0]["input"]
+                raise ConfigError(f"{name}, {where}: {what} (given: {given!r}).") from None
         self._write(tuple(changed.get(entry.name, entry) for entry in self.entries))
         return list(changed.values())
 
     def _write(self, entries: tuple[Entry, ...]) -> None:
-        content = _File(format=FORMAT, version=VERSION, patients=entries, **self._rest)
-        write_text(self.path, content.model_dump_json(indent=2) + "\n")
+        write_worklist_file(self.path, entries, **self._rest)
         self.entries = entries
         self._stamp = _stamp(self.path)
 
@@ -280,54 +240,6 @@ class Worklist:
         return True
 
 
-def new_worklist(
-    folders: Iterable[str | Path], path: str | Path, *, known: Iterable[Entry] = ()
-) -> tuple[Entry, ...]:
-    """Write a worklist of all patients below some folders, and return its entries.
-
-    Parameters
-    ----------
-    folders : iterable of str or Path
-    path : str or Path
-        The list's file.
-    known : iterable of Entry
-        Entries of a list that is there already: they stay, and patients that it does not have come behind.
-
-    Raises
-    ------
-    ConfigError
-        If a folder is not there or has no patients, or if two patients have one name.
-    OutputError
-        If the list cannot be written.
-    """
-    path = Path(path).absolute()
-    entries = {entry.name: entry for entry in known}
-    for folder in folders:
-        for patient in folder_patients(folder):
-            assert patient.folder is not None
-            where = _relative(patient.folder, path.parent)
-            there = entries.get(patient.name)
-            if there is not None and there.folder != where:
-                raise ConfigError(
-                    f"Two patients are called {patient.name}, in {there.folder} and {where}: put them into "
-                    "lists of their own."
-                )
-            if there is None:
-                entries[patient.name] = Entry(name=patient.name, folder=where)
-    content = _File(format=FORMAT, version=VERSION, patients=tuple(entries.values()))
-    write_text(path, content.model_dump_json(indent=2) + "\n")
-    return content.patients
-
-
-def is_worklist(path: str | Path) -> bool:
-    """Return whether a file is a worklist, whole or damaged; anything else is not, nor what is not there."""
-    try:
-        content = parse_json(read_bytes(path, _MOST_BYTES))
-    except (OSError, ValueError):
-        return False
-    return isinstance(content, dict) and content.get("format") == FORMAT
-
-
 def finished_patients(path: str | Path) -> tuple[Patient, ...]:
     """Return the done patients of a worklist with their labels; it is only read.
 
@@ -342,51 +254,9 @@ def finished_patients(path: str | Path) -> tuple[Patient, ...]:
     return patients
 
 
-def read_worklist_file(path: Path) -> _File:
-    """Read and check a worklist's file.
-
-    Raises
-    ------
-    ConfigError
-        If it cannot be read, or is no worklist or one of another version.
-    """
-    try:
-        content = parse_json(read_bytes(path, _MOST_BYTES))
-    except OSError as error:
-        raise ConfigError(f"The worklist {path} cannot be read ({error.strerror or error}).") from None
-    except ValueError as error:
-        raise ConfigError(f"The worklist {path} is damaged: it is no JSON ({error}).") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ConfigError(f"{path} is no worklist: make one with `napari-rdl worklist new`.")
-    if content.get("version") != VERSION:
-        raise ConfigError(
-            f"The worklist {path} is of version {content.get('version')}, and this program reads version "
-            f"{VERSION}: open it with the program that wrote it."
-        )
-    try:
-        found = _File.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"The worklist {path} does not fit at {where}: {first['msg']}.") from None
-    names = [entry.name for entry in found.patients]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ConfigError(f"The worklist {path} has the patient {twice} twice.")
-    return found
-
-
 def _stamp(path: Path) -> tuple[int, int] | None:
     try:
         status = path.stat()
     except OSError:
         return None
     return status.st_mtime_ns, status.st_size
-
-
-def _relative(path: Path, folder: Path) -> str:
-    path = Path(os.path.abspath(path))
-    try:
-        return Path(os.path.relpath(path, folder)).as_posix()
-    except ValueError:  # another drive
-        return path.as_posix()

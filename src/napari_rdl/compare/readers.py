@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_rdl.boxes import bounding_box, union
+from napari_rdl.boxes import bounding_box, middle_of, pieces, union
 from napari_rdl.brats import CLASSES, REGIONS
 from napari_rdl.compare.surfaces import Surface, hd95_between
 from napari_rdl.errors import ConfigError
@@ -110,21 +110,14 @@ def disagreements(
     smallest_ml : float
         Smaller places are left out.
     """
-    from scipy import ndimage
-
     _require_one_shape([first, second])
-    pieces, _ = ndimage.label(first != second, np.ones((3, 3, 3)))
     places = []
-    for number, box in enumerate(ndimage.find_objects(pieces), 1):
-        own = pieces[box] == number
+    for box, own in pieces(first != second):
         ml = float(np.count_nonzero(own) * voxel_ml)
         if ml < smallest_ml:
             continue
-        at = np.argwhere(own)
-        middle = at[((at - at.mean(axis=0)) ** 2).sum(axis=1).argmin()]
-        x, y, z = (int(place + part.start) for place, part in zip(middle, box, strict=True))
         said = (CLASSES[int(np.bincount(labels[box][own]).argmax())] for labels in (first, second))
-        places.append(Disagreement((x, y, z), ml, *said))
+        places.append(Disagreement(middle_of(box, own), ml, *said))
     return sorted(places, key=lambda place: -place.ml)[:most]
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_rdl.boxes import middle_of, pieces
+
 UNSURE_ABOVE = 0.5
 """Entropy, over that of four equal classes, above which a voxel is in doubt."""
 
@@ -52,19 +54,13 @@ def doubtful_places(
     smallest_ml : float
         Smaller places are left out.
     """
-    from scipy import ndimage
-
-    pieces, _ = ndimage.label(entropy > above, np.ones((3, 3, 3)))
     places = []
-    for number, box in enumerate(ndimage.find_objects(pieces), 1):
-        own = np.argwhere(pieces[box] == number)
-        ml = len(own) * voxel_ml
+    for box, own in pieces(entropy > above):
+        ml = np.count_nonzero(own) * voxel_ml
         if ml < smallest_ml:
             continue
-        middle = own[((own - own.mean(axis=0)) ** 2).sum(axis=1).argmin()]
-        x, y, z = (int(place + part.start) for place, part in zip(middle, box, strict=True))
-        weight = float(entropy[box][tuple(own.T)].sum() * voxel_ml)
-        places.append(Doubt((x, y, z), float(ml), weight))
+        weight = float(entropy[box][own].sum() * voxel_ml)
+        places.append(Doubt(middle_of(box, own), float(ml), weight))
     return sorted(places, key=lambda place: -place.weight)[:most]
 
 

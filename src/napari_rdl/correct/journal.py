@@ -62,11 +62,7 @@ class Journal:
     def begin(cls, path: Path, identity: Identity, history: History, hold: Hold | None = None) -> Journal:
         """Begin a new journal; one that lies there already is kept beside it as ``.before``."""
         journal = cls(path, identity, history, hold)
-        try:
-            if journal.path.exists():
-                os.replace(journal.path, journal.path.with_suffix(".before"))
-        except OSError as error:
-            logger.warning("%s cannot be put aside (%s)", path, error)
+        put_aside(journal.path)
         journal._rewrite()
         return journal
 
@@ -219,6 +215,15 @@ class Journal:
                     item.set()
             if None in items:
                 return
+
+
+def put_aside(path: Path) -> None:
+    """Keep the journal that lies there, if one does, beside its place as ``.before``."""
+    try:
+        if path.exists():
+            path.replace(path.with_suffix(".before"))
+    except OSError as error:
+        logger.warning("%s cannot be put aside (%s)", path, error)
 
 
 def _held(path: Path) -> Hold:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_rdl.boxes import Box, intersection, start_of, union, within
+from napari_rdl.boxes import Box, box_of_voxels, cut_across, intersection, start_of, union, within
 from napari_rdl.brats import CLASSES
 from napari_rdl.callbacks import IsCancelled, Progress, ignore_progress, never_cancelled
 from napari_rdl.correct.features import VoxelFeatures
@@ -96,11 +96,10 @@ class Refinement:
             The other two axes in their order; equal to ``labels().take(index, axis)``.
         """
         found: Labels = np.take(self._before, [index], axis).squeeze(axis)
-        if self.box is None or not self.box[axis].start <= index < self.box[axis].stop:
-            return found
-        x, y, z = (slice(index, index + 1) if other == axis else self.box[other] for other in range(3))
-        flat = tuple(part for other, part in enumerate(self.box) if other != axis)
-        found[flat] = self._inside((x, y, z)).squeeze(axis)
+        cut = cut_across(self.box, axis, index) if self.box is not None else None
+        if cut is not None:
+            thin, flat = cut
+            found[flat] = self._inside(thin).squeeze(axis)
         return found
 
     def _inside(self, box: Box) -> Labels:
@@ -223,7 +222,7 @@ class Refiner:
             int(name): self._geodesic.distances(local[said == name], settings.reach)
             for name in np.unique(said)
         }
-        box = _box_of(strokes)
+        box = box_of_voxels(strokes)
         head = np.zeros((self._features.width, len(CLASSES)))
         if distances:
             reach = self._geodesic.reach(np.minimum.reduce(list(distances.values())), settings.reach)
@@ -281,15 +280,6 @@ class Refiner:
             np.concatenate([stroke_weights, anchor_weights]),
             settings.ridge,
         )
-
-
-def _box_of(voxels: NDArray[np.integer]) -> Box | None:
-    """Return the box that voxels (n, 3) lie in; None without any."""
-    if not len(voxels):
-        return None
-    low, high = voxels.min(axis=0), voxels.max(axis=0) + 1
-    x, y, z = (slice(int(first), int(last)) for first, last in zip(low, high, strict=True))
-    return x, y, z
 
 
 def start_logits(own: NDArray[np.float32], labels: NDArray[np.integer], margin: float) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from napari_rdl.boxes import Box, bounding_box
 from napari_rdl.brats import CLASSES, REGIONS
 from napari_rdl.correct.edits import Edit
+from napari_rdl.metrics import class_counts
 
 Labels = NDArray[np.uint8]
 """Class indices, (X, Y, Z)."""
@@ -149,7 +150,7 @@ def take_over(labels: Labels, other: Labels, box: Box) -> Edit:
 
 def strangers(labels: Labels) -> dict[int, int]:
     """Return the values that are no class, each with its number of voxels."""
-    counts = np.bincount(labels.reshape(-1), minlength=len(CLASSES))
+    counts = class_counts(labels)
     return {int(value): int(counts[value]) for value in np.flatnonzero(counts) if value >= len(CLASSES)}
 
 

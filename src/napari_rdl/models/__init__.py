@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     )
     from napari_rdl.models.rdl.combination import fuse_features, weigh
     from napari_rdl.models.rdl.config import NetworkConfig
-    from napari_rdl.models.rdl.model import ModalityOutput, RobustNet
+    from napari_rdl.models.rdl.model import ModalityOutput
     from napari_rdl.models.registry import METHODS, DefaultArchitecture, Method, build_network
 
 _HOMES = {
@@ -64,7 +64,6 @@ _HOMES = {
     "weigh": "rdl.combination",
     "NetworkConfig": "rdl.config",
     "ModalityOutput": "rdl.model",
-    "RobustNet": "rdl.model",
 }
 
 __all__ = [
@@ -84,7 +83,6 @@ __all__ = [
     "Network",
     "NetworkConfig",
     "Place",
-    "RobustNet",
     "SeparableNetwork",
     "TrainedNetwork",
     "build_network",

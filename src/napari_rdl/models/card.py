@@ -20,7 +20,7 @@ from pydantic import (
 from safetensors import SafetensorError, safe_open
 
 from napari_rdl.brats import all_subsets, subset_name
-from napari_rdl.errors import CheckpointError
+from napari_rdl.errors import CheckpointError, first_fault
 from napari_rdl.files import parse_json
 from napari_rdl.models.architecture import Architecture
 from napari_rdl.models.expectation import CalibrationError, DataSource, Expectation
@@ -229,7 +229,7 @@ def read_card(path: str | Path) -> ModelCard:
     except ValueError as error:
         where = "its JSON"
         if isinstance(error, ValidationError):
-            where = ".".join(map(str, error.errors()[0]["loc"])) or "its fields"
+            where = first_fault(error)[0] or "its fields"
         raise CheckpointError(
             f"The model card in {path} does not fit this version of napari-rdl (at {where}): "
             "use the version that wrote it, or another checkpoint."

@@ -40,25 +40,22 @@ class Method:
     joint: bool = False
 
 
-def _builder(module: str, name: str) -> Callable[[Any], Any]:
-    """Return what builds a network whose module is loaded when the first is built."""
+def _builder(folder: str) -> Callable[[Any], Network]:
+    """Return what calls ``build`` of a method's ``model.py``, which is loaded when the first is built."""
 
-    def build(config: Any) -> Any:
-        return getattr(import_module(f"napari_rdl.models.{module}.model"), name)(config)
+    def build(config: Any) -> Network:
+        made: Network = import_module(f"napari_rdl.models.{folder}.model").build(config)
+        return made
 
     return build
 
 
 METHODS: dict[str, Method] = {
-    "rdl": Method(
-        "Robust divergence learning (Cheng et al., 2024)", NetworkConfig, _builder("rdl", "RobustNet")
-    ),
-    "rfnet": Method("RFNet (Ding et al., 2021)", RFNetConfig, _builder("rfnet", "RFNet"), joint=True),
-    "mmformer": Method(
-        "mmFormer (Zhang et al., 2022)", MMFormerConfig, _builder("mmformer", "MMFormer"), joint=True
-    ),
-    "m3ae": Method("M3AE (Liu et al., 2023)", M3AEConfig, _builder("m3ae", "M3AE"), joint=True),
-    "gmd": Method("GMD, or GGDM (Wang et al., 2024)", GMDConfig, _builder("gmd", "GMDNet")),
+    "rdl": Method("Robust divergence learning (Cheng et al., 2024)", NetworkConfig, _builder("rdl")),
+    "rfnet": Method("RFNet (Ding et al., 2021)", RFNetConfig, _builder("rfnet"), joint=True),
+    "mmformer": Method("mmFormer (Zhang et al., 2022)", MMFormerConfig, _builder("mmformer"), joint=True),
+    "m3ae": Method("M3AE (Liu et al., 2023)", M3AEConfig, _builder("m3ae"), joint=True),
+    "gmd": Method("GMD, or GGDM (Wang et al., 2024)", GMDConfig, _builder("gmd")),
 }
 """All methods by the name that a model card has."""
 

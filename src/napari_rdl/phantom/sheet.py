@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_rdl.brats import CLASS_COLOURS, MODALITIES
+from napari_rdl.files import write_file
 from napari_rdl.phantom.patient import Phantom
 
 
@@ -65,5 +66,4 @@ def save_sheet(
         )
         row[0].set_title(words, color="white", fontsize=6, loc="left", pad=2)
     figure.subplots_adjust(0, 0, 1, 0.985, 0.01, 0.1)
-    figure.savefig(path, dpi=110, facecolor="black")
-    return path
+    return write_file(path, lambda target: figure.savefig(target, dpi=110, format="png", facecolor="black"))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_rdl import boxes
-from napari_rdl.boxes import Box
+from napari_rdl.boxes import Box, one_slice
 from napari_rdl.callbacks import IsCancelled, Progress
 from napari_rdl.segment.answers import Answers, Labels, Subset, most_probable, softmax_inside
 from napari_rdl.segment.working_grid import WorkingGrid
@@ -92,8 +92,7 @@ class DenseAnswers(Answers):
 
     def label_slice(self, subset: Subset, axis: int, index: int) -> Labels:
         """Return one slice of `labels`, from the working voxels that it needs."""
-        x, y, z = (slice(index, index + 1) if other == axis else self.box[other] for other in range(3))
-        box = (x, y, z)
+        box = one_slice(self.box, axis, index)
         labels = np.zeros(boxes.shape_of(box), np.uint8)
         grid = self._grid(subset)
         common = boxes.intersection(grid.box, box)

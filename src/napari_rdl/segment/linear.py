@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_rdl import boxes
-from napari_rdl.boxes import Box
+from napari_rdl.boxes import Box, one_slice
 from napari_rdl.callbacks import IsCancelled, Progress
 from napari_rdl.segment.answers import (
     COMBINING,
@@ -74,8 +74,7 @@ class LinearSums(Answers):
 
     def label_slice(self, subset: Subset, axis: int, index: int) -> Labels:
         """Return one slice of `labels`."""
-        x, y, z = (slice(index, index + 1) if other == axis else self.box[other] for other in range(3))
-        return most_probable(self._sum(subset, (x, y, z))).cpu().numpy()
+        return most_probable(self._sum(subset, one_slice(self.box, axis, index))).cpu().numpy()
 
     def probabilities(
         self, subset: Subset, temperature: float, progress: Progress, cancelled: IsCancelled

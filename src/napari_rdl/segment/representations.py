@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_rdl.boxes import Box
+from napari_rdl.boxes import Box, cut_across
 from napari_rdl.brats import order_modalities, subset_name
 from napari_rdl.callbacks import IsCancelled, Progress, ignore_progress, never_cancelled
 from napari_rdl.case import Case
@@ -114,12 +114,12 @@ class Representations:
         shape = self.case.grid.shape
         if not 0 <= index < shape[axis]:
             raise IndexError(f"Slice {index} is not among the {shape[axis]} slices of axis {axis}.")
-        flat = np.zeros([size for other, size in enumerate(shape) if other != axis], np.uint8)
-        box = self._answers.box
-        if box[axis].start <= index < box[axis].stop:
-            found = self._answers.label_slice(self.subset(subset), axis, index).squeeze(axis)
-            flat[tuple(part for other, part in enumerate(box) if other != axis)] = found
-        return flat
+        labels = np.zeros([size for other, size in enumerate(shape) if other != axis], np.uint8)
+        cut = cut_across(self._answers.box, axis, index)
+        if cut is not None:
+            _, flat = cut
+            labels[flat] = self._answers.label_slice(self.subset(subset), axis, index).squeeze(axis)
+        return labels
 
     def probabilities(
         self,

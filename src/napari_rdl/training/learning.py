@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from napari_rdl.brats import REGIONS, all_subsets
 from napari_rdl.callbacks import IsCancelled, Progress, ignore_progress, never_cancelled
 from napari_rdl.cohort.patients import Patient, synthetic_patients
-from napari_rdl.cohort.worklist import is_worklist
+from napari_rdl.cohort.worklist_file import is_worklist
 from napari_rdl.errors import Cancelled, ConfigError
 from napari_rdl.files import read_bytes, write_text
 from napari_rdl.models import DefaultArchitecture

@@ -8,7 +8,8 @@ import pytest
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QWidget
 
-from napari_rdl.cohort.worklist import Worklist, new_worklist
+from napari_rdl.cohort.worklist import Worklist
+from napari_rdl.cohort.worklist_file import new_worklist
 from napari_rdl.plugin.correct.learning_box import Learning
 from napari_rdl.training.learning import COMPARISON, BeforeAndAfter, PatientChange
 

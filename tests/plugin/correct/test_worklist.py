@@ -5,7 +5,8 @@ from __future__ import annotations
 from qtpy.QtCore import Qt
 
 from napari_rdl.case import read_mask
-from napari_rdl.cohort.worklist import State, Worklist
+from napari_rdl.cohort.worklist import Worklist
+from napari_rdl.cohort.worklist_file import State
 from napari_rdl.plugin.correct.worklist_box import WorklistBox
 
 from .conftest import WAIT_MS

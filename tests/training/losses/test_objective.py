@@ -5,8 +5,9 @@ import torch
 from torch.nn.functional import one_hot
 
 from napari_rdl.brats import CLASSES
-from napari_rdl.models import NetworkConfig, RobustNet
+from napari_rdl.models import NetworkConfig
 from napari_rdl.models.patches import fold
+from napari_rdl.models.rdl.model import RobustNet
 from napari_rdl.training.config import LossConfig
 from napari_rdl.training.data.subsets import draw_proper_subset, draw_subsets, subset_matrix
 from napari_rdl.training.losses import Objective, dice_loss, label_divergence, region_dice_loss

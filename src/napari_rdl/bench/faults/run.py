@@ -12,7 +12,8 @@ from time import perf_counter
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from napari_rdl.bench.faults.doors import DOORS, Door, FileDoor
+from napari_rdl.bench.faults.door import Door, FileDoor
+from napari_rdl.bench.faults.doors import DOORS
 from napari_rdl.callbacks import Progress, ignore_progress
 from napari_rdl.errors import NapariRdlError
 

@@ -109,3 +109,8 @@ class GMDNet(SeparableNetwork):
         """Return class scores (N, 4, ...) of a subset's mean region logits."""
         count = total[:, -1:].clamp(min=torch.finfo(torch.float16).tiny)
         return class_scores(total[:, :-1] / count, self.config.regions)
+
+
+def build(config: GMDConfig) -> GMDNet:
+    """Return the network of these numbers, with fresh weights."""
+    return GMDNet(config)

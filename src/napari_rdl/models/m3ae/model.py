@@ -157,3 +157,8 @@ def _start_along(axes: str, place: Place, size: tuple[int, int, int]) -> tuple[i
         first = place.start[axis]
         starts.append(place.whole[axis] - first - size[axis] if turned else first)
     return starts[0], starts[1], starts[2]
+
+
+def build(config: M3AEConfig) -> M3AE:
+    """Return the network of these numbers, with fresh weights."""
+    return M3AE(config)

@@ -168,3 +168,8 @@ class MMFormer(JointNetwork):
         """Return the logits of the subset whose images these are."""
         stacked, present = oriented(images, self.config)
         return from_axes(self(stacked, present)[0], self.config.axes)
+
+
+def build(config: MMFormerConfig) -> MMFormer:
+    """Return the network of these numbers, with fresh weights."""
+    return MMFormer(config)

@@ -197,3 +197,8 @@ class RobustNet(TrainedNetwork):
         if self.deep_sets is not None:
             fused = fused + self.deep_sets.read(embedding, dtype)
         return fused
+
+
+def build(config: NetworkConfig) -> RobustNet:
+    """Return the network of these numbers, with fresh weights."""
+    return RobustNet(config)

@@ -164,3 +164,8 @@ class RFNet(JointNetwork):
         """Return the logits of the subset whose images these are."""
         stacked, present = oriented(images, self.config)
         return from_axes(self(stacked, present)[0], self.config.axes)
+
+
+def build(config: RFNetConfig) -> RFNet:
+    """Return the network of these numbers, with fresh weights."""
+    return RFNet(config)

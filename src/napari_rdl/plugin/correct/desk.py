@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from napari_rdl.correct import (
     Identity,
     Journal,
     journal_path,
+    put_aside,
     read_journal,
     summarise,
 )
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from napari_rdl.plugin.segment.widget import SegmentWidget
     from napari_rdl.segment import Representations, Segmentation
 
-logger = logging.getLogger(__name__)
 
 _WATCH_MS = 1000
 
@@ -164,11 +163,7 @@ class Desk(QObject):
         if self.held_by:
             return
         if self._identity is not None and self.found is not None:
-            path = journal_path(self._identity)
-            try:
-                path.replace(path.with_suffix(".before"))
-            except OSError as error:
-                logger.warning("%s cannot be put aside (%s)", path, error)
+            put_aside(journal_path(self._identity))
         self._set_found(None)
 
     def keep_elsewhere(self, path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
-from napari_rdl.cohort.worklist import State as PatientState
+from napari_rdl.cohort.worklist_file import State as PatientState
 from napari_rdl.errors import NapariRdlError
 from napari_rdl.models import bundled_name
 from napari_rdl.plugin.correct.desk import Desk

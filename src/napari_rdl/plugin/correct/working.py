@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-from napari_rdl.cohort.worklist import Entry, State, Worklist, new_worklist
+from napari_rdl.cohort.worklist import Worklist
+from napari_rdl.cohort.worklist_file import Entry, State, new_worklist
 from napari_rdl.errors import NapariRdlError
 from napari_rdl.plugin.correct.desk import Desk
 from napari_rdl.plugin.correct.worklist_box import WorklistBox

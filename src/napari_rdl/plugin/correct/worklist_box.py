@@ -19,12 +19,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_rdl.cohort.worklist import State
+from napari_rdl.cohort.worklist_file import State
 from napari_rdl.plugin.parts.inputs import narrow_combo
 from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel
 
 if TYPE_CHECKING:
-    from napari_rdl.cohort.worklist import Entry
+    from napari_rdl.cohort.worklist_file import Entry
 
 _ROWS = 5
 _MARKS = {State.TO_DO: "○", State.IN_WORK: "◐", State.DONE: "●", State.NEEDS_REVIEW: "⚑"}

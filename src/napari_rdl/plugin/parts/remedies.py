@@ -20,6 +20,7 @@ REMEDIES: Mapping[Remedy, str] = {
     Remedy.RESUME_MOVED: "choose the run at its new place under 'Runs' and press 'Resume'",
     Remedy.RESUME: "free space, then choose {folder} under 'Runs' and press 'Resume'",
     Remedy.LEAVE_BROKEN_OUT: "mend it, or switch on Data > Skip broken patients",
+    Remedy.MAKE_WORKLIST: "press 'New list…' in Correct labels to make one of a folder of patients",
     Remedy.USE_CPU: "choose CPU as the device",
     Remedy.FEWER_DEVICES: "choose CPU as the device, or fewer devices",
 }

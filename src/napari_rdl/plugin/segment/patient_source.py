@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Patient:
+class CheckedCase:
     """A case with what the checks said of it.
 
     Attributes
@@ -85,7 +85,7 @@ def patients_below(paths: Sequence[Path]) -> tuple[Path, ...]:
     return () if list(found) == list(paths) and len(paths) == 1 else tuple(found)
 
 
-def read_paths(paths: Sequence[Path], *, resample: bool = False) -> Patient:
+def read_paths(paths: Sequence[Path], *, resample: bool = False) -> CheckedCase:
     """Read a patient from one folder, or from NIfTI files named by modality.
 
     Raises
@@ -103,7 +103,7 @@ def read_paths(paths: Sequence[Path], *, resample: bool = False) -> Patient:
     return _checked(load_case(files, resample=resample))
 
 
-def read_with(case: Case, more: Mapping[str, Path], *, resample: bool = False) -> Patient:
+def read_with(case: Case, more: Mapping[str, Path], *, resample: bool = False) -> CheckedCase:
     """Read a patient again, with further files whose modality the user confirmed.
 
     Raises
@@ -124,7 +124,7 @@ def read_with(case: Case, more: Mapping[str, Path], *, resample: bool = False) -
 
 def read_layers(
     assigned: Mapping[str, LayerImage], *, shared_case: Case | None = None, resample: bool = False
-) -> Patient:
+) -> CheckedCase:
     """Make a patient of layers that a user assigned to modalities.
 
     Layers with files are read from them, so that results go back to the files' grid. As soon as one
@@ -197,11 +197,11 @@ def shared_case_of(assigned: Mapping[str, Image]) -> Case | None:
     return cases[0] if own and cases and all(case is cases[0] for case in cases) else None
 
 
-def _checked(case: Case, *, add_images: bool = True) -> Patient:
+def _checked(case: Case, *, add_images: bool = True) -> CheckedCase:
     from napari_rdl.case import check_case
     from napari_rdl.case.guessing import guess_unexplained
 
-    return Patient(case, tuple(check_case(case)), add_images, guess_unexplained(case))
+    return CheckedCase(case, tuple(check_case(case)), add_images, guess_unexplained(case))
 
 
 def _by_modality(paths: Sequence[Path]) -> dict[str, Path]:

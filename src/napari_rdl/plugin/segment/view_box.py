@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_rdl.case import Case
-    from napari_rdl.plugin.segment.patient_source import Patient
+    from napari_rdl.plugin.segment.patient_source import CheckedCase
     from napari_rdl.segment import Segmentation
 
 
@@ -64,7 +64,7 @@ class Viewing(QObject):
         updater.settled.connect(self._on_settled)
         viewer.dims.events.order.connect(self._on_plane_changed)
 
-    def show_patient(self, patient: Patient) -> None:
+    def show_patient(self, patient: CheckedCase) -> None:
         """Show a patient in place of the last one; layers that this widget did not add stay."""
         self._went = False
         self.box.tumour_button.setEnabled(False)

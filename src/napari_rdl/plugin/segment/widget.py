@@ -22,7 +22,7 @@ from napari_rdl.plugin.segment.modality_box import ExpectationLabel, ModalitySwi
 from napari_rdl.plugin.segment.open_widgets import open_segment_widgets
 from napari_rdl.plugin.segment.patient_box import PatientBox
 from napari_rdl.plugin.segment.patient_source import (
-    Patient,
+    CheckedCase,
     layer_image,
     patients_below,
     read_layers,
@@ -49,12 +49,12 @@ if TYPE_CHECKING:
     Encoded = tuple[Representations, Segmentation]
     """A patient's representations, and what all of its modalities together give."""
 
-    Opened = tuple[Patient | tuple[Path, ...], Encoded | None]
+    Opened = tuple[CheckedCase | tuple[Path, ...], Encoded | None]
     """A patient with what was encoded before, or the folders of several patients."""
 
 logger = logging.getLogger(__name__)
 
-ReadPatient = Callable[[bool], Patient | tuple[Path, ...]]
+ReadPatient = Callable[[bool], CheckedCase | tuple[Path, ...]]
 """Reads a patient, resampled to one grid or not; the patients' folders where there are several."""
 
 
@@ -67,7 +67,7 @@ class SegmentWidget(DockWidget):
 
     Signals
     -------
-    patient_opened : Patient
+    patient_opened : CheckedCase
     encoded : Representations
         A run has ended, or the cache had the patient.
     """
@@ -127,7 +127,7 @@ class SegmentWidget(DockWidget):
         """
         paths = [Path(source)] if isinstance(source, str | Path) else [Path(path) for path in source]
 
-        def read(resample: bool) -> Patient | tuple[Path, ...]:
+        def read(resample: bool) -> CheckedCase | tuple[Path, ...]:
             several = patients_below(paths)
             if len(several) > 1:
                 return several
@@ -230,7 +230,7 @@ class SegmentWidget(DockWidget):
         def open_patient(progress: Progress, cancelled: IsCancelled) -> Opened:
             progress(0, 0, "Reading the patient")
             patient = read(resample)
-            if not isinstance(patient, Patient):
+            if not isinstance(patient, CheckedCase):
                 return patient, None
             known = self.session.recall(patient.case, choice)
             return patient, (known, known.combine()) if known is not None else None
@@ -280,7 +280,7 @@ class SegmentWidget(DockWidget):
 
     def _on_opened(self, result: Opened) -> None:
         patient, known = result
-        if not isinstance(patient, Patient):
+        if not isinstance(patient, CheckedCase):
             self.patient_box.patients.set_folders(patient)
             self.patient_box.patients.box.setFocus()
             return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_rdl.boxes import bounding_box
+from napari_rdl.boxes import bounding_box, outward, pieces
 from napari_rdl.plugin.viewer.appearance import scale_translate
 
 if TYPE_CHECKING:
@@ -28,21 +28,11 @@ def largest_piece(classes: NDArray[np.uint8]) -> tuple[Box, NDArray[np.bool_]] |
     classes : ndarray of uint8, shape (X, Y, Z)
         Class indices; voxels that touch by a corner are connected.
     """
-    from scipy import ndimage
-
     whole = bounding_box(classes)
     if whole is None:
         return None
-    pieces, _ = ndimage.label(classes[whole] > 0, np.ones((3,) * classes.ndim))
-    sizes = np.bincount(pieces.ravel())
-    sizes[0] = 0
-    number = int(sizes.argmax())
-    within = ndimage.find_objects(pieces)[number - 1]
-    x, y, z = (
-        slice(outer.start + inner.start, outer.start + inner.stop)
-        for outer, inner in zip(whole, within, strict=True)
-    )
-    return (x, y, z), pieces[within] == number
+    box, piece = max(pieces(classes[whole] > 0), key=lambda found: np.count_nonzero(found[1]))
+    return outward(box, whole), piece
 
 
 def go_to_tumour(viewer: ViewerModel, grid: Grid, classes: NDArray[np.uint8]) -> bool:

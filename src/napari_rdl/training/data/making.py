@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 import os
 import signal
@@ -20,8 +19,6 @@ from napari_rdl.cohort.patients import Patient
 from napari_rdl.errors import DeviceError, NapariRdlError, OutputError
 from napari_rdl.training.config import DataConfig
 from napari_rdl.training.data.cache import PatientCache
-
-logger = logging.getLogger(__name__)
 
 GIVE_WAY = 5
 """Niceness of the processes: whatever trains comes first."""

@@ -18,7 +18,8 @@ from napari_rdl.cohort.patients import (
     read_split_file,
     synthetic_patients,
 )
-from napari_rdl.cohort.worklist import finished_patients, is_worklist
+from napari_rdl.cohort.worklist import finished_patients
+from napari_rdl.cohort.worklist_file import is_worklist
 from napari_rdl.errors import ConfigError, Remedy
 from napari_rdl.training.config import DataConfig, SourceConfig
 from napari_rdl.training.data.folds import enhancing_share, folds, stratified_folds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from napari_rdl.cohort.patients import is_synthetic
-from napari_rdl.cohort.worklist import is_worklist
+from napari_rdl.cohort.worklist_file import is_worklist
 from napari_rdl.errors import CheckpointError
 from napari_rdl.models import ModelCard, model_path, read_card
 from napari_rdl.models.expectation import DataSource

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from napari_rdl.errors import CheckpointError, ConfigError
+from napari_rdl.errors import CheckpointError, ConfigError, first_fault
 from napari_rdl.files import parse_json, write_bytes
 from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.step.stepper import Stepper
@@ -143,9 +143,9 @@ def load_state(path: Path, config: TrainingConfig, stepper: Stepper) -> Position
     except FileNotFoundError:
         raise CheckpointError(f"There is no state to resume from at {path}.") from None
     except ValidationError as error:
-        where = ".".join(map(str, error.errors()[0]["loc"])) or "all of it"
+        where, what = first_fault(error)
         raise CheckpointError(
-            f"{path} cannot be read as a run's state ({where}: {error.errors()[0]['msg']})."
+            f"{path} cannot be read as a run's state ({where or 'all of it'}: {what})."
         ) from error
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read as a run's state ({error}).") from error
