@@ -2,7 +2,8 @@
 
 Rows, seeds and the paper's figures stand in ``experiments/*.toml``. Runs that are finished are not
 repeated, and those that were interrupted go on; rows of several tables that ask for the same run share
-it. Mean and standard deviation over seeds (and splits) go to ``results/<table>-<benchmark>.md`` and ``.csv``.
+it. Mean and standard deviation over seeds (and splits) go to ``results/<table>-<benchmark>.md`` and ``.csv``,
+each patient's scores to ``results/<table>-<benchmark>-patients.csv``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import io
 import json
 import shlex
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,7 +25,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from napari_rdl.brats import MODALITIES, REGIONS, SUBSETS, subset_name
-from napari_rdl.files import write_text
+from napari_rdl.cohort.comparison import holm, signed_rank_p
+from napari_rdl.files import write_json, write_text
 
 HERE = Path(__file__).parent
 COLUMNS = {
@@ -34,6 +36,9 @@ COLUMNS = {
 
 Scores = NDArray[np.float64]
 """(15, 3) hard Dice in per cent: subsets in the paper's order, regions WT, TC, ET."""
+
+PatientScores = dict[str, dict[str, dict[str, float]]]
+"""Patient -> subset's name -> region -> hard Dice."""
 
 
 class _Part(BaseModel):
@@ -111,23 +116,25 @@ class Run:
         patients = json.loads((self.folder / "split.json").read_text("utf-8"))["train"]
         return self._last_validation().get("step") == Length.of(config, len(patients)).steps
 
-    def scores(self) -> Scores | None:
-        """Return hard Dice, or None while there is none."""
-        if not self.evaluated:
-            return _as_array([self._last_validation()["validation"]]) if self.is_trained() else None
-        path = self.folder / "evaluation" / "results.json"
+    def patients(self) -> PatientScores | None:
+        """Return each patient's hard Dice, or None while there is none."""
+        path = self.folder / ("evaluation/results.json" if self.evaluated else "scores.json")
         if not path.exists():
             return None
-        patients = json.loads(path.read_text("utf-8"))["patients"].values()
-        return _as_array(
-            [
-                {
-                    name: {region: value["dice"] for region, value in row.items()}
-                    for name, row in patient.items()
-                }
-                for patient in patients
-            ]
-        )
+        found = json.loads(path.read_text("utf-8"))["patients"]
+        if not self.evaluated:
+            return found
+        return {
+            patient: {
+                name: {region: value["dice"] for region, value in row.items()} for name, row in rows.items()
+            }
+            for patient, rows in found.items()
+        }
+
+    def scores(self) -> Scores | None:
+        """Return the mean over patients, or None while there is none."""
+        patients = self.patients()
+        return None if patients is None else _as_array(list(patients.values()))
 
     def train(self) -> None:
         """Train, or go on with a run that was interrupted; then score it."""
@@ -148,6 +155,28 @@ class Run:
         if self.evaluated:
             model = load_model(self.folder / "best.safetensors")
             evaluate(self.source, model, self.folder / "evaluation", settings=EvaluationSettings())
+        else:
+            self._score_phantoms()
+
+    def _score_phantoms(self) -> None:
+        """Score the last weights on all validation patients, on the grid that was trained on."""
+        from napari_rdl.models import load_model
+        from napari_rdl.training.config import TrainingConfig
+        from napari_rdl.training.data.cache import PatientCache
+        from napari_rdl.training.data.sources import choose_patients
+        from napari_rdl.training.step.validate import mean_scores, validate
+
+        config = TrainingConfig.model_validate_json((self.folder / "config.json").read_text("utf-8"))
+        network = load_model(self.folder / "last.safetensors").network
+        modalities = network.config.modalities
+        cache = PatientCache(config.data, modalities)
+        patients = choose_patients(config.data, config.seed, config.validation.patients).validation
+        settings = {"tile": config.tile, "overlap": config.validation.overlap}
+        scores = {
+            patient.name: mean_scores(*validate(network, [cache.get(patient)], **settings), modalities)
+            for patient in patients
+        }
+        write_json(self.folder / "scores.json", {"patients": scores})
 
     def _last_validation(self) -> dict[str, Any]:
         lines = (self.folder / "metrics.jsonl").read_text("utf-8").splitlines()
@@ -207,6 +236,7 @@ def report(experiment: Experiment, runs: list[Run]) -> Iterator[list[str]]:
         for row in experiment.rows
     }
     known = {name: {k: v for k, v in row.items() if v is not None} for name, row in found.items()}
+    told = tests_by_patient(experiment, runs)
     for row in experiment.rows:
         values = np.array([summarise(scores, experiment.columns) for scores in known[row.name].values()])
         if not len(values):
@@ -217,18 +247,63 @@ def report(experiment: Experiment, runs: list[Run]) -> Iterator[list[str]]:
         else:
             line = [row.name, str(len(values)), *_mean_and_spread(values)]
             if experiment.reference is not None:
-                line.append(_difference(known[row.name], known[experiment.reference]))
+                line += [_difference(known[row.name], known[experiment.reference]), told[row.name]]
             yield line
         if row.paper:
-            blank = [""] if experiment.reference is not None else []
+            blank = ["", ""] if experiment.reference is not None else []
             yield [f"{row.name}: paper", "", *(f"{value:.1f}" for value in row.paper), *blank]
     for name, regions in experiment.cited.items():
         for region, figures in regions.items():
             yield [f"{name}: paper", region, "", *(f"{value:.1f}" for value in figures)]
 
 
+def tests_by_patient(experiment: Experiment, runs: list[Run]) -> dict[str, str]:
+    """Return row -> p of its mean Dice against the reference's, with Holm's correction over the rows.
+
+    Wilcoxon's signed ranks over patients, each with the mean over seeds, subsets and regions; only seeds and
+    splits that both rows have count.
+    """
+    told = {row.name: "" for row in experiment.rows}
+    if experiment.reference is None:
+        return told
+    means = {row.name: _means_by_patient([run for run in runs if run.row == row]) for row in experiment.rows}
+    reference = means[experiment.reference]
+    found = {}
+    for name, own in means.items():
+        shared = [key for key in own if key in reference]
+        if name != experiment.reference and shared:
+            apart: dict[str, list[float]] = {}
+            for key in shared:
+                apart.setdefault(key[-1], []).append(own[key] - reference[key])
+            found[name] = signed_rank_p(np.array([np.mean(values) for values in apart.values()]))
+    corrected = holm(list(found.values()))
+    return told | {name: f"{p:.2g}" for name, p in zip(found, corrected, strict=True)}
+
+
+def _means_by_patient(runs: Sequence[Run]) -> dict[tuple[str, int, str], float]:
+    """Return (source, seed, patient) -> mean Dice in per cent over subsets and regions."""
+    return {
+        (run.source, run.seed, patient): 100
+        * float(np.mean([value for row in rows.values() for value in row.values()]))
+        for run in runs
+        for patient, rows in (run.patients() or {}).items()
+    }
+
+
+def patients_table(experiment: Experiment, runs: list[Run]) -> Iterator[list[str]]:
+    """Yield each run's patients, a line a region: hard Dice in per cent of the fifteen subsets."""
+    yield ["row", "source", "seed", "patient", "region", *(subset_name(subset) for subset in SUBSETS)]
+    for row in experiment.rows:
+        for run in runs:
+            for patient, rows in ((run.patients() or {}) if run.row == row else {}).items():
+                for region in REGIONS:
+                    values = [rows.get(subset_name(subset), {}).get(region) for subset in SUBSETS]
+                    shown = ["" if value is None else f"{100 * value:.2f}" for value in values]
+                    yield [row.name, Path(run.source).name, str(run.seed), patient, region, *shown]
+
+
 def _difference_title(experiment: Experiment) -> list[str]:
-    return [] if experiment.reference is None else [f"Avg. minus {experiment.reference}"]
+    return [] if experiment.reference is None else [f"Avg. minus {experiment.reference}", "p"]
 
 
 def _difference(mine: dict[Any, Scores], reference: dict[Any, Scores]) -> str:
@@ -280,6 +355,11 @@ def write(
     heading, *rows = lines
     text = [f"# {experiment.title}", "", f"Benchmark `{benchmark}`. Hard Dice in per cent, mean ± standard "]
     text[-1] += "deviation over runs (seeds, splits); lines marked *paper* are the paper's own, on BraTS."
+    if experiment.reference is not None:
+        text[-1] += (
+            " p: Wilcoxon's signed ranks over patients (mean over runs, subsets and regions) against "
+            f"{experiment.reference}, Holm's correction over rows."
+        )
     text += ["", f"    {command}", "", "| " + " | ".join(heading) + " |", "|---" * len(heading) + "|"]
     text += ["| " + " | ".join(row) + " |" for row in rows]
     text += ["", *(f"Made with {machine}." for machine in machines)]
@@ -305,6 +385,7 @@ def main(
         bool, typer.Option("--commands", help="Print the runs to do, a line each, and train nothing.")
     ] = False,
     collect: Annotated[bool, typer.Option("--collect", help="Only gather what is there.")] = False,
+    results: Annotated[Path, typer.Option(help="Where tables go.")] = HERE / "results",
 ) -> None:
     """Train and score what is not done yet, and write the tables."""
     experiments = {name: Experiment.model_validate(_read(name)) for name in tables}
@@ -312,7 +393,9 @@ def main(
         name: plan(experiment, benchmark or experiment.benchmark, data or [], runs)
         for name, experiment in experiments.items()
     }
-    todo = list({run.folder: run for name in tables for run in planned[name]}.values())
+    # One seed after the other, over all tables: whenever it is ended, rows that are there are comparable.
+    every = sorted((run for name in tables for run in planned[name]), key=lambda run: run.seed)
+    todo = list({run.folder: run for run in every}.values())
     for number, run in enumerate(todo):
         if commands:
             if not run.is_trained():
@@ -320,20 +403,30 @@ def main(
         elif not collect and run.scores() is None:
             typer.echo(f"{number + 1}/{len(todo)} {run.row.name}, seed {run.seed}: {run.folder}", err=True)
             run.train()
-            _write_all(experiments, planned, benchmark)
+            _write_all(experiments, planned, benchmark, results)
     if not commands:
-        _write_all(experiments, planned, benchmark)
+        _write_all(experiments, planned, benchmark, results)
 
 
 def _write_all(
-    experiments: dict[str, Experiment], planned: dict[str, list[Run]], benchmark: str | None
+    experiments: dict[str, Experiment],
+    planned: dict[str, list[Run]],
+    benchmark: str | None,
+    results: Path,
 ) -> None:
     for name, experiment in experiments.items():
         used = benchmark or experiment.benchmark
-        command = f"python training/run_table.py {name} --benchmark {used}"
+        sources = dict.fromkeys(run.source for run in planned[name])
+        command = shlex.join(
+            ["python", "training/run_table.py", name, "--benchmark", used]
+            + [word for source in sources for word in ("--data", source)]
+        )
         lines = list(report(experiment, planned[name]))
-        out = HERE / "results" / f"{name}-{used}"
+        out = results / f"{name}-{used}"
         write(experiment, used, lines, out, command, machines(planned[name]))
+        write_text(
+            out.with_name(out.name + "-patients.csv"), _csv(list(patients_table(experiment, planned[name])))
+        )
 
 
 if __name__ == "__main__":

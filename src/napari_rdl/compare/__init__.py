@@ -30,7 +30,12 @@ from napari_rdl.compare.export import (
     rows_to_markdown,
 )
 from napari_rdl.compare.label_stack import LabelStack
-from napari_rdl.compare.other_labels import expert_reference, labels_of_checkpoint, read_labels
+from napari_rdl.compare.other_labels import (
+    expert_reference,
+    labels_of_checkpoint,
+    read_labels,
+    stack_of_checkpoint,
+)
 from napari_rdl.compare.scores import Reference, RegionScore
 from napari_rdl.compare.shapley import (
     GAINED,
@@ -77,5 +82,6 @@ __all__ = [
     "rows_to_csv",
     "rows_to_markdown",
     "shapley_values",
+    "stack_of_checkpoint",
     "study_subsets",
 ]

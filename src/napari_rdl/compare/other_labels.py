@@ -14,11 +14,12 @@ from napari_rdl.callbacks import IsCancelled, Progress
 from napari_rdl.case import Case, Native, read_mask
 from napari_rdl.case.geometry import resample_array
 from napari_rdl.case.label_record import record_of
+from napari_rdl.compare.label_stack import LabelStack
 from napari_rdl.compare.scores import Reference
 from napari_rdl.errors import CaseError, Remedy
 
 if TYPE_CHECKING:
-    from napari_rdl.segment import SegmentSettings
+    from napari_rdl.segment import Representations, SegmentSettings
 
 
 def read_labels(
@@ -95,10 +96,53 @@ def labels_of_checkpoint(
     Cancelled
         If `cancelled` answered True.
     """
+    return _encoded(case, checkpoint, subset, settings, progress, cancelled).labels()
+
+
+def stack_of_checkpoint(
+    case: Case,
+    checkpoint: str | Path,
+    subset: Iterable[str] | None = None,
+    *,
+    settings: SegmentSettings | None = None,
+    progress: Progress | None = None,
+    cancelled: IsCancelled | None = None,
+) -> tuple[str, LabelStack]:
+    """Return the name of another checkpoint, of any method, and its labels of all parts of `subset`.
+
+    Parameters
+    ----------
+    case : Case
+    checkpoint : str or Path
+        The name of bundled weights, or a file.
+    subset : iterable of str, optional
+        All that the case has and the model knows if left out.
+    settings : SegmentSettings, optional
+    progress, cancelled : callable, optional
+
+    Raises
+    ------
+    NapariRdlError
+        If the checkpoint cannot be read, does not know the modalities, or says other labels.
+    Cancelled
+        If `cancelled` answered True.
+    """
+    found = _encoded(case, checkpoint, subset, settings, progress, cancelled)
+    return found.computation.model_name, LabelStack.collect(found, progress, cancelled)
+
+
+def _encoded(
+    case: Case,
+    checkpoint: str | Path,
+    subset: Iterable[str] | None,
+    settings: SegmentSettings | None,
+    progress: Progress | None,
+    cancelled: IsCancelled | None,
+) -> Representations:
     from napari_rdl.models import load_model
     from napari_rdl.segment import encode
 
-    representations = encode(
+    return encode(
         case,
         load_model(checkpoint),
         modalities=subset,
@@ -106,4 +150,3 @@ def labels_of_checkpoint(
         progress=progress,
         cancelled=cancelled,
     )
-    return representations.labels()

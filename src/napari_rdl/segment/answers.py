@@ -57,6 +57,11 @@ class Answers(ABC):
         """Return whether a slice of `subset` is there without a pass through the network."""
         return True
 
+    @property
+    def pass_seconds(self) -> float | None:
+        """What a subset that was not asked for before takes; None where none needs a pass."""
+        return None
+
     def every(self, progress: Progress, cancelled: IsCancelled) -> Iterator[tuple[Subset, Labels]]:
         """Yield each subset with its labels in `box`, in the order of `prefixes`."""
         subsets = list(prefixes(self.modalities))

@@ -8,7 +8,7 @@ from functools import partial
 
 from torch import Tensor
 
-from napari_rdl.brats import order_modalities, subset_name
+from napari_rdl.brats import CLASSES, order_modalities, subset_name
 from napari_rdl.callbacks import IsCancelled, Progress, ignore_progress, never_cancelled
 from napari_rdl.case import Case
 from napari_rdl.errors import CaseError, CheckpointError
@@ -69,7 +69,8 @@ def encode(
     CaseError
         If a modality asked for is not there, or an image has no brain voxels.
     CheckpointError
-        If the model knows none of the case's modalities.
+        If the model knows none of the case's modalities, or its labels are others than BraTS's or in another
+        order.
     DeviceError
         If the device is not there, or even the most frugal attempt runs out of memory.
     Cancelled
@@ -79,6 +80,7 @@ def encode(
     progress = progress or ignore_progress
     cancelled = cancelled or never_cancelled
     started = time.perf_counter()
+    _refuse_other_classes(model)
     names = _choose(case, model, modalities)
     attempts = Attempts(model, settings)
     network = model.network
@@ -94,6 +96,15 @@ def encode(
         answers = _separable(attempts, network, case, scans, progress, cancelled)
     attempts.finish()
     return Representations(answers, partial(attempts.computation, case), time.perf_counter() - started)
+
+
+def _refuse_other_classes(model: Model) -> None:
+    said = model.card.network.classes
+    if said != CLASSES:
+        raise CheckpointError(
+            f"The model {model.name} says {', '.join(said)}, and labels here are {', '.join(CLASSES)} in this "
+            "order: use a checkpoint of these."
+        )
 
 
 def _separable(

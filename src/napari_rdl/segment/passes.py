@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from statistics import median
+from time import perf_counter
 
 import torch
 from torch import Tensor
@@ -46,6 +48,7 @@ class JointPasses(DenseAnswers):
         self._images = images
         self._budget = budget_bytes
         self._kept: OrderedDict[Subset, Tensor] = OrderedDict()
+        self._seconds: list[float] = []
 
     @property
     def nbytes(self) -> int:
@@ -60,6 +63,11 @@ class JointPasses(DenseAnswers):
     def at_once(self, subset: Subset) -> bool:
         """Return whether the logits of `subset` are there."""
         return subset in self._kept
+
+    @property
+    def pass_seconds(self) -> float | None:
+        """Median of the passes made so far; 0 before the first."""
+        return median(self._seconds) if self._seconds else 0.0
 
     def _logits(self, subset: Subset, progress: Progress, cancelled: IsCancelled) -> Tensor:
         if subset not in self._kept:
@@ -82,4 +90,7 @@ class JointPasses(DenseAnswers):
             image = self._images[name]
             images[name] = image.new_zeros(grid.shape)
             images[name][self._grids[name].place_in(grid)] = image
-        return self._run_pass(subset, images, progress, cancelled).to("cpu", torch.float16)
+        began = perf_counter()
+        logits = self._run_pass(subset, images, progress, cancelled).to("cpu", torch.float16)
+        self._seconds.append(perf_counter() - began)
+        return logits

@@ -73,6 +73,14 @@ class Representations:
         """Return whether a slice of `subset` is there without a pass through the network."""
         return self._answers.at_once(self.subset(subset))
 
+    @property
+    def pass_seconds(self) -> float | None:
+        """What a subset that was not asked for before takes with a joint model, from the passes made so far.
+
+        0 before the first; None with a separable model, for which no subset is a pass.
+        """
+        return self._answers.pass_seconds
+
     def combine(
         self,
         subset: Iterable[str] | None = None,

@@ -17,6 +17,7 @@ from napari_rdl.plugin.compare.memory import CompareMemory
 from napari_rdl.plugin.compare.pair import ComparePair
 from napari_rdl.plugin.compare.reference import NOTHING, ReferenceChoice, file_choice, maker_of, was_edited
 from napari_rdl.plugin.compare.table import MatrixBox
+from napari_rdl.plugin.compare.two_models import CompareModels
 from napari_rdl.plugin.compare.worth import CompareWorth
 from napari_rdl.plugin.parts.dock import DockWidget
 from napari_rdl.plugin.parts.section import Section, WrappedLabel
@@ -58,12 +59,15 @@ class CompareWidget(DockWidget):
         self.matrix_box = MatrixBox(napari_viewer)
         self.layers = CompareLayers(napari_viewer)
         self.pair = ComparePair(self.comparison, self.layers, self.memory, self)
+        self.models = CompareModels(self.comparison, self.memory, self)
         self.worth = CompareWorth(self.comparison, self.layers, self.memory, self)
         self.agreement = CompareAgreement(self.comparison, self.layers, self)
         self.cohort = CompareCohort(self.comparison, self.layers, self.memory, self.open_segment, self)
         self.export = CompareExport(self.comparison, self.matrix_box.table, self.memory, self)
         self.matrix_box.body.addWidget(self.export.bar)
-        self.parts: list[QWidget] = [self.matrix_box, self.pair.box, self.worth.box, self.agreement.box]
+        self.parts: list[QWidget] = [
+            *(self.matrix_box, self.pair.box, self.models.box, self.worth.box, self.agreement.box)
+        ]
         patient = Section("Patient")
         patient.body.addWidget(self.patient)
         patient.body.addWidget(self.open_button)
@@ -110,7 +114,7 @@ class CompareWidget(DockWidget):
         """Stop all work and follow nobody."""
         self._look.stop()
         self.comparison.shut_down()
-        for part in (self.pair, self.worth, self.agreement, self.cohort):
+        for part in (self.pair, self.models, self.worth, self.agreement, self.cohort):
             part.shut_down()
         self.layers.clear()
         self.matrix_box.reference_box.release()
@@ -147,6 +151,7 @@ class CompareWidget(DockWidget):
         self.cohort.reference_known.connect(self._on_reference_known)
         for worker in (
             self.pair.worker,
+            self.models.worker,
             self.worth.worker,
             self.cohort.worker,
             *self.agreement.workers.values(),

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtGui import QStandardItemModel
 from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QPushButton, QSizePolicy, QWidget
 
 _LETTERS = 6
+
+HEADER = "header"
+"""What a line of a list holds that only says what those below it are."""
 
 
 def narrow_combo(tip: str) -> QComboBox:
@@ -14,6 +20,17 @@ def narrow_combo(tip: str) -> QComboBox:
     box.setToolTip(tip)
     make_narrow(box)
     return box
+
+
+def add_header(box: QComboBox, title: str) -> None:
+    """Add a line to a list that says what those below it are, and cannot be chosen."""
+    box.addItem(title, HEADER)
+    # No flags at all: neither mouse, wheel nor arrow keys come to rest on it.
+    item = cast(QStandardItemModel, box.model()).item(box.count() - 1)
+    item.setFlags(Qt.ItemFlag.NoItemFlags)
+    font = box.font()
+    font.setBold(True)
+    item.setFont(font)
 
 
 def make_narrow(box: QComboBox) -> None:

@@ -22,6 +22,16 @@ def card_summary(path: Path) -> str:
     return " ".join(sentences)
 
 
+def card_method(path: Path) -> str:
+    """Return the title of the model's method, such as ``RFNet (Ding et al., 2021)``; empty where unknown."""
+    from napari_rdl.models import METHODS, read_card
+
+    try:
+        return METHODS[read_card(path).method].title
+    except CheckpointError:
+        return ""
+
+
 def card_name(path: Path) -> str:
     """Return the model's name, or the file's where it has no card that can be read."""
     from napari_rdl.models import read_card

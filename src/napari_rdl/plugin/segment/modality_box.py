@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QHeaderView,
+    QProgressBar,
     QSizePolicy,
     QTableView,
     QWidget,
@@ -21,6 +22,7 @@ from superqt import QToggleSwitch
 from napari_rdl import brats
 from napari_rdl.plugin.parts.inputs import small_button
 from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel
+from napari_rdl.plugin.parts.times import duration
 
 if TYPE_CHECKING:
     from napari_rdl.models import Expectation
@@ -228,8 +230,11 @@ class ModalitySwitches(Section):
         super().__init__("Modalities", parent)
         self._present: tuple[str, ...] = ()
         self._keys: dict[str, str] = {}
+        self._price: float | None = None
         self.switches: dict[str, ModalitySwitch] = {}
         self.hint = WrappedLabel()
+        self.pass_bar = QProgressBar()
+        self.pass_bar.setVisible(False)
         grid = QGridLayout()
         grid.setSpacing(SPACING)
         for number, modality in enumerate(brats.MODALITIES):
@@ -248,6 +253,7 @@ class ModalitySwitches(Section):
         row.addWidget(self.all_button)
         self.body.addLayout(grid)
         self.body.addLayout(row)
+        self.body.addWidget(self.pass_bar)
         self.set_present(())
 
     def set_present(self, present: Iterable[str]) -> None:
@@ -268,6 +274,23 @@ class ModalitySwitches(Section):
         self.all_button.setEnabled(bool(self._present) and not full)
         self.hint.setText(self._hint(chosen, full))
 
+    def set_price(self, seconds: float | None) -> None:
+        """Say what a subset costs that was not shown before; None where none costs a pass."""
+        self._price = seconds
+        self.show_subset([name for name, switch in self.switches.items() if switch.isChecked()])
+
+    def show_pass(self, done: int, total: int, message: str) -> None:
+        """Show how far the pass of the subset that was switched to is."""
+        if self._price is not None:
+            self.pass_bar.setVisible(True)
+            self.pass_bar.setRange(0, total)
+            self.pass_bar.setValue(done)
+            self.pass_bar.setFormat(f"{message} (%v of %m)" if total else message)
+
+    def end_pass(self) -> None:
+        """Show no pass any more."""
+        self.pass_bar.setVisible(False)
+
     def set_keys(self, keys: Mapping[str, str]) -> None:
         """Show which key flips which modality."""
         self._keys = dict(keys)
@@ -279,9 +302,11 @@ class ModalitySwitches(Section):
     def _hint(self, chosen: set[str], full: bool) -> str:
         if not self._present:
             return "Run the model first, then switch."
-        if full:
-            return "All that the patient has."
-        return "Without " + ", ".join(name for name in self._present if name not in chosen) + "."
+        absent = ", ".join(name for name in self._present if name not in chosen)
+        said = "All that the patient has." if full else f"Without {absent}."
+        if self._price is None:
+            return said
+        return f"{said} Each new subset is a pass of about {duration(max(1, self._price))}."
 
     def _tooltip(self, modality: str, last: bool) -> str:
         if not self._present:
@@ -291,4 +316,5 @@ class ModalitySwitches(Section):
         if last:
             return "At least one modality stays on"
         key = self._keys.get(modality)
-        return f"Use {modality} or leave it out" + (f" (key {key})" if key else "")
+        said = f"Use {modality} or leave it out" + (f" (key {key})" if key else "")
+        return said if self._price is None else f"{said}. This model looks at a subset's images together."

@@ -28,6 +28,8 @@ class PredictionUpdater(QObject):
     -------
     settled : Segmentation
         The whole volume of the subset asked for last is shown.
+    progressed : int, int, str
+        How far the volume is.
     failed : Exception
 
     Attributes
@@ -38,6 +40,7 @@ class PredictionUpdater(QObject):
     """
 
     settled = Signal(object)
+    progressed = Signal(int, int, str)
     failed = Signal(object)
 
     def __init__(self, viewer: Viewer, parent: QObject) -> None:
@@ -45,6 +48,7 @@ class PredictionUpdater(QObject):
         self._viewer = viewer
         self._volume = LatestTask(self)
         self._volume.failed.connect(self._on_failed)
+        self._volume.progressed.connect(self.progressed)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(PAINT_FIRST_MS)

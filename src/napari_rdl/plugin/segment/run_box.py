@@ -19,8 +19,8 @@ from qtpy.QtWidgets import (
 from napari_rdl.models import bundled_model_path, bundled_models, bundled_name
 from napari_rdl.plugin.parts.devices import device_title, likely_devices
 from napari_rdl.plugin.parts.folded import FoldedText
-from napari_rdl.plugin.parts.inputs import narrow_combo
-from napari_rdl.plugin.parts.model_card import card_name, card_summary
+from napari_rdl.plugin.parts.inputs import add_header, narrow_combo
+from napari_rdl.plugin.parts.model_card import card_method, card_name, card_summary
 from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel
 from napari_rdl.plugin.segment.session import RunChoice
 
@@ -157,16 +157,26 @@ class RunBox(Section):
         bundled = {bundled_model_path(name): name for name in bundled_models()[1:]}
         others = dict.fromkeys([*([chosen] if chosen else []), *recent])
         paths = [path for path in others if path not in bundled][:RECENT_MODELS]
+        shipped = bundled_model_path()
+        titles: dict[Path | None, str] = {None: f"Bundled: {card_name(shipped)}"}
+        titles |= {path: f"Bundled: {name}" for path, name in bundled.items()}
+        titles |= {path: f"{card_name(path)} ({path.name})" for path in paths}
+        methods: dict[str, list[Path | None]] = {}
+        for path in titles:
+            methods.setdefault(card_method(path or shipped), []).append(path)
         self.model_box.clear()
-        self.model_box.addItem(f"Bundled: {card_name(bundled_model_path())}", None)
-        for path, name in bundled.items():
-            self.model_box.addItem(f"Bundled: {name}", path)
-        for path in paths:
-            self.model_box.addItem(f"{card_name(path)} ({path.name})", path)
-            self.model_box.setItemData(self.model_box.count() - 1, str(path), Qt.ItemDataRole.ToolTipRole)
+        for method, group in methods.items():
+            if len(methods) > 1:
+                add_header(self.model_box, method or "Cannot be read")
+            for path in group:
+                self.model_box.addItem(titles[path], path)
+                if path in paths:
+                    last = self.model_box.count() - 1
+                    self.model_box.setItemData(last, str(path), Qt.ItemDataRole.ToolTipRole)
         self.model_box.insertSeparator(self.model_box.count())
         self.model_box.addItem("From file…", _FROM_FILE)
-        self._model_index = [None, *bundled, *paths].index(chosen)
+        listed = [self.model_box.itemData(index) for index in range(self.model_box.count())]
+        self._model_index = listed.index(chosen)
         self.model_box.setCurrentIndex(self._model_index)
         self.card_label.setText(card_summary(chosen or bundled_model_path()))
 

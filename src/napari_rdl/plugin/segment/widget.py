@@ -194,6 +194,8 @@ class SegmentWidget(DockWidget):
         self.tasks.progressed.connect(self.run_box.show_progress)
         self.updater.settled.connect(self._on_settled)
         self.updater.failed.connect(self._on_error)
+        self.updater.failed.connect(lambda _error: self.switches.end_pass())
+        self.updater.progressed.connect(self.switches.show_pass)
         self.session.case_changed.connect(self._on_case)
         self.session.representations_changed.connect(self._on_representations)
         self.session.subset_changed.connect(self._on_subset)
@@ -334,6 +336,7 @@ class SegmentWidget(DockWidget):
 
     def _on_representations(self, representations: Representations | None) -> None:
         self.switches.set_present(representations.modalities if representations else ())
+        self.switches.set_price(representations.pass_seconds if representations else None)
 
     def _on_subset(self, subset: tuple[str, ...]) -> None:
         self.switches.show_subset(subset)
@@ -343,6 +346,9 @@ class SegmentWidget(DockWidget):
     def _on_settled(self, segmentation: Segmentation) -> None:
         self.volumes_table.volumes.set_volumes(segmentation.volumes_ml(), self._full_volumes)
         self.expectation.set_expectation(segmentation.expected)
+        self.switches.end_pass()
+        if (representations := self.session.representations) is not None:
+            self.switches.set_price(representations.pass_seconds)
 
     # --- What the parts say
 
