@@ -10,10 +10,11 @@ from napari_rdl.brats import SUBSETS, subset_name
 from napari_rdl.case import load_case
 from napari_rdl.cli import main
 from napari_rdl.errors import Cancelled
-from napari_rdl.models import load_model
+from napari_rdl.models import ModelCard, load_model, save_model
 from napari_rdl.segment import SegmentSettings, encode
 
 from .joint import TinyJoint, registered, save_tiny_joint
+from .published import TINY, tiny
 
 CPU = SegmentSettings(device="cpu", tile=16)
 
@@ -56,6 +57,20 @@ def test_predict_writes_every_subset(brats_folder, checkpoint, tmp_path, capsys)
     saved = np.asarray(nib.load(out / f"{case.name}_seg_T1+T2.nii.gz").dataobj)
     assert np.array_equal(saved[::-1, ::-1], np.array([0, 1, 2, 4], np.uint8)[again])
     assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("method", TINY)
+def test_every_method_writes_all_fifteen_subsets(method, brats_folder, tmp_path, capsys):
+    network = tiny(method)
+    card = ModelCard(name=method, method=method, network=network.config, spacing=(4.0, 4.0, 4.0), tile=32)
+    checkpoint = save_model(tmp_path / f"{method}.safetensors", network, card)
+    words = ["predict", brats_folder, "--model", checkpoint, "--device", "cpu", "--all-subsets", "--json"]
+    assert main([str(word) for word in (*words, "--out", tmp_path / "out")]) == 0
+    files = sorted((tmp_path / "out").glob("*.nii.gz"))
+    assert len(files) == len(SUBSETS)
+    labels = [np.asarray(nib.load(path).dataobj) for path in files]
+    assert {one.shape for one in labels} == {load_case(brats_folder).grid.shape}
+    assert len({one.tobytes() for one in labels}) > 1
 
 
 def test_study_and_evaluate_make_their_tables(brats_folder, checkpoint, tmp_path):

@@ -91,6 +91,37 @@ def test_the_runs_of_a_table_are_commands_that_train_takes(tmp_path, capsys):
         assert load_recipe(line[line.index("--recipe") + 1], changes).seed >= 0
 
 
+def test_a_table_keeps_every_patient_of_every_seed(patients_folder, cache_folder, tmp_path, monkeypatch):
+    script = load("run_table")
+    changes = [*TINY, "optimizer.max_steps=2", "validation.every=100", "validation.patients=1"]
+    changes += [f"data.cache={str(cache_folder)!r}"]
+    (tmp_path / "experiments").mkdir()
+    benchmark = f"[tiny]\nrecipe = 'laptop'\ndata = {json.dumps(str(patients_folder))}\n"
+    (tmp_path / "experiments" / "benchmarks.toml").write_text(benchmark + f"set = {json.dumps(changes)}\n")
+    rows = "[[rows]]\nname = 'one'\n[[rows]]\nname = 'other'\nset = ['loss.divergence=0']\n"
+    table = "title = 'T'\nbenchmark = 'tiny'\ncolumns = 'regions'\nseeds = [0, 1]\nreference = 'one'\n"
+    (tmp_path / "experiments" / "table9.toml").write_text(table + rows)
+    monkeypatch.setattr(script, "HERE", tmp_path)
+    # What phantoms are scored by, without the time that making them takes.
+    monkeypatch.setattr(script.Run, "evaluated", False)
+    script.main(["table9"], None, None, tmp_path / "runs", results=tmp_path / "results")
+    with (tmp_path / "results" / "table9-tiny-patients.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == 2 * 2 * 2 * 3
+    assert {line["seed"] for line in lines} == {"0", "1"}
+    with (tmp_path / "results" / "table9-tiny.csv").open() as file:
+        shown = {line["row"]: line for line in csv.DictReader(file)}
+    for name in ("one", "other"):
+        values = [
+            float(line[subset_name(subset)]) for subset in SUBSETS for line in lines if line["row"] == name
+        ]
+        assert float(shown[name]["Avg."].split()[0]) == pytest.approx(np.mean(values), abs=0.06)
+    assert shown["one"]["p"] == ""
+    # So few patients that no test of signed ranks tells anything.
+    assert float(shown["other"]["p"]) > 0.05
+    assert "--data" in (tmp_path / "results" / "table9-tiny.md").read_text()
+
+
 def test_cross_validation_scores_everyone_once(patients_folder, cache_folder, tmp_path, monkeypatch, capsys):
     script = load("cross_validate")
     changes = [*TINY, "optimizer.max_steps=2", "validation.every=100", f"data.cache={str(cache_folder)!r}"]

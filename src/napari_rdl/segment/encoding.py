@@ -102,8 +102,8 @@ def _refuse_other_classes(model: Model) -> None:
     said = model.card.network.classes
     if said != CLASSES:
         raise CheckpointError(
-            f"The model {model.name} says {', '.join(said)}, and labels here are {', '.join(CLASSES)} in this "
-            "order: use a checkpoint of these."
+            f"The model {model.name} says {', '.join(said)}, and labels here are {', '.join(CLASSES)} in "
+            "this order: use a checkpoint of these."
         )
 
 

@@ -40,7 +40,7 @@ _DICE, _VOLUME = (next(one for one in MEASURES if one.name == name) for name in 
 
 
 class TwoModelsModel(QAbstractTableModel):
-    """A row for each subset; columns are its name and, for each region, this model's number and the other's."""
+    """A row for each subset; columns are its name and, for each region, both models' numbers."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -130,7 +130,9 @@ class TwoModelsBox(Section):
         self.table.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.table.verticalHeader().hide()
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        self.table.clicked.connect(lambda index: self.subset_chosen.emit(self.rows.rows[index.row()][0].subset))
+        self.table.clicked.connect(
+            lambda index: self.subset_chosen.emit(self.rows.rows[index.row()][0].subset)
+        )
         self.heading = WrappedLabel()
         self.status = WrappedLabel()
         self.cancel_button = QPushButton("Cancel")
