@@ -11,12 +11,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import gc
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests import warm
 
 # How long an example takes depends on who else has the cores; it fails no test.
 settings.register_profile("shared-cores", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -48,6 +51,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         gc.freeze()
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one more than cores, for tests wait for what they started; four at most, for the memory."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores + 1, 4)
+
+
 ROOT = Path(__file__).parents[1]
 TINY_SHAPE = (26, 30, 22)
 
@@ -69,6 +78,23 @@ def real_data() -> Path:
 def odd_data() -> Path:
     """The folder of odd NIfTI files; tests that need it skip where it is absent."""
     return _folder("NAPARI_RDL_ODD_DATA", "../shared/odd")
+
+
+@pytest.fixture(scope="session")
+def warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """What stands for ``python`` before ``-m`` or ``-c`` and has loaded torch already; elsewhere, Python.
+
+    Its process ends with the one that does the work; when it is killed itself, that one follows a moment
+    later.
+    """
+    if sys.platform != "linux":
+        yield sys.executable
+        return
+    folder = tmp_path_factory.getbasetemp()
+    # All processes of pytest-xdist share one.
+    command, lease = warm.start(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
+    with lease:
+        yield command
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -25,7 +24,10 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from napari_rdl.cli import main
+from napari_rdl.cohort import charts
 
+# All is written, little of it drawn.
+charts.png = lambda figure, dpi=150: b"PNG"
 out, kills, *words = Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]
 began = time.monotonic()
 assert main([*words, "--out", str(out / "whole")]) == 0
@@ -52,10 +54,10 @@ for number in range(kills):
 """
 
 
-def killed(words: list[str], out: Path, kills: int) -> list[Path]:
+def killed(python: str, words: list[str], out: Path, kills: int) -> list[Path]:
     """Run a command whole, then killed at drawn moments; return the folders of the latter."""
     done = subprocess.run(
-        [sys.executable, "-c", KILLER, str(out), str(kills), *words],
+        [python, "-c", KILLER, str(out), str(kills), *words],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -68,7 +70,7 @@ def killed(words: list[str], out: Path, kills: int) -> list[Path]:
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked on Windows")
 
 
-def test_no_label_of_predict_stands_without_its_record(brats_folder, tiny_checkpoint, tmp_path):
+def test_no_label_of_predict_stands_without_its_record(brats_folder, tiny_checkpoint, warm_python, tmp_path):
     words = [
         "predict",
         str(brats_folder),
@@ -78,7 +80,7 @@ def test_no_label_of_predict_stands_without_its_record(brats_folder, tiny_checkp
         "cpu",
         "--all-subsets",
     ]
-    folders = killed(words, tmp_path, KILLS)
+    folders = killed(warm_python, words, tmp_path, KILLS)
     whole = {path.name: nib.load(path).dataobj for path in (tmp_path / "whole").glob("*.nii.gz")}
     assert len(whole) == 15
     counts = []
@@ -98,13 +100,13 @@ def test_no_label_of_predict_stands_without_its_record(brats_folder, tiny_checkp
     assert not [path for path in last.iterdir() if is_scratch(path.name)]
 
 
-def test_a_study_killed_while_it_writes_goes_on(patients_folder, tiny_checkpoint, tmp_path):
+def test_a_study_killed_while_it_writes_goes_on(patients_folder, tiny_checkpoint, warm_python, tmp_path):
     data = tmp_path / "data"
     data.mkdir()
     for name in ("BraTS2021_91000", "BraTS2021_91003"):
         (data / name).symlink_to(patients_folder / name)
     words = ["study", str(data), "--model", str(tiny_checkpoint), "--device", "cpu", "--no-hd95"]
-    folders = killed(words, tmp_path, max(KILLS // 4, 1))
+    folders = killed(warm_python, words, tmp_path, max(KILLS // 4, 1))
     whole = load_study(tmp_path / "whole")
     assert len(whole.patients) == 2
     folder = folders[-1]

@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -197,7 +196,7 @@ def test_split_file_without_test_patients(patients_folder, tiny_model, tmp_path)
         evaluate(str(path), tiny_model, tmp_path / "out", settings=QUICK)
 
 
-def test_two_processes_share_the_patients(two_patients, tiny_checkpoint, tmp_path):
+def test_two_processes_share_the_patients(two_patients, tiny_checkpoint, warm_python, tmp_path):
     program = (
         "import sys; from napari_rdl.models import load_model;"
         "from napari_rdl.segment import SegmentSettings;"
@@ -210,7 +209,7 @@ def test_two_processes_share_the_patients(two_patients, tiny_checkpoint, tmp_pat
     out = tmp_path / "out"
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", program, str(two_patients), str(tiny_checkpoint), str(out)],
+            [warm_python, "-c", program, str(two_patients), str(tiny_checkpoint), str(out)],
             env={**os.environ, **port, "RANK": str(rank), "WORLD_SIZE": "2"},
             stdout=subprocess.PIPE,
             text=True,

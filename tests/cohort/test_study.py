@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 
 import nibabel as nib
 import numpy as np
@@ -128,6 +127,7 @@ def with_failures(cohort, tmp_path):
     return data
 
 
+@pytest.mark.usefixtures("uncharted")
 def test_patients_that_fail_are_named_and_the_others_go_on(with_failures, tiny_checkpoint, tmp_path, capsys):
     out = tmp_path / "out"
     words = ["study", str(with_failures), "--out", str(out), "--model", str(tiny_checkpoint)]
@@ -166,6 +166,7 @@ def test_what_nobody_foresaw_does_not_stop_the_others(cohort, tiny_model, tmp_pa
     assert len(study.patients) == 2
 
 
+@pytest.mark.usefixtures("uncharted")
 def test_shell_says_the_tables(cohort, tiny_checkpoint, tmp_path, capsys):
     words = ["study", str(cohort / "BraTS2021_A"), "--out", str(tmp_path), "--model", str(tiny_checkpoint)]
     assert main([*words, "--no-hd95", "--device", "cpu", "--reference", "full"]) == 0
@@ -199,9 +200,11 @@ def test_patients_of_the_same_name_are_kept_apart(cohort, tmp_path):
     assert [patient.name for patient in folder_patients(tmp_path)] == ["one/BraTS2021_B", "two/BraTS2021_B"]
 
 
-def _start(cohort, checkpoint, out, **environment):
+def _start(python, cohort, checkpoint, out, **environment):
     program = (
-        "import sys; from napari_rdl.cohort.study import study_cohort;"
+        "import sys; from napari_rdl.cohort import picture, report;"
+        "picture.draw_patient = lambda case, study: b''; report.write_study = lambda study: None;"
+        "from napari_rdl.cohort.study import study_cohort;"
         "from napari_rdl.models import load_model;"
         "from napari_rdl.segment import SegmentSettings;"
         "done = study_cohort(sys.argv[1], load_model(sys.argv[2]), sys.argv[3], segment=SegmentSettings("
@@ -209,16 +212,18 @@ def _start(cohort, checkpoint, out, **environment):
         "print('wrote' if done else 'shared')"
     )
     return subprocess.Popen(
-        [sys.executable, "-c", program, str(cohort), str(checkpoint), str(out)],
+        [python, "-c", program, str(cohort), str(checkpoint), str(out)],
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         text=True,
     )
 
 
-def test_two_processes_share_the_patients(cohort, tiny_checkpoint, finished, tmp_path):
+def test_two_processes_share_the_patients(cohort, tiny_checkpoint, finished, warm_python, tmp_path):
     port = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(31000 + os.getpid() % 2000), "WORLD_SIZE": "2"}
-    started = [_start(cohort, tiny_checkpoint, tmp_path, RANK=str(rank), **port) for rank in range(2)]
+    started = [
+        _start(warm_python, cohort, tiny_checkpoint, tmp_path, RANK=str(rank), **port) for rank in range(2)
+    ]
     assert [process.communicate(timeout=250)[0].strip() for process in started] == ["wrote", "shared"]
     assert load_study(tmp_path).patients == finished.patients
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import sys
 import time
 
 from qtpy.QtCore import QObject
@@ -15,8 +16,9 @@ from tests.plugin.conftest import WAIT_MS
 
 
 def test_a_study_is_held_stopped_gone_on_with_and_found_again(
-    patients_folder, tiny_checkpoint, tmp_path, qtbot
+    patients_folder, tiny_checkpoint, warm_python, monkeypatch, tmp_path, qtbot
 ):
+    monkeypatch.setattr(sys, "executable", warm_python)
     data = shutil.copytree(patients_folder, tmp_path / "patients")
     for number in (1, 2, 3):
         shutil.rmtree(data / f"BraTS2021_9100{number}")

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -221,7 +220,7 @@ def test_where_no_journal_can_be_kept_work_goes_on_with_a_warning(qtbot, correct
 
 
 CHILD = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 import napari
 from napari_rdl.plugin.correct.widget import CorrectWidget
@@ -248,7 +247,7 @@ for value, voxel in ((1, (13, 15, 11)), (3, (14, 15, 11)), (2, (9, 9, 9))):
         QApplication.processEvents()
 correct.undo()
 correct.use("grow")
-print(correct.desk.history.position, int(layer.data.sum()), flush=True)
+print(correct.desk.history.position, int(layer.data.sum()), os.getpid(), flush=True)
 while True:
     QApplication.processEvents()
     time.sleep(0.02)
@@ -257,15 +256,15 @@ while True:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 on this system")
 def test_work_killed_in_another_process_is_offered_and_restored(
-    widget, brats_folder, tiny_checkpoint, finish, desk_beside, qtbot
+    widget, brats_folder, tiny_checkpoint, finish, desk_beside, warm_python, qtbot
 ):
-    command = [sys.executable, "-W", "ignore", "-c", CHILD, str(brats_folder), str(tiny_checkpoint)]
+    command = [warm_python, "-W", "ignore", "-c", CHILD, str(brats_folder), str(tiny_checkpoint)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
         line = child.stdout.readline().split()
         # What is on the disk within a second.
         qtbot.wait(1000)
-        os.kill(child.pid, signal.SIGKILL)
-    assert len(line) == 2, "the child did not get to its end"
+        os.kill(int(line[2]), signal.SIGKILL)
+    assert len(line) == 3, "the child did not get to its end"
     widget.open_patient(brats_folder)
     finish(widget)
     correct = desk_beside(widget)

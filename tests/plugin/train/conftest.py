@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import tomllib
 
 import npe2
@@ -19,6 +20,15 @@ __all__ = ["cache_folder"]
 
 STARTS_MS = 200_000
 """A loaded machine takes its time to load torch."""
+
+
+PYTHON = sys.executable
+
+
+@pytest.fixture(autouse=True)
+def _started_warm(warm_python, monkeypatch):
+    """Spare runs and checks the loading of torch."""
+    monkeypatch.setattr(sys, "executable", warm_python)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 
 from napari_rdl.holder import ProcessMark, is_alive
 from napari_rdl.models import read_card
@@ -17,7 +18,7 @@ from napari_rdl.training.run import process as run_process
 from napari_rdl.training.run.folder import RunFolder
 from napari_rdl.training.run.reader import State
 from napari_rdl.training.run.running import read_record
-from tests.plugin.train.conftest import STARTS_MS, set_up
+from tests.plugin.train.conftest import PYTHON, STARTS_MS, set_up
 
 
 def test_a_run_outlives_the_viewer_and_is_found_stopped_resumed_and_used(
@@ -143,7 +144,7 @@ def test_a_second_panel_watches_the_same_run_and_does_not_start_it_twice(
 
 
 def test_a_python_without_torch_and_memory_that_runs_out_are_said(
-    widget, runs, changes, wait_for, monkeypatch, tmp_path
+    widget, runs, changes, wait_for, warm_python, monkeypatch, tmp_path
 ):
     set_up(widget, {**changes, "data.crop": (16384,) * 3, "validation.tile": 8}, "large")
     widget.start()
@@ -154,6 +155,7 @@ def test_a_python_without_torch_and_memory_that_runs_out_are_said(
     (tmp_path / "bad" / "torch").mkdir(parents=True)
     (tmp_path / "bad" / "torch" / "__init__.py").write_text("raise ImportError('libtorch.so is missing')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "bad"))
+    monkeypatch.setattr(sys, "executable", PYTHON)
     set_up(widget, changes, "without")
     widget.start()
     glance = wait_for(widget, State.FAILED)
@@ -161,6 +163,7 @@ def test_a_python_without_torch_and_memory_that_runs_out_are_said(
     assert "PyTorch" in sentence_of(glance)
     assert "libtorch.so is missing" in sentence_of(glance)
     monkeypatch.delenv("PYTHONPATH")
+    monkeypatch.setattr(sys, "executable", warm_python)
     widget.runs.run_view.resume_button.click()
     wait_for(widget, State.FINISHED, 5)
 

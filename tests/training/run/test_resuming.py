@@ -5,14 +5,15 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from napari_rdl.holder import ProcessMark
 from napari_rdl.training.run.folder import RunFolder
+from napari_rdl.training.run.running import read_record
 from napari_rdl.training.run.session import resume_training, run_training
 from napari_rdl.training.step.state import STATE_KEY
 from tests.training.run.conftest import assert_same, at_step, metrics, stop_after
@@ -62,7 +63,7 @@ def test_signals_end_a_run_cleanly(tiny_training, tmp_path, number):
     assert signal.getsignal(number) is before
 
 
-def test_killed_and_resumed_is_the_same_run(tiny_training, tmp_path):
+def test_killed_and_resumed_is_the_same_run(tiny_training, warm_python, tmp_path):
     """``kill -9`` while a process trains; a checkpoint every third step, a worker for the crops."""
     changes = ("optimizer.max_steps=60", "validation.every=25", "run.checkpoint_every=3", "data.workers=1")
     config = tiny_training(*changes)
@@ -75,12 +76,12 @@ def test_killed_and_resumed_is_the_same_run(tiny_training, tmp_path):
         "run_training(validate_config(json.load(open(sys.argv[1])), 'test'), sys.argv[2])"
     )
     out = tmp_path / "killed"
-    process = subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "config.json"), str(out)])
+    process = subprocess.Popen([warm_python, "-c", program, str(tmp_path / "config.json"), str(out)])
     while process.poll() is None and not (
         (out / "metrics.jsonl").exists() and (out / "metrics.jsonl").read_text().count("\n") > 9
     ):
         time.sleep(0.001)
-    process.kill()
+    os.kill(read_record(RunFolder(out).running, ProcessMark).pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     done = [line["step"] for line in metrics(out)][-1]
     assert done < 60

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -22,6 +22,9 @@ from napari_rdl.training.data.cache import PatientCache
 
 GIVE_WAY = 5
 """Niceness of the processes: whatever trains comes first."""
+
+_LOADED = ["torch", "napari_rdl.segment", "nilearn.datasets"]
+"""What takes a process that prepares patients seconds to load."""
 
 _WORTH_PROCESSES = 4
 """So many patients to make for each process are worth its start of some seconds."""
@@ -72,8 +75,7 @@ class Maker:
     """
 
     def __init__(self, cache: PatientCache, patients: Sequence[Patient], processes: int) -> None:
-        # Fresh processes: a copy of one in which torch has started threads can lock up.
-        self._pool = ProcessPoolExecutor(processes, get_context("spawn"), initializer=_begin)
+        self._pool = ProcessPoolExecutor(processes, _context(), initializer=_begin)
         self._ended: SimpleQueue[Future[Made]] = SimpleQueue()
         self._left = len(patients)
         for patient in patients:
@@ -166,6 +168,18 @@ class ReadyPatients:
     def __contains__(self, patient: Patient) -> bool:
         place = self._place[patient]
         return place < self._count or place < self.count
+
+
+def _context() -> BaseContext:
+    """Return how processes begin: never as copies of one in which torch has threads, for these can lock up.
+
+    Where the system can, they are copies of a server that has loaded what all of them need, once.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, *_LOADED])
+    return context
 
 
 def _begin() -> None:
