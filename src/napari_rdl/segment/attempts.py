@@ -118,6 +118,8 @@ class Attempts:
         """Say that all is done, and leave the model on the CPU for whoever uses it next."""
         self._model.network.to("cpu")
         self._progress(self._total, self._total, "Encoded")
+        # Who asked is not kept alive with what was computed.
+        self._progress, self._cancelled = ignore_progress, never_cancelled
 
     def _step_down(self, names: Sequence[str]) -> None:
         free_memory(self.device)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
+from dataclasses import replace
 
+from napari_rdl.case import Case
 from napari_rdl.segment.representations import Representations
 
 
 class RepresentationCache:
     """Keep representations by key; when they outgrow the budget, the least recently used go first.
 
-    The newest is always kept, however large: it is what the user looks at.
+    The newest is always kept, however large: it is what the user looks at. Images, which take more than what
+    was encoded of them, are not kept: whoever asks has read them.
 
     Parameters
     ----------
@@ -31,15 +34,16 @@ class RepresentationCache:
         """Memory held, in bytes."""
         return sum(one.nbytes for one in self._kept.values())
 
-    def get(self, key: Hashable) -> Representations | None:
-        """Return what is kept under `key`, and count it as used."""
-        if key in self._kept:
-            self._kept.move_to_end(key)
-        return self._kept.get(key)
+    def get(self, key: Hashable, case: Case) -> Representations | None:
+        """Return what is kept under `key`, of `case`, and count it as used."""
+        if key not in self._kept:
+            return None
+        self._kept.move_to_end(key)
+        return self._kept[key].of(case)
 
     def put(self, key: Hashable, representations: Representations) -> None:
-        """Keep `representations`, letting older ones go."""
-        self._kept[key] = representations
+        """Keep `representations` without the patient's images, letting older ones go."""
+        self._kept[key] = representations.of(replace(representations.case, images={}, originals={}))
         self._kept.move_to_end(key)
         self._shrink()
 

@@ -95,7 +95,7 @@ def encode(
     else:
         answers = _separable(attempts, network, case, scans, progress, cancelled)
     attempts.finish()
-    return Representations(answers, partial(attempts.computation, case), time.perf_counter() - started)
+    return Representations(answers, case, attempts.computation, time.perf_counter() - started)
 
 
 def _refuse_other_classes(model: Model) -> None:

@@ -27,16 +27,19 @@ class Representations:
     ----------
     answers : Answers
         What the kind of model can say.
+    case : Case
+        The patient.
     computation : callable
-        Returns with what it was computed, as it is now.
+        Returns with what it was computed, as it is now, given the patient.
     seconds : float
         How long encoding took.
     """
 
     def __init__(
-        self, answers: Answers, computation: Callable[[], Computation], seconds: float = 0.0
+        self, answers: Answers, case: Case, computation: Callable[[Case], Computation], seconds: float = 0.0
     ) -> None:
         self._answers = answers
+        self.case = case
         self._computation = computation
         self.seconds = seconds
 
@@ -47,12 +50,20 @@ class Representations:
     @property
     def computation(self) -> Computation:
         """With what all this was computed."""
-        return self._computation()
+        return self._computation(self.case)
 
-    @property
-    def case(self) -> Case:
-        """The patient."""
-        return self.computation.case
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Representations) and (self._answers, self.case) == (
+            other._answers,
+            other.case,
+        )
+
+    def __hash__(self) -> int:
+        return hash(self._answers)
+
+    def of(self, case: Case) -> Representations:
+        """Return the same of the same patient, read again, or without its images."""
+        return Representations(self._answers, case, self._computation, self.seconds)
 
     @property
     def modalities(self) -> Subset:

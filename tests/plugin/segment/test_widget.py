@@ -63,10 +63,10 @@ def test_opening_the_same_patient_again_needs_no_second_encode(encoded, brats_fo
     monkeypatch.setattr(napari_rdl.segment, "encode", encode_again)
     encoded.open_patient(brats_folder)
     finish(encoded)
-    assert encoded.session.representations is first
+    assert encoded.session.representations == first.of(encoded.session.case)
     encoded.run()
     finish(encoded)
-    assert encoded.session.representations is first
+    assert encoded.session.representations == first.of(encoded.session.case)
     assert encoded.messages.messages == ()
     (layer,) = of_role(encoded.viewer, "prediction")
     np.testing.assert_array_equal(layer.data, first.labels())

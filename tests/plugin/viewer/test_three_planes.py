@@ -95,7 +95,9 @@ def test_the_tumour_as_surfaces_lies_where_the_labels_lie_and_all_is_as_before(
     prediction = PredictionLayer(viewer, case)
     prediction.show(case.truth())
     before = [(layer, layer.visible) for layer in viewer.layers]
-    looked_at = (viewer.scene.camera.center, viewer.scene.camera.zoom)
+    show_plane(viewer, "axial")
+    camera = viewer.scene.camera
+    looked_at = (camera.center, camera.zoom, camera.orientation, viewer.dims.order)
     surfaces = TumourSurfaces(viewer, case)
     brain = brain_mesh(case.images["T1"], case.grid.spacing)
     surfaces.show({BRAIN: brain, **dict(region_meshes(case.truth(), case.grid.spacing))})
@@ -106,6 +108,11 @@ def test_the_tumour_as_surfaces_lies_where_the_labels_lie_and_all_is_as_before(
     middle = np.argwhere(case.images["T1"] > 0).mean(axis=0)
     found = surfaces.layers["brain"].data[0].mean(axis=0) + np.array(prediction.layer.translate)
     np.testing.assert_allclose(found, prediction.layer.data_to_world(middle), atol=1.0)
+    np.testing.assert_allclose(camera.center, surfaces.layers["brain"].extent.world.mean(axis=0), atol=1.0)
+    # In another order napari draws surfaces mirrored, and of an axis turned it lights them from behind.
+    assert viewer.dims.order == (0, 1, 2)
+    assert camera.orientation == ("towards", "down", "right")
+    np.testing.assert_array_less([*camera.view_direction], 0)
     translate = np.array(prediction.layer.translate)
     assert all(layer.data[0].min() > -2 for layer in surfaces.layers.values()), "else napari draws nothing"
     vertices = surfaces.layers["WT"].data[0] + translate
@@ -120,4 +127,4 @@ def test_the_tumour_as_surfaces_lies_where_the_labels_lie_and_all_is_as_before(
     surfaces.close()
     assert viewer.dims.ndisplay == 2
     assert [(layer, layer.visible) for layer in viewer.layers] == before
-    assert (viewer.scene.camera.center, viewer.scene.camera.zoom) == looked_at
+    assert (camera.center, camera.zoom, camera.orientation, viewer.dims.order) == looked_at

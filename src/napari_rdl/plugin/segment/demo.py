@@ -34,9 +34,15 @@ def open_demo(
     device : str
         Where to run.
     """
+    widget = dock_segment(viewer, model=model, device=device)
+    widget.open_patient(patient, run=True)
+    return widget
+
+
+def dock_segment(viewer: Viewer, *, model: Path | None = None, device: str = "auto") -> SegmentWidget:
+    """Dock **Segment tumour** in `viewer` with a checkpoint and a device chosen; see `open_demo`."""
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN_NAME, WIDGET_NAME)
     widget.run_box.set_choice(RunChoice(model=model, device=device), widget.run_box.models)
-    widget.open_patient(patient, run=True)
     return widget
 
 

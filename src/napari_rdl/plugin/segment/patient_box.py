@@ -29,7 +29,7 @@ from napari_rdl.plugin.viewer.roles import role_of
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-    from napari_rdl.plugin.segment.patient_source import CheckedCase
+    from napari_rdl.plugin.segment.patient_source import OpenedCase
 
 
 NOT_THERE = "– none –"
@@ -195,7 +195,7 @@ class PatientBox(Section):
         ):
             self.body.addWidget(widget)
 
-    def show_patient(self, patient: CheckedCase) -> None:
+    def show_patient(self, patient: OpenedCase) -> None:
         """Say who the patient is and what the checks found."""
         case = patient.case
         self.hint.setText("")

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class CheckedCase:
-    """A case with what the checks said of it.
+class OpenedCase:
+    """A case that was opened, and what the checks said of it once they have.
 
     Attributes
     ----------
     case : Case
     findings : tuple of Finding
-        What looks wrong, and what was mended on reading.
+        What looks wrong, and what was mended on reading; `checked` finds it.
     add_images : bool
         Whether its images are to be added to the viewer; False where they are already there.
     unexplained : tuple of Unexplained
@@ -39,7 +39,7 @@ class CheckedCase:
     """
 
     case: Case
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...] = ()
     add_images: bool = True
     unexplained: tuple[Unexplained, ...] = ()
 
@@ -85,7 +85,7 @@ def patients_below(paths: Sequence[Path]) -> tuple[Path, ...]:
     return () if list(found) == list(paths) and len(paths) == 1 else tuple(found)
 
 
-def read_paths(paths: Sequence[Path], *, resample: bool = False) -> CheckedCase:
+def read_paths(paths: Sequence[Path], *, resample: bool = False) -> OpenedCase:
     """Read a patient from one folder, or from NIfTI files named by modality.
 
     Raises
@@ -98,12 +98,12 @@ def read_paths(paths: Sequence[Path], *, resample: bool = False) -> CheckedCase:
     from napari_rdl.case import load_case
 
     if len(paths) == 1 and not paths[0].is_file():
-        return _checked(load_case(paths[0], resample=resample))
+        return OpenedCase(load_case(paths[0], resample=resample))
     files = _by_modality(paths)
-    return _checked(load_case(files, resample=resample))
+    return OpenedCase(load_case(files, resample=resample))
 
 
-def read_with(case: Case, more: Mapping[str, Path], *, resample: bool = False) -> CheckedCase:
+def read_with(case: Case, more: Mapping[str, Path], *, resample: bool = False) -> OpenedCase:
     """Read a patient again, with further files whose modality the user confirmed.
 
     Raises
@@ -119,12 +119,12 @@ def read_with(case: Case, more: Mapping[str, Path], *, resample: bool = False) -
     labels = case.convention.name if case.convention_known else None
     again = load_case(files, name=case.name, labels=labels, resample=resample)
     left = tuple(path for path in case.unexplained if path not in more.values())
-    return _checked(replace(again, unexplained=left))
+    return OpenedCase(replace(again, unexplained=left))
 
 
 def read_layers(
     assigned: Mapping[str, LayerImage], *, shared_case: Case | None = None, resample: bool = False
-) -> CheckedCase:
+) -> OpenedCase:
     """Make a patient of layers that a user assigned to modalities.
 
     Layers with files are read from them, so that results go back to the files' grid. As soon as one
@@ -160,10 +160,10 @@ def read_layers(
             images={name: shared_case.images[name] for name in ordered},
             files={name: shared_case.files[name] for name in ordered if name in shared_case.files},
         )
-        return _checked(case, add_images=False)
+        return OpenedCase(case, add_images=False)
     files = {name: image.path for name, image in ordered.items() if image.path is not None}
     if len(files) == len(ordered):
-        return _checked(load_case(files, resample=resample), add_images=resample or not placed)
+        return OpenedCase(load_case(files, resample=resample), add_images=resample or not placed)
     _require_one_grid(ordered)
     first = next(iter(ordered.values()))
     case = case_from_arrays(
@@ -174,7 +174,7 @@ def read_layers(
     )
     without = [name for name in ordered if name not in files]
     note = f"{', '.join(without)} came from layers without a file: results are saved on the layers' own grid."
-    return _checked(replace(case, notes=(*case.notes, note)), add_images=False)
+    return OpenedCase(replace(case, notes=(*case.notes, note)), add_images=False)
 
 
 def layer_image(layer: Image) -> LayerImage:
@@ -197,11 +197,13 @@ def shared_case_of(assigned: Mapping[str, Image]) -> Case | None:
     return cases[0] if own and cases and all(case is cases[0] for case in cases) else None
 
 
-def _checked(case: Case, *, add_images: bool = True) -> CheckedCase:
+def checked(patient: OpenedCase) -> OpenedCase:
+    """Return a patient with what looks wrong, and a guess for each image that no name explains."""
     from napari_rdl.case import check_case
     from napari_rdl.case.guessing import guess_unexplained
 
-    return CheckedCase(case, tuple(check_case(case)), add_images, guess_unexplained(case))
+    case = patient.case
+    return replace(patient, findings=tuple(check_case(case)), unexplained=guess_unexplained(case))
 
 
 def _by_modality(paths: Sequence[Path]) -> dict[str, Path]:

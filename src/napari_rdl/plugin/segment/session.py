@@ -109,7 +109,7 @@ class Session:
         """
         if self._cache is None:
             return None
-        return self._cache.get(self._key(case, choice))
+        return self._cache.get(self._key(case, choice), case)
 
     def encode(
         self, case: Case, choice: RunChoice, progress: Progress, cancelled: IsCancelled

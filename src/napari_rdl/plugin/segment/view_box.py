@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_rdl.plugin.segment.choices import Choices
 from napari_rdl.plugin.segment.prediction_updater import PredictionUpdater
 from napari_rdl.plugin.segment.spatial_views import SpatialViews
 from napari_rdl.plugin.segment.view_controls import ViewBox
 from napari_rdl.plugin.viewer.class_colours import class_colours
-from napari_rdl.plugin.viewer.layer_list import selection_kept
+from napari_rdl.plugin.viewer.layer_list import layers_removed, selection_kept
 from napari_rdl.plugin.viewer.modality_grid import modality_grid_shown, show_modality_grid
-from napari_rdl.plugin.viewer.patient_layers import LayerData, add_case
+from napari_rdl.plugin.viewer.patient_layers import LayerData, add_images
 from napari_rdl.plugin.viewer.planes import current_plane, show_plane
 from napari_rdl.plugin.viewer.recolour import recolour
 from napari_rdl.plugin.viewer.roles import Role, case_of, role_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_rdl.case import Case
-    from napari_rdl.plugin.segment.patient_source import CheckedCase
+    from napari_rdl.plugin.segment.patient_source import OpenedCase
     from napari_rdl.segment import Segmentation
 
 
@@ -49,6 +49,10 @@ class Viewing(QObject):
         self._images: list[Image] = []
         self._case: Case | None = None
         self._went = False
+        self._hidden_yet: tuple[str, ...] = ()
+        self._beneath = QTimer(self)
+        self._beneath.setSingleShot(True)
+        self._beneath.timeout.connect(self._add_beneath)
         self._telling_apart = TellingApart(viewer)
         self.box = ViewBox()
         self.box.set_outlines(choices.outlines)
@@ -64,8 +68,12 @@ class Viewing(QObject):
         updater.settled.connect(self._on_settled)
         viewer.dims.events.order.connect(self._on_plane_changed)
 
-    def show_patient(self, patient: CheckedCase) -> None:
+    def show_patient(self, patient: OpenedCase) -> None:
         """Show a patient in place of the last one; layers that this widget did not add stay."""
+        with layers_removed():
+            self._show_patient(patient)
+
+    def _show_patient(self, patient: OpenedCase) -> None:
         self._went = False
         self.box.tumour_button.setEnabled(False)
         self.box.surfaces_box.setEnabled(False)
@@ -76,20 +84,38 @@ class Viewing(QObject):
         if shown:
             show_modality_grid(self._viewer, False)
         self._updater.remove()
+        self._beneath.stop()
+        self._hidden_yet = ()
         if patient.add_images:
             for layer in self._images:
                 if layer in self._viewer.layers:
                     self._viewer.layers.remove(layer)
-            self._images = list(add_case(self._viewer, patient.case).values())
+            self._images = self._add_top(patient.case)
         show_plane(self._viewer, self._choices.plane)
         # A grid that is someone else's, such as two subsets side by side, stays.
         wanted = self._choices.choices.side_by_side and not self._viewer.canvas.grid.enabled
         if shown or wanted:
+            self._add_beneath()
             show_modality_grid(self._viewer, True)
             self.box.set_grid(modality_grid_shown(self._viewer))
         expert = self._expert()
         self.box.expert_box.setEnabled(patient.case.mask_file is not None)
         self.box.set_expert(expert is not None and expert.visible)
+
+    def _add_top(self, case: Case) -> list[Image]:
+        """Add the image that is seen; those that it hides come when it is drawn."""
+        *hidden, top = case.modalities
+        self._hidden_yet = tuple(hidden)
+        self._beneath.start()
+        return list(add_images(self._viewer, case, [top]).values())
+
+    def _add_beneath(self) -> None:
+        self._beneath.stop()
+        hidden, self._hidden_yet = self._hidden_yet, ()
+        if not hidden or self._case is None:
+            return
+        top = self._images[-1] if self._images[-1] in self._viewer.layers else None
+        self._images[:0] = add_images(self._viewer, self._case, hidden, beneath=top).values()
 
     def _let_expert_go(self) -> None:
         """Take the last patient's mask out of the viewer, where this widget opened it."""
@@ -139,12 +165,14 @@ class Viewing(QObject):
 
     def shut_down(self) -> None:
         """Stop following the viewer."""
+        self._beneath.stop()
         self.spatial.shut_down()
         self._telling_apart.release()
         class_colours.changed.disconnect(self._on_colours)
         self._viewer.dims.events.order.disconnect(self._on_plane_changed)
 
     def _on_plane_chosen(self, plane: str) -> None:
+        self.spatial.end_surfaces()
         self._choices.remember(plane=plane)
         show_plane(self._viewer, plane)
 
@@ -152,6 +180,7 @@ class Viewing(QObject):
         self.box.set_plane(current_plane(self._viewer))
 
     def _on_grid_switched(self, on: bool) -> None:
+        self._add_beneath()
         show_modality_grid(self._viewer, on)
         self.box.set_grid(modality_grid_shown(self._viewer))
         self._choices.remember(side_by_side=modality_grid_shown(self._viewer))

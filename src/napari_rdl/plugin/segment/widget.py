@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QTimer, Signal
 
 from napari_rdl.errors import GridsDifferError, Remedy
 from napari_rdl.plugin.parts.dock import DockWidget
@@ -17,12 +17,14 @@ from napari_rdl.plugin.parts.section import plain_collapsible
 from napari_rdl.plugin.parts.tasks import TaskRunner
 from napari_rdl.plugin.segment.choices import Choices
 from napari_rdl.plugin.segment.corrected_volumes import CorrectedVolumes
+from napari_rdl.plugin.segment.early import load_early
 from napari_rdl.plugin.segment.key_bindings import KeyEditor, ModalityKeys, ViewerKeys
 from napari_rdl.plugin.segment.modality_box import ExpectationLabel, ModalitySwitches, VolumesTable
 from napari_rdl.plugin.segment.open_widgets import open_segment_widgets
 from napari_rdl.plugin.segment.patient_box import PatientBox
 from napari_rdl.plugin.segment.patient_source import (
-    CheckedCase,
+    OpenedCase,
+    checked,
     layer_image,
     patients_below,
     read_layers,
@@ -49,12 +51,15 @@ if TYPE_CHECKING:
     Encoded = tuple[Representations, Segmentation]
     """A patient's representations, and what all of its modalities together give."""
 
-    Opened = tuple[CheckedCase | tuple[Path, ...], Encoded | None]
-    """A patient with what was encoded before, or the folders of several patients."""
+    Opened = tuple[OpenedCase, Encoded | None]
+    """A patient that was checked, with what was encoded before."""
 
 logger = logging.getLogger(__name__)
 
-ReadPatient = Callable[[bool], CheckedCase | tuple[Path, ...]]
+_EARLY_MS = 300
+"""After which the window is drawn and has time to load what opening a patient needs."""
+
+ReadPatient = Callable[[bool], OpenedCase | tuple[Path, ...]]
 """Reads a patient, resampled to one grid or not; the patients' folders where there are several."""
 
 
@@ -67,7 +72,7 @@ class SegmentWidget(DockWidget):
 
     Signals
     -------
-    patient_opened : CheckedCase
+    patient_opened : OpenedCase
     encoded : Representations
         A run has ended, or the cache had the patient.
     """
@@ -115,6 +120,7 @@ class SegmentWidget(DockWidget):
         self.tumour_key.bind({TUMOUR_KEY: self.viewing.go_to_tumour}, beside_layers=True)
         self._leave_settings = follow_settings(self._on_settings)
         open_segment_widgets.announce(napari_viewer, self)
+        QTimer.singleShot(_EARLY_MS, load_early)
 
     # --- What can be asked of the widget from code, as from its buttons
 
@@ -127,7 +133,7 @@ class SegmentWidget(DockWidget):
         """
         paths = [Path(source)] if isinstance(source, str | Path) else [Path(path) for path in source]
 
-        def read(resample: bool) -> CheckedCase | tuple[Path, ...]:
+        def read(resample: bool) -> OpenedCase | tuple[Path, ...]:
             several = patients_below(paths)
             if len(several) > 1:
                 return several
@@ -227,17 +233,11 @@ class SegmentWidget(DockWidget):
         self._read, self._run_after_opening, self._run_began = read, run, None
         self._folder = folder
 
-        choice = self.run_box.choice
-
-        def open_patient(progress: Progress, cancelled: IsCancelled) -> Opened:
+        def open_patient(progress: Progress, cancelled: IsCancelled) -> OpenedCase | tuple[Path, ...]:
             progress(0, 0, "Reading the patient")
-            patient = read(resample)
-            if not isinstance(patient, CheckedCase):
-                return patient, None
-            known = self.session.recall(patient.case, choice)
-            return patient, (known, known.combine()) if known is not None else None
+            return read(resample)
 
-        self._start(open_patient, self._on_opened)
+        self._start(open_patient, self._on_read)
 
     def _open_resampled(self) -> None:
         if self._read is not None:
@@ -280,18 +280,34 @@ class SegmentWidget(DockWidget):
         self.run_box.set_busy(busy)
         self.saving.set_busy(busy)
 
-    def _on_opened(self, result: Opened) -> None:
-        patient, known = result
-        if not isinstance(patient, CheckedCase):
+    def _on_read(self, patient: OpenedCase | tuple[Path, ...]) -> None:
+        if not isinstance(patient, OpenedCase):
             self.patient_box.patients.set_folders(patient)
             self.patient_box.patients.box.setFocus()
             return
         self.patient_box.patients.show_open(self._folder)
         self.saving.corrected.let_go()
         self.viewing.show_patient(patient)
+        self._show_findings(patient)
+        self.session.set_case(patient.case)
+        choice = self.run_box.choice
+
+        def look(progress: Progress, cancelled: IsCancelled) -> Opened:
+            progress(0, 0, "Checking the patient")
+            known = self.session.recall(patient.case, choice)
+            encoded = (known, known.combine()) if known is not None else None
+            return checked(patient), encoded
+
+        # The pictures stand while it is looked at closely.
+        self._start(look, self._on_opened)
+
+    def _show_findings(self, patient: OpenedCase) -> None:
         self.patient_box.show_patient(patient)
         self.saving.findings = patient.findings
-        self.session.set_case(patient.case)
+
+    def _on_opened(self, opened: Opened) -> None:
+        patient, known = opened
+        self._show_findings(patient)
         self.patient_opened.emit(patient)
         if known is not None:
             self._on_encoded(known)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QTimer
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -24,6 +27,37 @@ def layers_added(viewer: ViewerModel) -> Iterator[None]:
         yield
     finally:
         viewer.mouse_over_canvas = over
+
+
+_COLLECT_MS = 1000
+_collecting: list[bool] = []
+
+
+@contextmanager
+def layers_removed() -> Iterator[None]:
+    """Let several layers be removed at the price of none.
+
+    napari collects garbage with each layer that goes, which takes a good part of a second once torch's
+    objects are there. Here the collector finds nothing to look through until the last one is gone, and looks
+    once, when the picture stands.
+    """
+    if gc.get_freeze_count():
+        # Someone else keeps objects from the collector, and would lose that.
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        if not _collecting:
+            _collecting.append(True)
+            QTimer.singleShot(_COLLECT_MS, _collect)
+
+
+def _collect() -> None:
+    _collecting.clear()
+    gc.collect()
 
 
 @contextmanager

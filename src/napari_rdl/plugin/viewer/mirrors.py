@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image, Labels, Layer
 
 from napari_rdl.plugin.viewer.appearance import redraw
+from napari_rdl.plugin.viewer.layer_list import layers_removed
 from napari_rdl.plugin.viewer.roles import LAYER_KEY, Role, plugin_metadata, role_of
 
 if TYPE_CHECKING:
@@ -47,8 +48,9 @@ class Mirrors:
         for event in (events.inserted, events.removed, events.moved):
             event.disconnect(self._on_layers)
         self._source.layers.selection.events.active.disconnect(self._on_active)
-        for layer in list(self._pairs):
-            self._drop(layer)
+        with layers_removed():
+            for layer in list(self._pairs):
+                self._drop(layer)
 
     def of(self, layer: Layer) -> Layer | None:
         """Return a layer's mirror."""

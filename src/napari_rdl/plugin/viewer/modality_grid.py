@@ -1,7 +1,7 @@
 """The modalities side by side, at the same place, with the labels on each of them.
 
 napari's grid gives one cell to every `stride` layers and links all cells to one camera. So the list
-is ordered as image, labels, image, labels, ...; every image but the first gets twins of the label
+is ordered as image, labels, image, labels, ...; every image but the last gets twins of the label
 layers, which share the original's array and cost no memory.
 """
 
@@ -14,7 +14,7 @@ from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import QTimer
 
 from napari_rdl.plugin.viewer.appearance import keep_read_only, redraw
-from napari_rdl.plugin.viewer.layer_list import order_back, reorder, selection_kept
+from napari_rdl.plugin.viewer.layer_list import layers_removed, order_back, reorder, selection_kept
 from napari_rdl.plugin.viewer.roles import LAYER_KEY, Role, case_of, plugin_metadata, role_of
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ class ModalityGrid:
         self._rebuilding = True
         for layer in self._named:
             layer.name_overlay.visible = False
-        self._remove_twins()
+        with layers_removed():
+            self._remove_twins()
         for layer, visible in {**dict.fromkeys(self._hidden, True), **self._visible}.items():
             if layer in layers:
                 layer.visible = visible
@@ -69,7 +70,9 @@ class ModalityGrid:
             self._rebuilding = False
 
     def _set_cells(self) -> None:
-        self._remove_twins()
+        if self._twins:
+            with layers_removed():
+                self._remove_twins()
         source = _source_shown(self._viewer)
         images = [layer for layer in _images(self._viewer) if case_of(layer) is source]
         labels = [layer for layer in _labels(self._viewer) if case_of(layer) is source]
@@ -79,11 +82,15 @@ class ModalityGrid:
                 other.visible = False
                 self._hidden.append(other)
         cells: list[Layer] = []
-        for number, image in enumerate(images):
+        for image in images:
             image.visible = True
             self._name(image)
             cells.append(image)
-            cells += labels if number == 0 else [self._twin(layer, image) for layer in labels]
+            # The labels themselves stay on the topmost image: what need not be moved costs nothing.
+            if image is images[-1]:
+                cells += labels
+            else:
+                cells += self._twins_over(image, labels)
         rest = [layer for layer in self._viewer.layers if layer not in cells]
         reorder(self._viewer, cells + rest)
         self._viewer.canvas.grid.stride = 1 + len(labels)
@@ -96,7 +103,11 @@ class ModalityGrid:
             image.name_overlay.visible = True
             image.name_overlay.box = False
 
-    def _twin(self, layer: Labels, image: Image) -> Labels:
+    def _twins_over(self, image: Image, labels: list[Labels]) -> list[Labels]:
+        place = self._viewer.layers.index(image) + 1
+        return [self._twin(layer, image, place + number) for number, layer in enumerate(labels)]
+
+    def _twin(self, layer: Labels, image: Image, place: int) -> Labels:
         known = plugin_metadata(layer)
         twin = Labels(
             layer.data,
@@ -113,7 +124,7 @@ class ModalityGrid:
             metadata={LAYER_KEY: {"role": Role.TWIN, "case": known.get("case")}},
         )
         keep_read_only(twin)
-        self._viewer.add_layer(twin)
+        self._viewer.layers.insert(place, twin)
         self._viewer.layers.link_layers([layer, twin], LINKED)
         layer.metadata[LAYER_KEY].setdefault("twins", []).append(twin)
         self._twins.append(twin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from napari.layers import Image, Layer
 
 from napari_rdl.plugin.viewer.appearance import class_appearance, placement
+from napari_rdl.plugin.viewer.layer_list import selection_kept
 from napari_rdl.plugin.viewer.roles import LAYER_KEY, Role, plugin_metadata, role_metadata
 
 if TYPE_CHECKING:
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 LayerData = tuple[Any, dict[str, Any], str]
 
 
-def image_layer_data(case: Case) -> list[LayerData]:
-    """Return one image layer per modality of `case`, in the fixed order.
+def image_layer_data(case: Case, modalities: Sequence[str] | None = None) -> list[LayerData]:
+    """Return one image layer per modality of `case`, or for some of them, in the fixed order.
 
     Contrast limits are the 0.5th and 99.5th percentile of the brain, so that neither background
     nor a few bright vessels decide what is seen. Only the top one is visible: the others lie hidden
@@ -43,6 +45,7 @@ def image_layer_data(case: Case) -> list[LayerData]:
             "image",
         )
         for modality, image in case.images.items()
+        if modalities is None or modality in modalities
     ]
 
 
@@ -74,10 +77,29 @@ def expert_layer_data(case: Case) -> list[LayerData]:
 
 def add_case(viewer: Viewer, case: Case) -> dict[str, Image]:
     """Add the images of `case` to `viewer` and return them by modality. Main thread only."""
+    added = add_images(viewer, case, case.modalities[-1:])
+    return add_images(viewer, case, case.modalities[:-1], beneath=added[case.modalities[-1]]) | added
+
+
+def add_images(
+    viewer: Viewer, case: Case, modalities: Sequence[str], *, beneath: Image | None = None
+) -> dict[str, Image]:
+    """Add some images of `case`, in order, and return them by modality.
+
+    Parameters
+    ----------
+    beneath : Image, optional
+        A layer under which they are put, the selection as it is; by default they come on top.
+    """
     layers = {}
-    for image, settings, _ in image_layer_data(case):
-        modality = settings["metadata"][LAYER_KEY]["modality"]
-        layers[modality] = viewer.add_image(image, **settings)
+    for image, settings, _ in image_layer_data(case, modalities):
+        layer = Image(image, **settings)
+        layers[settings["metadata"][LAYER_KEY]["modality"]] = layer
+        if beneath is None:
+            viewer.add_layer(layer)
+        else:
+            with selection_kept(viewer):
+                viewer.layers.insert(viewer.layers.index(beneath), layer)
     return layers
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from napari.layers import Image, Labels, Layer
 
 from napari_rdl.plugin.viewer.appearance import class_appearance, keep_read_only, placement, redraw
-from napari_rdl.plugin.viewer.layer_list import order_back, reorder, selection_kept
+from napari_rdl.plugin.viewer.layer_list import layers_removed, order_back, reorder, selection_kept
 from napari_rdl.plugin.viewer.patient_layers import find_images
 from napari_rdl.plugin.viewer.roles import LAYER_KEY, Role, case_of, role_metadata
 
@@ -65,9 +65,10 @@ class SideBySide:
         linked = [layer for layer in (self._image, self._twin) if layer is not None and layer in layers]
         if linked:
             layers.unlink_layers(linked, LINKED)
-        for layer in (*self._sides.values(), self._twin):
-            if layer is not None and layer in layers:
-                layers.remove(layer)
+        with layers_removed():
+            for layer in (*self._sides.values(), self._twin):
+                if layer is not None and layer in layers:
+                    layers.remove(layer)
         grid.stride, grid.shape, enabled = self._before
         grid.enabled = enabled
         for layer in self._hidden:

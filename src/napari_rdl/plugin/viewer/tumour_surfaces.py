@@ -9,7 +9,7 @@ from napari.utils.colormaps import Colormap
 
 from napari_rdl.plugin.viewer.appearance import AXIS_LABELS, scale_translate
 from napari_rdl.plugin.viewer.class_colours import class_colours
-from napari_rdl.plugin.viewer.layer_list import selection_kept
+from napari_rdl.plugin.viewer.layer_list import layers_removed, selection_kept
 from napari_rdl.plugin.viewer.roles import Role, role_metadata, role_of
 
 if TYPE_CHECKING:
@@ -21,9 +21,13 @@ if TYPE_CHECKING:
     from napari_rdl.segment.mesh import Mesh
 
 BRAIN = "brain"
-_LOOK = {BRAIN: (None, 0.2), "WT": (2, 0.3), "TC": (1, 0.5), "ET": (3, 1.0)}
+INNERMOST = "ET"
+_LOOK = {BRAIN: (None, 0.38), "WT": (2, 0.4), "TC": (1, 0.6), "ET": (3, 0.8)}
 """Surface -> the class whose colour it has, and how much it hides what lies within."""
-_GREY = "#b8bec6"
+_GREY = "#e3e8ee"
+_ORIENTATION = ("towards", "down", "right")
+_VIEW, _UP = (-0.55, -0.8, -0.35), (0.0, 0.0, 1.0)
+"""Seen from the patient's right, from the front, a little from above, with the head upright (x, y, z)."""
 
 
 class TumourSurfaces:
@@ -41,7 +45,12 @@ class TumourSurfaces:
                 self._hidden.append(layer)
         camera = viewer.scene.camera
         self._camera = (camera.center, camera.zoom, camera.angles)
+        self._order, self._orientation = viewer.dims.order, camera.orientation
         viewer.dims.ndisplay = 3
+        # napari draws surfaces in their own order of axes, whatever the viewer's is, and lights them from
+        # behind where an axis is turned.
+        viewer.dims.order = tuple(range(viewer.dims.ndim))
+        camera.orientation = _ORIENTATION
 
     def show(self, meshes: Mapping[str, Mesh]) -> None:
         """Show these surfaces in place of the last ones; vertices are mm from the first voxel."""
@@ -63,7 +72,7 @@ class TumourSurfaces:
                 name=f"{self.case.name} {region} surface",
                 colormap=Colormap([colour] * 2),
                 opacity=opacity,
-                blending="translucent_no_depth" if opacity < 1 else "opaque",
+                blending="translucent" if region == INNERMOST else "translucent_no_depth",
                 shading="smooth",
                 units=("mm", "mm", "mm"),
                 axis_labels=AXIS_LABELS,
@@ -73,14 +82,20 @@ class TumourSurfaces:
                 self._viewer.add_layer(layer)
             self.layers[region] = layer
         if first and self.layers:
-            self._viewer.reset_view()
+            # All of the brain in the middle; the images' own extent is wider than what is seen.
+            self._viewer.fit_to_view(layers=list(self.layers.values()))
+            self._viewer.scene.camera.set_view_direction(_VIEW, _UP)
 
     def close(self) -> None:
         """Take the surfaces away and go back to slices."""
-        for region in list(self.layers):
-            self._remove(region)
+        with layers_removed():
+            for region in list(self.layers):
+                self._remove(region)
         self._viewer.dims.ndisplay = 2
         camera = self._viewer.scene.camera
+        if len(self._order) == self._viewer.dims.ndim:
+            self._viewer.dims.order = self._order
+        camera.orientation = self._orientation
         camera.center, camera.zoom, camera.angles = self._camera
         for layer in self._hidden:
             if layer in self._viewer.layers:
