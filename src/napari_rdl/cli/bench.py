@@ -8,9 +8,12 @@ import typer
 
 from napari_rdl.cli.annotator import annotator
 from napari_rdl.cli.bench_faults import faults
+from napari_rdl.cli.bench_figures import Results, pages
+from napari_rdl.cli.bench_limits import growth, roofline, steps
 from napari_rdl.cli.bench_methods import methods
 from napari_rdl.cli.bench_opening import opening
 from napari_rdl.cli.bench_training import train
+from napari_rdl.cli.bench_window import soak, viewer
 from napari_rdl.cli.console import progress_bar, say, stdout_for_results, write, write_json
 from napari_rdl.cli.display import reason_for_no_window
 from napari_rdl.cli.options import Device, Json, Model
@@ -26,6 +29,8 @@ bench_app.command()(faults)
 bench_app.command()(methods)
 bench_app.command()(tasks)
 bench_app.command()(opening)
+for command in (viewer, soak, steps, roofline, growth, pages):
+    bench_app.command()(command)
 
 
 @bench_app.callback()
@@ -35,9 +40,13 @@ def bench(
     repeats: Annotated[int, typer.Option(min=1, help="Rounds; medians over them are told.")] = 3,
     model: Model = None,
     device: Device = "cpu",
-    viewer: Annotated[
-        bool, typer.Option(help="Also measure in a napari window, where there is a display.")
+    window: Annotated[
+        bool,
+        typer.Option(
+            "--viewer/--no-viewer", help="Also measure in a napari window, where there is a display."
+        ),
     ] = True,
+    out: Results = None,
     as_json: Json = False,
 ) -> None:
     """Measure the speed on this machine.
@@ -61,14 +70,18 @@ def bench(
             repeats=repeats,
             progress=progress,
         )
-        reason = reason_for_no_window() if viewer else None
+        reason = reason_for_no_window() if window else None
         if reason is not None:
             say(f"Not measured in a window: {reason}.")
-        elif viewer:
+        elif window:
             from napari_rdl.bench.viewer import measure_viewer, measure_watch
 
             found = {"viewer": measure_viewer(representations, repeats), "watch": measure_watch()}
             report = report.model_copy(update=found)
+    if out is not None:
+        from napari_rdl.bench.report_figures import encode_figures
+
+        encode_figures(report, f"napari-rdl bench --size {size} --repeats {repeats}").write(out)
     if as_json:
         write_json(report.model_dump(mode="json"))
     else:
@@ -100,10 +113,10 @@ def _show(report: Report) -> None:
     )
     write(f"  flip, whole volume   {flip.volume_seconds * 1e3:8.1f} ms")
     if report.viewer is not None:
-        window = report.viewer
+        shown = report.viewer
         write(
-            f"  flip, in a window    {window.redraw_seconds * 1e3:8.1f} ms  to drawn pixels, "
-            f"{window.idle_seconds * 1e3:.1f} ms of it for drawing with nothing changed"
+            f"  flip, in a window    {shown.redraw_seconds * 1e3:8.1f} ms  to drawn pixels, "
+            f"{shown.idle_seconds * 1e3:.1f} ms of it for drawing with nothing changed"
         )
     if report.watch is not None:
         watch = report.watch

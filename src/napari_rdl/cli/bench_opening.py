@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from napari_rdl.cli.bench_figures import Results
 from napari_rdl.cli.console import progress_bar, stdout_for_results, write, write_json
 from napari_rdl.cli.options import Json
 
@@ -16,6 +18,7 @@ def opening(
         typer.Argument(metavar="[CASE]", help="A patient's folder; the sample patient by default."),
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Rounds; medians over them are told.")] = 5,
+    out: Results = None,
     as_json: Json = False,
 ) -> None:
     """Open a patient, and read the same files with nibabel alone, in turns."""
@@ -24,7 +27,12 @@ def opening(
         from napari_rdl.bench.report import OPENING_LIMIT
         from napari_rdl.phantom import sample_patient_folder
 
-        found = measure_opening(case or sample_patient_folder(progress), repeats, progress)
+        folder = Path(case) if case else sample_patient_folder(progress)
+        found = measure_opening(folder, repeats, progress)
+        if out is not None:
+            from napari_rdl.bench.report_figures import opening_figures
+
+            opening_figures(found, folder.name, repeats).write(out)
     if as_json:
         write_json(found.model_dump(mode="json"))
         return

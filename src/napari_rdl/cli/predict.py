@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -30,13 +32,17 @@ from napari_rdl.errors import ConfigError, NapariRdlError
 from napari_rdl.models import Expectation
 
 if TYPE_CHECKING:
+    from napari_rdl.case import Case, Finding, Provenance
     from napari_rdl.models import Model as LoadedModel
     from napari_rdl.segment import SegmentSettings
+
+    Read = tuple[Case, list[Finding]]
+    """A patient, and what looks wrong with it."""
 
 
 @dataclass
 class Seconds:
-    """Where the time went, summed over patients."""
+    """Where the time went, summed over patients; of reading, which goes on beside it, what was waited for."""
 
     load: float = 0.0
     encode: float = 0.0
@@ -53,12 +59,10 @@ class Run:
     out: Path
     modalities: tuple[str, ...] | None = None
     all_subsets: bool = False
-    labels: str | None = None
-    resample: bool = False
     seconds: Seconds = field(default_factory=Seconds)
 
-    def segment(self, source: Source, progress: Progress) -> list[dict[str, object]]:
-        """Segment one patient and save the results.
+    def segment(self, reading: Future[Read], progress: Progress) -> list[dict[str, object]]:
+        """Segment one patient, as soon as it is read, and save the results.
 
         Returns
         -------
@@ -71,12 +75,11 @@ class Run:
         NapariRdlError
             If the patient cannot be read, encoded or saved; nothing is written in the first two cases.
         """
-        from napari_rdl.case import check_case, load_case
         from napari_rdl.segment import encode
 
         clock = perf_counter()
-        case = load_case(source.files, name=source.name, labels=self.labels, resample=self.resample)
-        say_findings(case, check_case(case))
+        case, findings = reading.result()
+        say_findings(case, findings)
         clock = self._lap("load", clock)
         representations = encode(
             case, self.model, modalities=self.modalities, settings=self.settings, progress=progress
@@ -138,16 +141,19 @@ def predict(
     Labels are written on the native grid, with a record beside each from which --from repeats the run.
     """
     refuse_unusable_folder(out)
-    with stdout_for_results():
+    with stdout_for_results(), ThreadPoolExecutor(1) as reader:
         if repeat is None:
             sources = find_sources(cases)
-            run = _new_run(out, modalities, all_subsets, model, device, labels, resample)
+            # Before the network's library is loaded: one waits for the disk, the other does not.
+            readings = _read_ahead(reader, sources, labels, resample)
+            run = _new_run(out, modalities, all_subsets, model, device)
         elif cases or modalities or all_subsets or labels or resample or device != "auto":
             raise ConfigError(f"{repeat} says what to run: give --from with --out, --model and --json alone.")
         else:
-            run, source = _recorded_run(repeat, out, model)
+            run, source, recorded = _recorded_run(repeat, out, model)
             sources = [source]
-        records, failures = _run_all(run, sources)
+            readings = _read_ahead(reader, sources, recorded.labels, recorded.resample)
+        records, failures = _run_all(run, sources, readings)
     single = len(sources) == 1
     if as_json:
         seconds = {stage: round(value, 3) for stage, value in vars(run.seconds).items()}
@@ -168,8 +174,6 @@ def _new_run(
     all_subsets: bool,
     model: str | None,
     device: str,
-    labels: str | None,
-    resample: bool,
 ) -> Run:
     subset = _parse_modalities(modalities)
     started = perf_counter()
@@ -177,12 +181,12 @@ def _new_run(
     from napari_rdl.segment import SegmentSettings
 
     settings = SegmentSettings(device=device)
-    run = Run(load_model(model), settings, out, subset, all_subsets, labels, resample)
+    run = Run(load_model(model), settings, out, subset, all_subsets)
     run.seconds.load = perf_counter() - started
     return run
 
 
-def _recorded_run(path: Path, out: Path, model: str | None) -> tuple[Run, Source]:
+def _recorded_run(path: Path, out: Path, model: str | None) -> tuple[Run, Source, Provenance]:
     from napari_rdl.case import Provenance
 
     started = perf_counter()
@@ -191,20 +195,44 @@ def _recorded_run(path: Path, out: Path, model: str | None) -> tuple[Run, Source
     settings = recorded_settings(path, record)
     loaded = recorded_model(path, record, model)
     say_what_differs(path, record)
-    run = Run(loaded, settings, out, record.modalities, labels=record.labels, resample=record.resample)
+    run = Run(loaded, settings, out, record.modalities)
     run.seconds.load = perf_counter() - started
-    return run, Source(files, record.case, record.case)
+    return run, Source(files, record.case, record.case), record
 
 
-def _run_all(run: Run, sources: list[Source]) -> tuple[list[dict[str, object]], dict[str, str]]:
+def _read_ahead(
+    reader: Executor, sources: list[Source], labels: str | None, resample: bool
+) -> Iterator[Future[Read]]:
+    """Begin to read the first patient now, and each other one when the one before it is asked for."""
+
+    def read(source: Source) -> Read:
+        from napari_rdl.case import check_case, load_case
+
+        case = load_case(source.files, name=source.name, labels=labels, resample=resample)
+        return case, check_case(case)
+
+    ahead = [reader.submit(read, sources[0])]
+
+    def readings() -> Iterator[Future[Read]]:
+        for following in sources[1:]:
+            ahead.append(reader.submit(read, following))
+            yield ahead.pop(0)
+        yield ahead.pop()
+
+    return readings()
+
+
+def _run_all(
+    run: Run, sources: list[Source], readings: Iterator[Future[Read]]
+) -> tuple[list[dict[str, object]], dict[str, str]]:
     """Segment every patient; with several, one that fails does not stop the others."""
     records: list[dict[str, object]] = []
     failures: dict[str, str] = {}
-    for number, source in enumerate(sources, 1):
+    for number, (source, reading) in enumerate(zip(sources, readings, strict=True), 1):
         title = source.title if len(sources) == 1 else f"[{number}/{len(sources)}] {source.title}"
         try:
             with progress_bar(title) as progress:
-                records += run.segment(source, progress)
+                records += run.segment(reading, progress)
         except NapariRdlError as error:
             if len(sources) == 1:
                 raise

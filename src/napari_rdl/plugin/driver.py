@@ -81,7 +81,7 @@ class Driver:
         act()
         return self.drawn(done) - started
 
-    def drawn(self, done: Callable[[], bool] | None = None, limit: float = 60.0) -> float:
+    def drawn(self, done: Callable[[], bool] | None = None, limit: float = 300.0) -> float:
         """Let Qt's loop turn until the canvas is drawn and swapped with `done`; return when that was."""
         loop, poll = QEventLoop(), QTimer()
         began = perf_counter()

@@ -1,0 +1,43 @@
+"""A short day's work in one window; `NAPARI_RDL_SOAK` makes it a long one."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from napari_rdl.plugin.driver import Driver
+from napari_rdl.plugin.segment.session import RunChoice
+from napari_rdl.plugin.segment.widget import SegmentWidget
+from napari_rdl.plugin.soak import soak
+
+PATIENTS = int(os.environ.get("NAPARI_RDL_SOAK", "3"))
+
+
+def test_a_days_work_leaves_nothing_behind(make_napari_viewer, tiny_checkpoint, brats_folder):
+    viewer = make_napari_viewer(show=True)
+    widget = SegmentWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Segment tumour")
+    widget.run_box.set_choice(RunChoice(model=tiny_checkpoint, device="cpu", precision="float32"))
+    found = soak(
+        Driver(viewer, widget),
+        brats_folder,
+        flips=PATIENTS,
+        patients=PATIENTS,
+        runs=2 if PATIENTS > 3 else 0,
+        warm=max(2, PATIENTS // 4),
+    )
+    widget.shut_down()
+    assert found.layers == 0
+    assert found.handles[1] <= found.handles[0]
+    assert found.threads[1] <= found.threads[0]
+    assert found.growth < 0.05, found.megabytes
+
+
+@pytest.fixture(autouse=True)
+def _no_questions(monkeypatch):
+    monkeypatch.setattr("napari_rdl.plugin.segment.saving.ask_about_corrections", _nobody)
+
+
+def _nobody(*arguments):
+    raise AssertionError("a question was asked")
