@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from napari_rdl.cohort.patients import phantoms
+from napari_rdl.cohort.patients import Patient, phantoms
 from napari_rdl.errors import ConfigError, DeviceError
 from napari_rdl.training.config import DataConfig, read_source
 from napari_rdl.training.data.cache import PatientCache
@@ -140,17 +140,17 @@ def test_only_who_is_visited_is_made_beforehand(tmp_path):
     assert len(list(tmp_path.glob("phantom_*"))) == 4
 
 
-def test_makers_prepare_in_order_and_end_with_their_block(tmp_path):
+def test_makers_prepare_in_order_and_end_with_their_block(brats_folder, tmp_path):
     cache = PatientCache(DataConfig(spacing=(4, 4, 4)), MODALITIES, tmp_path)
-    patients = phantoms(60, 0)
+    patients = [Patient(f"BraTS2021_{number}", folder=brats_folder) for number in range(600)]
     ready = ReadyPatients(cache, patients)
     with Maker(cache, patients, 1) as maker:
         found = [*maker.new(timeout=300), *maker.new(timeout=300)]
         processes = multiprocessing.active_children()
         assert maker.busy
-    assert [made.patient for made in found] == list(patients[: len(found)])
+    assert [made.patient for made in found] == patients[: len(found)]
     assert all(made.path.exists() for made in found)
-    assert 2 <= ready.count < 60
+    assert 2 <= ready.count < 600
     assert patients[0] in ready
     assert patients[-1] not in ready
     assert processes
