@@ -195,6 +195,8 @@ class ModalitySwitch(QToggleSwitch):
 
     def __init__(self, modality: str, parent: QWidget | None = None) -> None:
         super().__init__(modality, parent)
+        # Each frame of its handle would have the whole window drawn again while the labels are waited for.
+        self.setAnimationDuration(0)
         self._fit()
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
