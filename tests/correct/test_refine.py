@@ -9,7 +9,8 @@ from scipy import ndimage
 from napari_rdl.brats import SUBSETS
 from napari_rdl.case import brain_mask, case_from_arrays
 from napari_rdl.correct.head import fit_head
-from napari_rdl.correct.refine import Refiner, RefineSettings
+from napari_rdl.correct.refine import Refiner
+from napari_rdl.correct.strokes import RefineSettings
 from napari_rdl.metrics import dice
 from napari_rdl.segment import encode
 

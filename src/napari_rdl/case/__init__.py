@@ -1,10 +1,11 @@
 """Files to Case and back: finding, reading, checking, one grid; labels and their record."""
 
+from napari_rdl.case.arrays import case_from_arrays
 from napari_rdl.case.checks import Finding, check_case
 from napari_rdl.case.finding import CaseFiles, find_case_files, find_patients, is_patient_folder
 from napari_rdl.case.geometry import Grid, Native
 from napari_rdl.case.intensity import brain_mask, normalize
-from napari_rdl.case.loading import case_from_arrays, load_case
+from napari_rdl.case.loading import load_case
 from napari_rdl.case.nifti import read_image, read_mask
 from napari_rdl.case.patient import Case
 from napari_rdl.case.provenance import InputRecord, Provenance, WeightsRecord, file_sha256, input_records

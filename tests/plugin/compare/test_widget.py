@@ -225,9 +225,9 @@ def test_nothing_encoded_is_said_with_a_way_on(make_napari_viewer):
     viewer = make_napari_viewer()
     compare = CompareWidget(viewer)
     viewer.window.add_dock_widget(compare, name="Compare subsets")
-    assert "press Run" in compare.patient.text()
+    assert "press Run" in compare.patient.said.text()
     assert not compare.matrix_box.isVisibleTo(compare)
-    compare.open_button.click()
+    compare.patient.open_button.click()
     assert compare.comparison.segment is not None
     names = [name for name in viewer.window.dock_widgets if name.startswith("Segment tumour")]
     assert len(names) == 1
@@ -238,7 +238,7 @@ def test_another_patient_takes_the_study_away(compare, studied, encoded, brats_f
     encoded.session.set_case(encoded.session.case)
     assert compare.comparison.studied is None
     assert compare.matrix_box.table.matrix.rowCount() == 0
-    assert "not segmented yet" in compare.patient.text()
+    assert "not segmented yet" in compare.patient.said.text()
     encoded.run()
     finish(encoded)
     studied_in(compare)
@@ -249,7 +249,7 @@ def test_closing_segment_tumour_leaves_an_empty_widget(compare, studied, encoded
     encoded.shut_down()
     assert compare.comparison.studied is None
     assert compare.comparison.segment is None
-    assert compare.open_button.isVisibleTo(compare)
+    assert compare.patient.open_button.isVisibleTo(compare)
 
 
 def test_every_button_has_a_tooltip(compare):

@@ -52,12 +52,12 @@ class Event:
 
 def test_keys_work_the_desk_and_a_box_takes_the_prediction_over(correct):
     viewer, layer = correct._viewer, correct.desk.layer
-    assert correct.key_editor.set_key("grow", "Alt+Q")
+    assert correct.keys.editor.set_key("grow", "Alt+Q")
     bound = {str(key): function for key, function in viewer.keymap.items()}
     assert "Alt+Q" in bound
     assert "Alt+G" not in bound
     assert "(Alt+Q)" in correct.tools_box.buttons["grow"].toolTip()
-    assert correct.memory.choices.keys == {"grow": "Alt+Q"}
+    assert correct.keys.memory.choices.keys == {"grow": "Alt+Q"}
     bound["Alt+3"](viewer)
     assert layer.selected_label == 3
 

@@ -49,7 +49,7 @@ def journalled(correct):
 def test_without_a_patient_it_says_what_to_do(make_napari_viewer, shown):
     viewer = make_napari_viewer()
     widget = shown(CorrectWidget(viewer))
-    assert "Open a patient" in widget.patient.text()
+    assert "Open a patient" in widget.patient.said.text()
     widget.use("grow")
     widget.undo()
     widget.shut_down()

@@ -10,9 +10,12 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_rdl.brats import subset_name
 from napari_rdl.plugin.compare.study_runner import Studied, StudyRunner
-from napari_rdl.plugin.segment.open_widgets import WIDGET_NAME, open_segment_widgets
+from napari_rdl.plugin.segment.following import SegmentFollower
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
     import numpy as np
     from napari.viewer import Viewer
     from numpy.typing import NDArray
@@ -43,7 +46,7 @@ Side = str | tuple[str, ...] | LabelFile
 """`SHOWN`, `REFERENCE`, `EXPERT`, a subset or a file."""
 
 
-class Comparison(QObject):
+class Comparison(SegmentFollower):
     """Follows the Segment tumour widget of the same viewer, and owns the study.
 
     Signals
@@ -66,10 +69,8 @@ class Comparison(QObject):
     segment_changed = Signal()
 
     def __init__(self, viewer: Viewer, parent: QObject) -> None:
-        super().__init__(parent)
-        self.viewer = viewer
+        super().__init__(viewer, parent)
         self.runner = StudyRunner(self)
-        self.segment: SegmentWidget | None = None
         self.subset: tuple[str, ...] = ()
         self.runner.study_changed.connect(self._on_studied)
 
@@ -77,16 +78,6 @@ class Comparison(QObject):
     def studied(self) -> Studied | None:
         """The study shown."""
         return self.runner.studied
-
-    @property
-    def case(self) -> Case | None:
-        """The patient that is open."""
-        return self.segment.session.case if self.segment is not None else None
-
-    @property
-    def representations(self) -> Representations | None:
-        """What was encoded; None while nothing was, or where a finished study is looked at."""
-        return self.segment.session.representations if self.segment is not None else None
 
     @property
     def ready(self) -> bool:
@@ -97,18 +88,9 @@ class Comparison(QObject):
     def advice(self) -> str:
         """What the patient is, or what to do first."""
         case = self.case
-        if case is None:
-            return (
-                f"Open a patient in {WIDGET_NAME} and press Run: then all of its subsets are compared here."
-            )
-        if not self.ready:
-            return f"{case.name} is open but not segmented yet: press Run in {WIDGET_NAME}."
-        return f"{case.name}: {', '.join(case.modalities)}."
-
-    def follow(self) -> None:
-        """Turn to the Segment tumour widget that is open, now and whenever one is opened."""
-        open_segment_widgets.changed.connect(self._on_docked)
-        self._on_docked()
+        if case is not None and self.ready:
+            return f"{case.name}: {', '.join(case.modalities)}."
+        return self.to_do("all of its subsets are compared here") or ""
 
     def go_to(self, subset: tuple[str, ...]) -> None:
         """Show a subset: in the prediction layer, where something was encoded."""
@@ -119,33 +101,25 @@ class Comparison(QObject):
 
     def shut_down(self) -> None:
         """Follow nobody and stop all work."""
-        open_segment_widgets.changed.disconnect(self._on_docked)
-        self._leave()
+        self.follow_nobody()
         self.runner.shut_down()
 
-    def _on_docked(self) -> None:
-        segment = open_segment_widgets.find(self.viewer)
-        if segment is self.segment:
-            return
-        self._leave()
-        self.segment = segment
-        if segment is not None:
-            segment.session.case_changed.connect(self._on_case)
-            segment.session.representations_changed.connect(self._on_representations)
-            segment.session.subset_changed.connect(self._on_subset)
+    def heard(self, segment: SegmentWidget) -> Iterable[tuple[Any, Callable[..., None]]]:
+        """Return what is listened to: the patient, what was encoded, and the subset shown."""
+        session = segment.session
+        return (
+            (session.case_changed, self._on_case),
+            (session.representations_changed, self._on_representations),
+            (session.subset_changed, self._on_subset),
+        )
+
+    def on_segment(self) -> None:
+        """Take up what another widget has open."""
         self.segment_changed.emit()
         self._on_case(self.case)
         self._on_representations(self.representations)
-        if segment is not None and segment.session.subset:
-            self._on_subset(segment.session.subset)
-
-    def _leave(self) -> None:
-        if self.segment is not None:
-            session = self.segment.session
-            session.case_changed.disconnect(self._on_case)
-            session.representations_changed.disconnect(self._on_representations)
-            session.subset_changed.disconnect(self._on_subset)
-            self.segment = None
+        if self.segment is not None and self.segment.session.subset:
+            self._on_subset(self.segment.session.subset)
 
     def _on_case(self, case: Case | None) -> None:
         self.runner.let_go()

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from napari_rdl.case.provenance import ExportRecord
     from napari_rdl.compare import SubsetRow
     from napari_rdl.plugin.compare.comparison import Comparison
+    from napari_rdl.plugin.compare.matrix_table import MatrixTable
     from napari_rdl.plugin.compare.memory import CompareMemory
     from napari_rdl.plugin.compare.study_runner import Studied
-    from napari_rdl.plugin.compare.table import MatrixTable
 
 
 class ExportBar(QWidget):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QPushButton, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_rdl.errors import NapariRdlError, Remedy
 from napari_rdl.plugin.compare.agreement import CompareAgreement
@@ -13,15 +13,15 @@ from napari_rdl.plugin.compare.cohort import CompareCohort
 from napari_rdl.plugin.compare.comparison import Comparison
 from napari_rdl.plugin.compare.export import CompareExport
 from napari_rdl.plugin.compare.layers import CompareLayers
+from napari_rdl.plugin.compare.matrix_box import MatrixBox
 from napari_rdl.plugin.compare.memory import CompareMemory
 from napari_rdl.plugin.compare.pair import ComparePair
 from napari_rdl.plugin.compare.reference import NOTHING, ReferenceChoice, file_choice, maker_of, was_edited
-from napari_rdl.plugin.compare.table import MatrixBox
 from napari_rdl.plugin.compare.two_models import CompareModels
 from napari_rdl.plugin.compare.worth import CompareWorth
 from napari_rdl.plugin.parts.dock import DockWidget
-from napari_rdl.plugin.parts.section import Section, WrappedLabel
-from napari_rdl.plugin.segment.open_widgets import WIDGET_NAME, open_segment_widget
+from napari_rdl.plugin.segment.followed_patient import FollowedPatient
+from napari_rdl.plugin.segment.open_widgets import open_segment_widget
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -53,9 +53,7 @@ class CompareWidget(DockWidget):
         self._look.timeout.connect(self._look_at_layer)
         self._look.start()
 
-        self.patient = WrappedLabel()
-        self.open_button = QPushButton(f"Open {WIDGET_NAME}")
-        self.open_button.setToolTip("Open the widget in which a patient is opened and segmented")
+        self.patient = FollowedPatient(napari_viewer)
         self.matrix_box = MatrixBox(napari_viewer)
         self.layers = CompareLayers(napari_viewer)
         self.pair = ComparePair(self.comparison, self.layers, self.memory, self)
@@ -68,10 +66,7 @@ class CompareWidget(DockWidget):
         self.parts: list[QWidget] = [
             *(self.matrix_box, self.pair.box, self.models.box, self.worth.box, self.agreement.box)
         ]
-        patient = Section("Patient")
-        patient.body.addWidget(self.patient)
-        patient.body.addWidget(self.open_button)
-        self.fill(self.page([patient, *self.parts, self.cohort.box]))
+        self.fill(self.page([self.patient, *self.parts, self.cohort.box]))
         self._connect()
 
         self.matrix_box.set_measure(self.memory.choices.measure)
@@ -157,7 +152,6 @@ class CompareWidget(DockWidget):
             *self.agreement.workers.values(),
         ):
             worker.failed.connect(self.say_error)
-        self.open_button.clicked.connect(self.open_segment)
         self._viewer.events.theme.connect(self._on_theme)
 
     # --- What the comparison says
@@ -251,8 +245,8 @@ class CompareWidget(DockWidget):
 
     def _say_what_to_do(self) -> None:
         ready = self.comparison.ready
-        self.patient.setText(self.comparison.advice)
-        self.open_button.setVisible(not ready)
+        self.patient.said.setText(self.comparison.advice)
+        self.patient.open_button.setVisible(not ready)
         for part in self.parts:
             part.setVisible(ready)
         # Label files of anyone need no run.

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_rdl.correct import (
-    CorrectionRecord,
-    Found,
-    History,
-    Identity,
-    Journal,
-    journal_path,
-    put_aside,
-    read_journal,
-    summarise,
-)
+from napari_rdl.correct import Found, History, Identity, Journal, journal_path, put_aside
 from napari_rdl.errors import JournalError, NapariRdlError
-from napari_rdl.files import plain_name
-from napari_rdl.holder import Hold, Holder
-from napari_rdl.plugin.correct.claim import Claim, taken
+from napari_rdl.plugin.correct.claim import Claim
+from napari_rdl.plugin.correct.earlier_work import LookedFor, look_for_work
 from napari_rdl.plugin.correct.recorder import Recorder
+from napari_rdl.plugin.correct.saved_record import save_record
 from napari_rdl.plugin.parts.tasks import LatestTask
-from napari_rdl.plugin.parts.times import duration
-from napari_rdl.plugin.segment.open_widgets import open_segment_widgets
-from napari_rdl.plugin.settings import plugin_settings
+from napari_rdl.plugin.segment.following import SegmentFollower
+from napari_rdl.plugin.viewer.appearance import keep_read_only
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -35,13 +24,13 @@ if TYPE_CHECKING:
 
     from napari_rdl.case import Case
     from napari_rdl.plugin.segment.widget import SegmentWidget
-    from napari_rdl.segment import Representations, Segmentation
+    from napari_rdl.segment import Segmentation
 
 
 _WATCH_MS = 1000
 
 
-class Desk(QObject):
+class Desk(SegmentFollower):
     """Follows the viewer's Segment tumour: its patient, its corrected layer.
 
     Signals
@@ -75,9 +64,7 @@ class Desk(QObject):
     saved = Signal(object)
 
     def __init__(self, viewer: Viewer, parent: QObject) -> None:
-        super().__init__(parent)
-        self._viewer = viewer
-        self.segment: SegmentWidget | None = None
+        super().__init__(viewer, parent)
         self.recorder: Recorder | None = None
         self.found: Found | None = None
         self._taking_up: Found | None = None
@@ -86,6 +73,7 @@ class Desk(QObject):
         self._corrects: Segmentation | None = None
         self._held = ""
         self._locked: Labels | None = None
+        self._unlock: Callable[[], None] | None = None
         self._claim = Claim(self)
         self._claim.changed.connect(self._on_claim)
         self._search = LatestTask(self)
@@ -93,16 +81,6 @@ class Desk(QObject):
         self._watch = QTimer(self)
         self._watch.setInterval(_WATCH_MS)
         self._watch.timeout.connect(self._say_what_holds)
-
-    @property
-    def case(self) -> Case | None:
-        """The patient that is open."""
-        return self.segment.session.case if self.segment is not None else None
-
-    @property
-    def representations(self) -> Representations | None:
-        """The encoded patient."""
-        return self.segment.session.representations if self.segment is not None else None
 
     @property
     def layer(self) -> Labels | None:
@@ -126,15 +104,13 @@ class Desk(QObject):
 
     def follow(self) -> None:
         """Turn to the Segment tumour widget that is open, now and whenever one is opened."""
-        open_segment_widgets.changed.connect(self._on_docked)
-        self._on_docked()
+        super().follow()
         self._watch.start()
 
     def shut_down(self) -> None:
         """Bring the journal to the disk and follow nobody."""
-        open_segment_widgets.changed.disconnect(self._on_docked)
         self._watch.stop()
-        self._leave()
+        self.follow_nobody()
         self._lock(None)
         self._claim.release()
         self._search.shut_down()
@@ -178,28 +154,23 @@ class Desk(QObject):
 
     # --- Whom it follows
 
-    def _on_docked(self) -> None:
-        segment = open_segment_widgets.find(self._viewer)
-        if segment is self.segment:
-            return
-        self._leave()
-        self.segment = segment
-        if segment is not None:
-            segment.session.case_changed.connect(self._on_case)
-            segment.session.representations_changed.connect(self._on_representations)
-            segment.saving.corrected.changed.connect(self._on_layer)
-            segment.saving.corrected_saved.connect(self._on_saved)
+    def heard(self, segment: SegmentWidget) -> Iterable[tuple[Any, Callable[..., None]]]:
+        """Return what is listened to: the patient, what was encoded, the corrected layer and its saving."""
+        return (
+            (segment.session.case_changed, self._on_case),
+            (segment.session.representations_changed, self._on_representations),
+            (segment.saving.corrected.changed, self._on_layer),
+            (segment.saving.corrected_saved, self._on_saved),
+        )
+
+    def on_segment(self) -> None:
+        """Take up what another widget has open."""
         self._on_case(self.case)
         self._on_layer()
 
-    def _leave(self) -> None:
+    def before_leaving(self) -> None:
+        """Record no more."""
         self._stop_recording()
-        if self.segment is not None:
-            segment, self.segment = self.segment, None
-            segment.session.case_changed.disconnect(self._on_case)
-            segment.session.representations_changed.disconnect(self._on_representations)
-            segment.saving.corrected.changed.disconnect(self._on_layer)
-            segment.saving.corrected_saved.disconnect(self._on_saved)
 
     def _on_case(self, case: Case | None) -> None:
         self._identity = None
@@ -209,9 +180,9 @@ class Desk(QObject):
         self.patient_changed.emit()
         self.read_only_changed.emit()
         if case is not None:
-            self._search.ask(lambda _progress, _cancelled: _look_for_work(case), self._on_found)
+            self._search.ask(lambda _progress, _cancelled: look_for_work(case), self._on_found)
 
-    def _on_found(self, result: _Looked) -> None:
+    def _on_found(self, result: LookedFor) -> None:
         self._identity, found, hold, holder = result
         self._claim.set(hold, holder)
         self.read_only_changed.emit()
@@ -268,17 +239,12 @@ class Desk(QObject):
 
     def _lock(self, layer: Labels | None) -> None:
         """Keep a layer from being painted; the one kept so before may be painted again."""
-        before, self._locked = self._locked, layer
-        if before is not None and before is not layer:
-            before.events.editable.disconnect(self._keep_locked)
-            before.editable = True
-        if layer is not None and layer is not before:
-            layer.editable = False
-            layer.events.editable.connect(self._keep_locked)
-
-    def _keep_locked(self, event: object = None) -> None:
-        if self._locked is not None and self._locked.editable:
-            self._locked.editable = False
+        if layer is self._locked:
+            return
+        if self._unlock is not None:
+            self._unlock()
+        self._locked = layer
+        self._unlock = keep_read_only(layer) if layer is not None else None
 
     def _stop_recording(self) -> None:
         if self.recorder is not None:
@@ -320,59 +286,11 @@ class Desk(QObject):
         if case is None or recorder is None:
             return
         recorder.settle()
-        from napari_rdl.case.label_record import record_path
-        from napari_rdl.case.provenance import current_versions
-
         try:
-            record = CorrectionRecord(
-                case=plain_name(case.name),
-                output=path.name,
-                labels=case.convention.name,
-                versions=current_versions(),
-                annotator=plugin_settings().annotator.strip(),
-                edits=summarise(recorder.history, case.grid.voxel_ml),
-                prediction=self._corrects.provenance() if self._corrects is not None else None,
-            )
-            record.save(record_path(path))
+            save_record(path, case, recorder.history, self._corrects)
         except NapariRdlError as error:
             self.failed.emit(error)
             return
         if self._journal is not None:
             self._journal.saved()
         self.saved.emit(path)
-
-
-_Looked = tuple[Identity, Found | JournalError | None, Hold, Holder | None]
-
-
-def _look_for_work(case: Case) -> _Looked:
-    """Return whose journal it would be, what of it there is, and who has it; reads files."""
-    identity = Identity.of(case)
-    path = journal_path(identity)
-    hold = Hold(path, plugin_settings().annotator)
-    holder = taken(hold)
-    if holder is not None or not path.exists():
-        return identity, None, hold, holder
-    try:
-        return identity, read_journal(path, identity), hold, None
-    except JournalError as error:
-        return identity, error, hold, None
-
-
-def words_for(found: Found) -> str:
-    """Return what was found, as a user reads it."""
-    history = found.history
-    if found.unsaved:
-        since = found.saved if found.saved < history.position else 0
-        began = datetime.fromtimestamp(found.began) if found.began is not None else None
-        worked = duration(max(history.seconds_at_work(since), 1))
-        when = f" from {_when(began)}" if began is not None else ""
-        lost = " The end of the journal was damaged and is left out." if found.lost else ""
-        return f"Not saved: {worked} of work{when}.{lost}"
-    at = datetime.fromtimestamp(found.saved_at or 0)
-    return f"Corrections saved at {_when(at)} can be taken up again, with all their steps."
-
-
-def _when(moment: datetime) -> str:
-    today = moment.date() == datetime.now().date()
-    return f"{moment:%H:%M}" if today else f"{moment:%d %B %Y, %H:%M}"

@@ -12,12 +12,13 @@ from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 
 from napari_rdl.correct import Protection, summarise
 from napari_rdl.correct.tools import strangers
-from napari_rdl.errors import NapariRdlError
-from napari_rdl.files import plain_name
-from napari_rdl.plugin.correct.desk import Desk, words_for
+from napari_rdl.plugin.correct.desk import Desk
+from napari_rdl.plugin.correct.desk_keys import DeskKeys
+from napari_rdl.plugin.correct.dicom_export import DicomExport
+from napari_rdl.plugin.correct.earlier_work import words_for
 from napari_rdl.plugin.correct.history_box import FoundBox, HistoryBox
-from napari_rdl.plugin.correct.keys import DeskKeyEditor, RememberedDesk, all_keys
 from napari_rdl.plugin.correct.learning_box import Learning
+from napari_rdl.plugin.correct.painted_layer import PaintedLayer
 from napari_rdl.plugin.correct.readers import Readers
 from napari_rdl.plugin.correct.refine_box import STROKES
 from napari_rdl.plugin.correct.refining import Refining
@@ -26,15 +27,10 @@ from napari_rdl.plugin.correct.toolbox import Toolbox
 from napari_rdl.plugin.correct.tools_box import TOOLS, WAITING, ProtectBox, ToolsBox
 from napari_rdl.plugin.correct.working import Working
 from napari_rdl.plugin.parts.dock import DockWidget
-from napari_rdl.plugin.parts.memory import Memory, memory_file
-from napari_rdl.plugin.parts.section import Section, WrappedLabel, plain_collapsible
-from napari_rdl.plugin.parts.waiting import while_the_window_lives
-from napari_rdl.plugin.segment.key_bindings import ViewerKeys
-from napari_rdl.plugin.segment.open_widgets import WIDGET_NAME, open_segment_widget
-from napari_rdl.plugin.settings import plugin_settings
+from napari_rdl.plugin.parts.section import plain_collapsible
+from napari_rdl.plugin.segment.followed_patient import FollowedPatient
 
 if TYPE_CHECKING:
-    from napari.layers import Labels
     from napari.viewer import Viewer
 
 _SUMMARY_MS = 400
@@ -57,12 +53,12 @@ class CorrectWidget(DockWidget):
         self.working = Working(napari_viewer, self.desk, self)
         self.readers = Readers(napari_viewer, self.desk, self)
         self.learning = Learning(napari_viewer, self.desk, self.working, self)
-        self._followed: Labels | None = None
+        self.dicom = DicomExport(self.desk, self)
+        self.keys = DeskKeys(napari_viewer, self)
+        self.painted = PaintedLayer(napari_viewer, self)
         self._held = ""
 
-        self.patient = WrappedLabel()
-        self.open_button = QPushButton(f"Open {WIDGET_NAME}")
-        self.open_button.setToolTip("Open the widget in which a patient is opened and segmented")
+        self.patient = FollowedPatient(napari_viewer)
         self.begin_button = QPushButton("Correct the prediction shown")
         self.begin_button.setToolTip(
             "Copy the prediction to a layer of its own; no switch and no run ever changes that layer"
@@ -72,24 +68,16 @@ class CorrectWidget(DockWidget):
         self.protect_box = ProtectBox()
         self.history_box = HistoryBox()
         self.protect = plain_collapsible("Protect", self.protect_box, "What painting and tools may touch")
-        self.memory = Memory(RememberedDesk, memory_file("correct_labels"))
-        self.key_editor = DeskKeyEditor(all_keys(self.memory.choices.keys))
-        keys = plain_collapsible("Keys", self.key_editor, "The keys of the desk; each can be changed")
+        keys = plain_collapsible("Keys", self.keys.editor, "The keys of the desk; each can be changed")
         for part in (self.protect, keys):
             self.tools_box.body.addWidget(part)
-        patient = Section("Patient")
-        for part in (self.patient, self.open_button, self.begin_button):
-            patient.body.addWidget(part)
+        self.patient.body.addWidget(self.begin_button)
         self.parts: list[QWidget] = [self.tools_box, self.refining.box, self.history_box]
-        self.fill(
-            self.page(
-                [self.working.box, patient, self.found_box, *self.parts, self.readers.box, self.learning.box]
-            )
-        )
+        above, below = (self.working.box, self.patient, self.found_box), (self.readers.box, self.learning.box)
+        self.fill(self.page([*above, *self.parts, *below]))
         self._summary_timer = QTimer(self)
         self._summary_timer.setSingleShot(True)
         self._summary_timer.setInterval(_SUMMARY_MS)
-        self.keys = ViewerKeys(napari_viewer)
         self._connect()
         self.desk.follow()
         self._say_what_to_do()
@@ -118,15 +106,10 @@ class CorrectWidget(DockWidget):
         """Bring the journal to the disk and follow nobody."""
         self.keys.release()
         self._summary_timer.stop()
-        self.toolbox.shut_down()
-        self.refining.shut_down()
-        self.working.shut_down()
-        self.readers.shut_down()
-        self.learning.shut_down()
-        self._follow_layer(None)
+        for part in (self.toolbox, self.refining, self.working, self.readers, self.learning):
+            part.shut_down()
+        self.painted.release()
         self.sources.remove()
-        self._viewer.layers.events.removed.disconnect(self._on_list)
-        self._viewer.layers.events.inserted.disconnect(self._on_list)
         self.desk.shut_down()
 
     # --- Putting together
@@ -145,12 +128,11 @@ class CorrectWidget(DockWidget):
         self.toolbox.said.connect(tools.status.setText)
         self.toolbox.waiting.connect(tools.show_waiting)
         self.toolbox.failed.connect(self.say_error)
-        self.refining.failed.connect(self.say_error)
-        self.working.failed.connect(self.say_error)
-        self.readers.failed.connect(self.say_error)
-        self.learning.failed.connect(self.say_error)
+        for part in (self.refining, self.working, self.readers, self.learning, self.dicom):
+            part.failed.connect(self.say_error)
+        self.dicom.saved.connect(lambda path: history.status.setText(f"Saved {path.name} in {path.parent}."))
         tools.tool_asked.connect(self._on_tool)
-        tools.class_chosen.connect(self._on_class)
+        tools.class_chosen.connect(self.painted.choose)
         tools.mapping_asked.connect(self.toolbox.map_value)
         self.protect_box.changed.connect(self._on_protection)
         self.found_box.restore_asked.connect(desk.restore)
@@ -158,26 +140,21 @@ class CorrectWidget(DockWidget):
         history.undo_asked.connect(self.undo)
         history.redo_asked.connect(self.redo)
         history.save_asked.connect(self._save)
-        history.dicom_asked.connect(self._ask_for_dicom)
+        history.dicom_asked.connect(self.dicom.ask)
         history.back_asked.connect(self._bring_back)
         history.elsewhere_asked.connect(self._ask_where_to_keep)
         history.sources_shown.connect(self._show_sources)
-        self.open_button.clicked.connect(self._open_segment)
         self.begin_button.clicked.connect(self.begin)
         self._summary_timer.timeout.connect(self._show_summary)
-        self._viewer.layers.events.removed.connect(self._on_list)
-        self._viewer.layers.events.inserted.connect(self._on_list)
-        self.key_editor.keys_changed.connect(self._on_keys)
-        self._bind_keys(all_keys(self.memory.choices.keys))
+        self.painted.class_selected.connect(tools.show_class)
+        self.painted.missing.connect(history.back_button.setVisible)
+        self.keys.bound.connect(tools.show_keys)
+        self.keys.bind(self._actions())
 
-    def _on_keys(self, keys: dict[str, str]) -> None:
-        first = all_keys({})
-        self.memory.remember(keys={action: key for action, key in keys.items() if key != first[action]})
-        self._bind_keys(keys)
-
-    def _bind_keys(self, keys: dict[str, str]) -> None:
+    def _actions(self) -> dict[str, Callable[[], object]]:
+        """Return what the keys do, action by action."""
         actions: dict[str, Callable[[], object]] = {tool: partial(self._on_tool_key, tool) for tool in TOOLS}
-        actions |= {f"paint {value}": partial(self._on_class, value) for value in (0, 1, 2, 3)}
+        actions |= {f"paint {value}": partial(self.painted.choose, value) for value in (0, 1, 2, 3)}
         actions |= {f"stroke {value}": partial(self.refining.scribble, value) for value in STROKES}
         actions |= {
             "next": partial(self.working.step, 1),
@@ -187,9 +164,7 @@ class CorrectWidget(DockWidget):
             "disagreement": self.readers.go_to_next,
             "save": self._save,
         }
-        self.keys.release()
-        self.keys.bind({key: actions[action] for action, key in keys.items() if key})
-        self.tools_box.show_keys(keys)
+        return actions
 
     def _on_tool_key(self, tool: str) -> None:
         # A second press ends the waiting for a click.
@@ -215,7 +190,7 @@ class CorrectWidget(DockWidget):
     def _on_work(self) -> None:
         recorder = self.desk.recorder
         self.toolbox.wait_for_no_click()
-        self._follow_layer(recorder.layer if recorder is not None else None)
+        self.painted.follow(self.desk.layer)
         if recorder is not None:
             self._window_watch.follow()
             recorder.protection = self.protect_box.protection
@@ -223,7 +198,6 @@ class CorrectWidget(DockWidget):
         self.tools_box.status.setText("")
         self.history_box.status.setText("")
         self._on_changed()
-        self._on_list()
         self._say_what_to_do()
 
     def _on_changed(self) -> None:
@@ -274,21 +248,10 @@ class CorrectWidget(DockWidget):
         else:
             self.use(tool)
 
-    def _on_class(self, value: int) -> None:
-        if self._followed is not None:
-            self._followed.selected_label = value
-            if str(self._followed.mode) == "pan_zoom":
-                self._followed.mode = "paint"
-            self._viewer.layers.selection.active = self._followed
-
     def _on_protection(self, protection: Protection) -> None:
         if self.desk.recorder is not None:
             self.desk.recorder.settle()
             self.desk.recorder.protection = protection
-
-    def _on_list(self, event: object = None) -> None:
-        layer = self.desk.layer
-        self.history_box.back_button.setVisible(layer is not None and layer not in self._viewer.layers)
 
     def _bring_back(self) -> None:
         if self.desk.segment is not None:
@@ -298,41 +261,6 @@ class CorrectWidget(DockWidget):
         if self.desk.segment is not None and self.desk.recorder is not None:
             self.desk.recorder.settle()
             self.desk.segment.saving.ask_where_to_save_corrected()
-
-    def save_dicom(self, series: Path, path: Path) -> bool:
-        """Write the corrected labels as DICOM SEG of a series; True if that worked."""
-        case, recorder = self.desk.case, self.desk.recorder
-        if case is None or recorder is None:
-            return False
-        recorder.settle()
-        labels, annotator = recorder.history.labels.copy(), plugin_settings().annotator
-
-        def write(_progress: object) -> Path:
-            from napari_rdl.case.dicom_seg import save_dicom_seg
-
-            return save_dicom_seg(labels, case, series, path, annotator=annotator)
-
-        try:
-            written = while_the_window_lives(write, takes_input=False)
-        except NapariRdlError as error:
-            self.say_error(error)
-            return False
-        self.history_box.status.setText(f"Saved {written.name} in {written.parent}.")
-        return True
-
-    def _ask_for_dicom(self) -> None:
-        case = self.desk.case
-        if case is None:
-            return
-        folders = [file.parent for file in case.files.values()]
-        start = str(folders[0] if folders else Path.home())
-        series = QFileDialog.getExistingDirectory(self, "The DICOM series that the images came from", start)
-        if not series:
-            return
-        proposed = str(Path(series).parent / f"{plain_name(case.name)}_seg_corrected.dcm")
-        name, _ = QFileDialog.getSaveFileName(self, "Save as DICOM SEG", proposed, "DICOM (*.dcm)")
-        if name:
-            self.save_dicom(Path(series), Path(name))
 
     def _ask_where_to_keep(self) -> None:
         name, _ = QFileDialog.getSaveFileName(
@@ -344,34 +272,17 @@ class CorrectWidget(DockWidget):
     def _show_sources(self, on: bool) -> None:
         self.sources.show(self.desk.case, self.desk.history if on else None)
 
-    def _open_segment(self) -> None:
-        open_segment_widget(self._viewer)
-
-    def _follow_layer(self, layer: Labels | None) -> None:
-        if self._followed is not None:
-            self._followed.events.selected_label.disconnect(self._on_selected)
-        self._followed = layer
-        if layer is not None:
-            layer.events.selected_label.connect(self._on_selected)
-            self._on_selected()
-
-    def _on_selected(self, event: object = None) -> None:
-        if self._followed is not None:
-            self.tools_box.show_class(int(self._followed.selected_label))
-
     def _say_what_to_do(self) -> None:
         case, work = self.desk.case, self.desk.recorder is not None
         encoded = self.desk.representations is not None
-        if case is None:
-            said = f"Open a patient in {WIDGET_NAME} and press Run: then its prediction is corrected here."
-        elif work:
+        if case is not None and work:
             said = f"{case.name}: painting on the layer '{self.desk.layer.name}'." if self.desk.layer else ""
-        elif encoded:
+        elif case is not None and encoded:
             said = f"{case.name} is segmented."
         else:
-            said = f"{case.name} is open but not segmented yet: press Run in {WIDGET_NAME}."
-        self.patient.setText(said)
-        self.open_button.setVisible(self.desk.segment is None)
+            said = self.desk.to_do("its prediction is corrected here") or ""
+        self.patient.said.setText(said)
+        self.patient.open_button.setVisible(self.desk.segment is None)
         self.begin_button.setVisible(encoded and not work and not self.desk.held_by)
         for part in self.parts:
             part.setVisible(work)

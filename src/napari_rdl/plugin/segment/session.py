@@ -98,6 +98,11 @@ class Session:
             self.subset = ordered
             self.subset_changed.emit(ordered)
 
+    def use_all(self) -> None:
+        """Combine all modalities from now on."""
+        if self.representations is not None:
+            self.set_subset(self.representations.modalities)
+
     def flip(self, modality: str) -> None:
         """Switch one modality; the last one that is on stays on."""
         self.set_subset(set(self.subset) ^ {modality})

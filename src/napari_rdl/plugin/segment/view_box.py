@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, QTimer
 
+from napari_rdl.plugin.parts.tasks import TaskRunner
 from napari_rdl.plugin.segment.choices import Choices
+from napari_rdl.plugin.segment.expert_mask import ExpertMask
 from napari_rdl.plugin.segment.prediction_updater import PredictionUpdater
 from napari_rdl.plugin.segment.spatial_views import SpatialViews
 from napari_rdl.plugin.segment.view_controls import ViewBox
 from napari_rdl.plugin.viewer.class_colours import class_colours
-from napari_rdl.plugin.viewer.layer_list import layers_removed, selection_kept
+from napari_rdl.plugin.viewer.layer_list import layers_removed
 from napari_rdl.plugin.viewer.modality_grid import modality_grid_shown, show_modality_grid
-from napari_rdl.plugin.viewer.patient_layers import LayerData, add_images
+from napari_rdl.plugin.viewer.patient_layers import add_images
 from napari_rdl.plugin.viewer.planes import current_plane, show_plane
 from napari_rdl.plugin.viewer.recolour import recolour
-from napari_rdl.plugin.viewer.roles import Role, case_of, role_of
 from napari_rdl.plugin.viewer.telling_apart import TellingApart
 from napari_rdl.plugin.viewer.tumour_view import go_to_tumour
 
 if TYPE_CHECKING:
-    from napari.layers import Image, Layer
+    from napari.layers import Image
     from napari.viewer import Viewer
 
     from napari_rdl.case import Case
@@ -33,15 +33,24 @@ if TYPE_CHECKING:
 class Viewing(QObject):
     """Does in the viewer what the view box says, and keeps the box true to the viewer.
 
-    Signals
-    -------
-    expert_asked : no value
-        The patient's own mask is to be read, and given to `show_expert`.
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    updater : PredictionUpdater
+    choices : Choices
+    tasks : TaskRunner
+        Reads the expert's mask off the GUI's thread.
+    parent : QObject
     """
 
-    expert_asked = Signal()
-
-    def __init__(self, viewer: Viewer, updater: PredictionUpdater, choices: Choices, parent: QObject) -> None:
+    def __init__(
+        self,
+        viewer: Viewer,
+        updater: PredictionUpdater,
+        choices: Choices,
+        tasks: TaskRunner,
+        parent: QObject,
+    ) -> None:
         super().__init__(parent)
         self._viewer = viewer
         self._updater = updater
@@ -62,7 +71,7 @@ class Viewing(QObject):
         self.box.grid_switched.connect(self._on_grid_switched)
         self.box.outlines_switched.connect(self._on_outlines_switched)
         self.box.tumour_asked.connect(self.go_to_tumour)
-        self.box.expert_switched.connect(self._on_expert_switched)
+        self.expert = ExpertMask(viewer, self.box, tasks, self)
         self.spatial = SpatialViews(viewer, updater, self.box, self)
         class_colours.changed.connect(self._on_colours)
         updater.settled.connect(self._on_settled)
@@ -78,7 +87,7 @@ class Viewing(QObject):
         self.box.tumour_button.setEnabled(False)
         self.box.surfaces_box.setEnabled(False)
         self.spatial.end_surfaces()
-        self._let_expert_go()
+        self.expert.let_go()
         self._case = patient.case
         shown = modality_grid_shown(self._viewer)
         if shown:
@@ -98,9 +107,7 @@ class Viewing(QObject):
             self._add_beneath()
             show_modality_grid(self._viewer, True)
             self.box.set_grid(modality_grid_shown(self._viewer))
-        expert = self._expert()
-        self.box.expert_box.setEnabled(patient.case.mask_file is not None)
-        self.box.set_expert(expert is not None and expert.visible)
+        self.expert.offer(patient.case)
 
     def _add_top(self, case: Case) -> list[Image]:
         """Add the image that is seen; those that it hides come when it is drawn."""
@@ -117,12 +124,6 @@ class Viewing(QObject):
         top = self._images[-1] if self._images[-1] in self._viewer.layers else None
         self._images[:0] = add_images(self._viewer, self._case, hidden, beneath=top).values()
 
-    def _let_expert_go(self) -> None:
-        """Take the last patient's mask out of the viewer, where this widget opened it."""
-        for layer in [one for one in self._viewer.layers if role_of(one) is Role.EXPERT]:
-            if self._case is not None and case_of(layer) is self._case:
-                self._viewer.layers.remove(layer)
-
     def show_result(self, segmentation: Segmentation) -> None:
         """Go to the tumour, once for each patient: later runs leave the view where the user is."""
         if not self._went:
@@ -133,27 +134,6 @@ class Viewing(QObject):
         segmentation = self._updater.segmentation
         if segmentation is not None:
             go_to_tumour(self._viewer, segmentation.case.grid, segmentation.labels)
-
-    def show_expert(self, layer_data: Sequence[LayerData]) -> None:
-        """Show the mask that came with the patient."""
-        with selection_kept(self._viewer):
-            for classes, settings, _ in layer_data:
-                self._viewer.add_labels(classes, **{**settings, "visible": True})
-
-    def _on_expert_switched(self, on: bool) -> None:
-        layer = self._expert()
-        if layer is not None:
-            layer.visible = on
-        elif on:
-            self.expert_asked.emit()
-
-    def _expert(self) -> Layer | None:
-        """Return the layer of the patient's own mask, whoever opened it."""
-        for layer in self._viewer.layers:
-            case = case_of(layer) if role_of(layer) is Role.EXPERT else None
-            if case is not None and self._case is not None and case.name == self._case.name:
-                return layer
-        return None
 
     def _on_colours(self) -> None:
         self.box.show_colours()

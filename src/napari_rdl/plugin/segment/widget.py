@@ -21,17 +21,8 @@ from napari_rdl.plugin.segment.early import load_early
 from napari_rdl.plugin.segment.key_bindings import KeyEditor, ModalityKeys, ViewerKeys
 from napari_rdl.plugin.segment.modality_box import ExpectationLabel, ModalitySwitches, VolumesTable
 from napari_rdl.plugin.segment.open_widgets import open_segment_widgets
+from napari_rdl.plugin.segment.opening import Opening
 from napari_rdl.plugin.segment.patient_box import PatientBox
-from napari_rdl.plugin.segment.patient_source import (
-    OpenedCase,
-    checked,
-    layer_image,
-    patients_below,
-    read_layers,
-    read_paths,
-    read_with,
-    shared_case_of,
-)
 from napari_rdl.plugin.segment.prediction_updater import PredictionUpdater
 from napari_rdl.plugin.segment.run_box import RECENT_MODELS, RunBox
 from napari_rdl.plugin.segment.saving import Saving
@@ -39,28 +30,20 @@ from napari_rdl.plugin.segment.session import Session
 from napari_rdl.plugin.segment.view_box import Viewing
 from napari_rdl.plugin.segment.view_controls import TUMOUR_KEY
 from napari_rdl.plugin.settings import follow_settings, plugin_settings
-from napari_rdl.plugin.viewer.patient_layers import LayerData, expert_layer_data
 
 if TYPE_CHECKING:
     from napari.layers import Image
     from napari.viewer import Viewer
 
     from napari_rdl.callbacks import IsCancelled, Progress
+    from napari_rdl.plugin.segment.opening import Encoded
+    from napari_rdl.plugin.segment.patient_source import OpenedCase
     from napari_rdl.segment import Representations, Segmentation
-
-    Encoded = tuple[Representations, Segmentation]
-    """A patient's representations, and what all of its modalities together give."""
-
-    Opened = tuple[OpenedCase, Encoded | None]
-    """A patient that was checked, with what was encoded before."""
 
 logger = logging.getLogger(__name__)
 
 _EARLY_MS = 300
 """After which the window is drawn and has time to load what opening a patient needs."""
-
-ReadPatient = Callable[[bool], OpenedCase | tuple[Path, ...]]
-"""Reads a patient, resampled to one grid or not; the patients' folders where there are several."""
 
 
 class SegmentWidget(DockWidget):
@@ -82,10 +65,7 @@ class SegmentWidget(DockWidget):
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
-        self._read: ReadPatient | None = None
-        self._folder: Path | None = None
         self._full_volumes: dict[str, float] = {}
-        self._run_after_opening = False
         self._run_began: float | None = None
         self._choices = Choices()
         remembered = self._choices.choices
@@ -105,7 +85,8 @@ class SegmentWidget(DockWidget):
         self.key_editor = KeyEditor(remembered.keys)
         self.volumes_table = VolumesTable()
         self.expectation = ExpectationLabel()
-        self.viewing = Viewing(napari_viewer, self.updater, self._choices, self)
+        self.opening = Opening(self.session, self._start, self._may_open, lambda: self.run_box.choice, self)
+        self.viewing = Viewing(napari_viewer, self.updater, self._choices, self.tasks, self)
         self.switches.body.addWidget(self.volumes_table)
         self.switches.body.addWidget(self.expectation)
         keys = plain_collapsible("Keys", self.key_editor, "Choose which keys switch the modalities")
@@ -131,25 +112,11 @@ class SegmentWidget(DockWidget):
 
         A folder of several patients offers their list.
         """
-        paths = [Path(source)] if isinstance(source, str | Path) else [Path(path) for path in source]
-
-        def read(resample: bool) -> OpenedCase | tuple[Path, ...]:
-            several = patients_below(paths)
-            if len(several) > 1:
-                return several
-            return read_paths(several or paths, resample=resample)
-
-        self._open(read, resample=resample, run=run, folder=paths[0] if len(paths) == 1 else None)
+        self.opening.from_files(source, resample=resample, run=run)
 
     def use_layers(self, assigned: dict[str, Image], *, resample: bool = False, run: bool = False) -> None:
         """Take open image layers, modality -> layer, as the patient."""
-        shared = shared_case_of(assigned)
-        taken = {modality: layer_image(layer) for modality, layer in assigned.items()}
-        self._open(
-            lambda resample: read_layers(taken, shared_case=shared, resample=resample),
-            resample=resample,
-            run=run,
-        )
+        self.opening.from_layers(assigned, resample=resample, run=run)
 
     def run(self) -> None:
         """Segment the open patient with all of its modalities."""
@@ -206,73 +173,38 @@ class SegmentWidget(DockWidget):
         self.session.representations_changed.connect(self._on_representations)
         self.session.subset_changed.connect(self._on_subset)
 
+        self.opening.read.connect(self._on_read)
+        self.opening.opened.connect(self._on_opened)
+        self.opening.several_found.connect(self._on_several)
         self.patient_box.paths_chosen.connect(self._on_paths_chosen)
         self.drops.dropped.connect(self._on_paths_chosen)
         self.patient_box.layers_chosen.connect(self.use_layers)
-        self.patient_box.resample_asked.connect(self._open_resampled)
-        self.patient_box.more_chosen.connect(self._open_with)
+        self.patient_box.resample_asked.connect(self.opening.again_resampled)
+        self.patient_box.more_chosen.connect(self.opening.with_more)
         self.run_box.run_asked.connect(self.run)
         self.run_box.cancel_asked.connect(self.cancel)
         self.run_box.choice_changed.connect(self._on_choice)
         self.switches.flipped.connect(self.session.flip)
-        self.switches.all_asked.connect(self._use_all)
+        self.switches.all_asked.connect(self.session.use_all)
         self.key_editor.keys_changed.connect(self._on_keys_changed)
         self.saving.failed.connect(self._on_error)
         self.corrected_volumes.counted.connect(self.volumes_table.show_corrected)
-        self.viewing.expert_asked.connect(self._read_expert)
+        self.viewing.expert.refused.connect(self._on_expert_refused)
 
     # --- Work and its ends
 
-    def _open(self, read: ReadPatient, *, resample: bool, run: bool, folder: Path | None = None) -> None:
-        if self.tasks.busy:
-            return
-        if not self.saving.settled("Opening another patient would lose them."):
-            return
+    def _may_open(self) -> bool:
+        """Return whether another patient may be opened; asks about corrections that are not saved."""
+        if self.tasks.busy or not self.saving.settled("Opening another patient would lose them."):
+            return False
         self.messages.clear()
         self.patient_box.offer_resample(False)
-        self._read, self._run_after_opening, self._run_began = read, run, None
-        self._folder = folder
-
-        def open_patient(progress: Progress, cancelled: IsCancelled) -> OpenedCase | tuple[Path, ...]:
-            progress(0, 0, "Reading the patient")
-            return read(resample)
-
-        self._start(open_patient, self._on_read)
-
-    def _open_resampled(self) -> None:
-        if self._read is not None:
-            self._open(self._read, resample=True, run=self._run_after_opening, folder=self._folder)
-
-    def _open_with(self, more: dict[str, Path]) -> None:
-        case = self.session.case
-        if case is not None:
-            self._open(
-                lambda resample: read_with(case, more, resample=resample),
-                resample=case.resampled or case.fit_mask,
-                run=False,
-                folder=self._folder,
-            )
+        self._run_began = None
+        return True
 
     def _start(self, task: Callable[..., object], on_done: Callable[..., None]) -> None:
         self._window_watch.follow()
         self.tasks.start(task, on_done, self._on_error, self._on_cancelled)
-
-    def _read_expert(self) -> None:
-        case = self.session.case
-        if case is None or self.tasks.busy:
-            self.viewing.box.set_expert(False)
-            return
-
-        def read(progress: Progress, cancelled: IsCancelled) -> list[LayerData]:
-            progress(0, 0, "Reading the expert's mask")
-            return expert_layer_data(case)
-
-        def refuse(error: Exception) -> None:
-            self.viewing.box.set_expert(False)
-            self.patient_box.offer_resample(getattr(error, "remedy", None) is Remedy.FIT_MASK)
-            self.say_error(error)
-
-        self.tasks.start(read, self.viewing.show_expert, refuse, lambda: self.viewing.box.set_expert(False))
 
     def _on_busy(self, busy: bool) -> None:
         self.patient_box.set_busy(busy)
@@ -280,38 +212,27 @@ class SegmentWidget(DockWidget):
         self.run_box.set_busy(busy)
         self.saving.set_busy(busy)
 
-    def _on_read(self, patient: OpenedCase | tuple[Path, ...]) -> None:
-        if not isinstance(patient, OpenedCase):
-            self.patient_box.patients.set_folders(patient)
-            self.patient_box.patients.box.setFocus()
-            return
-        self.patient_box.patients.show_open(self._folder)
+    def _on_several(self, folders: tuple[Path, ...]) -> None:
+        self.patient_box.patients.set_folders(folders)
+        self.patient_box.patients.box.setFocus()
+
+    def _on_read(self, patient: OpenedCase) -> None:
+        self.patient_box.patients.show_open(self.opening.folder)
         self.saving.corrected.let_go()
         self.viewing.show_patient(patient)
         self._show_findings(patient)
         self.session.set_case(patient.case)
-        choice = self.run_box.choice
-
-        def look(progress: Progress, cancelled: IsCancelled) -> Opened:
-            progress(0, 0, "Checking the patient")
-            known = self.session.recall(patient.case, choice)
-            encoded = (known, known.combine()) if known is not None else None
-            return checked(patient), encoded
-
-        # The pictures stand while it is looked at closely.
-        self._start(look, self._on_opened)
 
     def _show_findings(self, patient: OpenedCase) -> None:
         self.patient_box.show_patient(patient)
         self.saving.findings = patient.findings
 
-    def _on_opened(self, opened: Opened) -> None:
-        patient, known = opened
+    def _on_opened(self, patient: OpenedCase, known: Encoded | None) -> None:
         self._show_findings(patient)
         self.patient_opened.emit(patient)
         if known is not None:
             self._on_encoded(known)
-        elif self._run_after_opening or plugin_settings().run_on_open:
+        elif self.opening.run_after or plugin_settings().run_on_open:
             self.run()
 
     def _on_encoded(self, result: Encoded) -> None:
@@ -340,6 +261,10 @@ class SegmentWidget(DockWidget):
 
     def _on_error(self, error: Exception) -> None:
         self.patient_box.offer_resample(isinstance(error, GridsDifferError))
+        self.say_error(error)
+
+    def _on_expert_refused(self, error: Exception) -> None:
+        self.patient_box.offer_resample(getattr(error, "remedy", None) is Remedy.FIT_MASK)
         self.say_error(error)
 
     # --- What the session says
@@ -372,10 +297,6 @@ class SegmentWidget(DockWidget):
         self._choices.remember(folder=paths[0] if paths[0].is_dir() else paths[0].parent)
         self.patient_box.start_folder = self._choices.choices.folder
         self.open_patient(paths)
-
-    def _use_all(self) -> None:
-        if self.session.representations is not None:
-            self.session.set_subset(self.session.representations.modalities)
 
     def _on_choice(self) -> None:
         choice = self.run_box.choice

@@ -6,7 +6,7 @@ and is used when labels are saved.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,15 +95,26 @@ def value_appearance(values: Mapping[int, int]) -> dict[str, Any]:
     }
 
 
-def keep_read_only(layer: Labels) -> None:
-    """Switch the painting tools of `layer` off, and off again should napari switch them on."""
+def keep_read_only(layer: Labels) -> Callable[[], None]:
+    """Switch the painting tools of `layer` off, and off again should napari switch them on.
+
+    Returns
+    -------
+    callable
+        Gives them back.
+    """
 
     def lock() -> None:
         if layer.editable:
             layer.editable = False
 
+    def give_back() -> None:
+        layer.events.editable.disconnect(lock)
+        layer.editable = True
+
     lock()
     layer.events.editable.connect(lock)
+    return give_back
 
 
 def redraw(layer: Labels, *, thumbnail: bool = False) -> None:
