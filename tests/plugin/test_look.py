@@ -30,7 +30,7 @@ from qtpy.QtWidgets import (
 
 from napari_rdl.plugin.parts.focus_ring import COLOURS, LINE, FocusRing
 from napari_rdl.plugin.parts.section import Collapsible, plain_collapsible
-from napari_rdl.plugin.segment.modality_box import COLUMNS
+from napari_rdl.plugin.segment.volumes_table import COLUMNS
 
 DOCK = 300
 BESIDE = 4

@@ -10,13 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from napari_rdl.brats import LABEL_CONVENTIONS, LabelConvention
 from napari_rdl.case.nifti import stem_of
+from napari_rdl.case.record import Record
 from napari_rdl.files import parse_json, plain_name, read_bytes
 
 
-class Correction(BaseModel):
+class Correction(Record):
     """The record beside labels that a human corrected."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["correction"] = Field(
         "correction", title="Kind", description="That a human had the last word."

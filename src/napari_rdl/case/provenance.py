@@ -13,8 +13,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from napari_rdl.case.patient import Case
+from napari_rdl.case.record import Record
 from napari_rdl.errors import CaseError, first_fault
-from napari_rdl.files import plain_name, read_bytes, write_text
+from napari_rdl.files import plain_name, read_bytes
 
 _PACKAGES = ("napari-rdl", "torch", "monai", "nibabel", "numpy", "scipy")
 
@@ -58,10 +59,8 @@ class InputRecord(BaseModel):
     )
 
 
-class Provenance(BaseModel):
+class Provenance(Record):
     """How one label file was made; enough to make it again."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     case: str = Field(title="Case", description="The patient's name; no path.")
     modalities: tuple[str, ...] = Field(title="Modalities", description="The subset that was combined.")
@@ -102,16 +101,6 @@ class Provenance(BaseModel):
             raise ValueError(f"{case!r} is no name of a patient")
         return case
 
-    def save(self, path: str | Path) -> Path:
-        """Write the record as JSON, whole or not at all.
-
-        Raises
-        ------
-        OutputError
-            If it cannot be written there.
-        """
-        return write_text(path, self.model_dump_json(indent=2) + "\n")
-
     @classmethod
     def read(cls, path: str | Path) -> Provenance:
         """Read a record.
@@ -135,10 +124,8 @@ class Provenance(BaseModel):
             ) from error
 
 
-class ExportRecord(BaseModel):
+class ExportRecord(Record):
     """The record beside a table, a picture or a page: of whom, against what, with which weights."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["comparison", "summary"] = Field(title="Kind", description="What the file is.")
     case: str = Field(title="Case", description="The patient's name; no path.")
@@ -151,10 +138,6 @@ class ExportRecord(BaseModel):
     versions: dict[str, str] = Field(
         default_factory=current_versions, title="Versions", description="Python and the packages that matter."
     )
-
-    def content(self) -> bytes:
-        """Return the record as the file's content."""
-        return f"{self.model_dump_json(indent=2)}\n".encode("utf-8", "backslashreplace")
 
 
 def input_records(case: Case, modalities: Iterable[str] | None = None) -> dict[str, InputRecord]:

@@ -13,11 +13,11 @@ import numpy as np
 from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
 from numpy.typing import NDArray
-from pydantic import BaseModel
 
 from napari_rdl.case.label_record import Correction, record_of, record_path
 from napari_rdl.case.patient import Case
 from napari_rdl.case.provenance import current_versions
+from napari_rdl.case.record import Record
 from napari_rdl.errors import OutputError
 from napari_rdl.files import parse_json, plain_name, read_bytes, write_bytes, write_together
 
@@ -27,7 +27,7 @@ _IMAGE_FIELDS = ("cal_max", "cal_min", "intent_p1", "intent_p2", "intent_p3", "a
 
 
 def save_labels(
-    classes: NDArray[np.uint8], case: Case, path: str | Path, record: BaseModel | None = None
+    classes: NDArray[np.uint8], case: Case, path: str | Path, record: Record | None = None
 ) -> Path:
     """Save class indices as a label file on the case's native grid, and the record that goes with it.
 
@@ -41,7 +41,7 @@ def save_labels(
     case : Case
     path : str or Path
         Ends in ``.nii.gz`` or ``.nii``.
-    record : BaseModel, optional
+    record : Record, optional
         Written beside the labels with the ending ``.json``. Labels without theirs could be taken for an
         expert's, so it is never the one that is missing.
 
@@ -67,8 +67,7 @@ def save_labels(
         content = packed.getvalue()
     if record is None:
         return write_bytes(path, content)
-    text = f"{record.model_dump_json(indent=2)}\n".encode("utf-8", "backslashreplace")
-    write_together([(record_path(path), text), (path, content)])
+    write_together([(record_path(path), record.content()), (path, content)])
     return path
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,7 +10,6 @@ from napari_rdl.case.label_record import Correction
 from napari_rdl.case.provenance import Provenance
 from napari_rdl.correct.edits import Source
 from napari_rdl.correct.history import History
-from napari_rdl.files import write_text
 from napari_rdl.metrics import region_dice
 
 _SAID = (Source.REFINEMENT, Source.HUMAN)
@@ -48,16 +45,6 @@ class CorrectionRecord(Correction):
     prediction: Provenance | None = Field(
         None, title="Prediction", description="What was corrected; empty for work taken up from a journal."
     )
-
-    def save(self, path: str | Path) -> Path:
-        """Write the record as JSON, whole or not at all.
-
-        Raises
-        ------
-        OutputError
-            If it cannot be written there.
-        """
-        return write_text(path, self.model_dump_json(indent=2) + "\n")
 
 
 def summarise(history: History, voxel_ml: float) -> EditSummary:

@@ -18,16 +18,11 @@ from napari_rdl.models import Expectation, bundled_model_path
 from napari_rdl.plugin.parts.drops import Drops
 from napari_rdl.plugin.parts.folded import FoldedMessages, FoldedText
 from napari_rdl.plugin.segment.key_bindings import DEFAULT_KEYS, KeyEditor, ModalityKeys, why_not
-from napari_rdl.plugin.segment.modality_box import (
-    ExpectationLabel,
-    ModalitySwitches,
-    VolumesModel,
-    VolumesTable,
-    change,
-)
+from napari_rdl.plugin.segment.modality_box import ModalitySwitches
 from napari_rdl.plugin.segment.patient_lists import UnexplainedList
 from napari_rdl.plugin.segment.run_box import RunBox
 from napari_rdl.plugin.segment.session import RunChoice
+from napari_rdl.plugin.segment.volumes_table import ExpectationLabel, VolumesModel, VolumesTable, change
 
 # --- drop target
 

@@ -19,7 +19,7 @@ from napari_rdl.plugin.segment.choices import Choices
 from napari_rdl.plugin.segment.corrected_volumes import CorrectedVolumes
 from napari_rdl.plugin.segment.early import load_early
 from napari_rdl.plugin.segment.key_bindings import KeyEditor, ModalityKeys, ViewerKeys
-from napari_rdl.plugin.segment.modality_box import ExpectationLabel, ModalitySwitches, VolumesTable
+from napari_rdl.plugin.segment.modality_box import ModalitySwitches
 from napari_rdl.plugin.segment.open_widgets import open_segment_widgets
 from napari_rdl.plugin.segment.opening import Opening
 from napari_rdl.plugin.segment.patient_box import PatientBox
@@ -29,6 +29,7 @@ from napari_rdl.plugin.segment.saving import Saving
 from napari_rdl.plugin.segment.session import Session
 from napari_rdl.plugin.segment.view_box import Viewing
 from napari_rdl.plugin.segment.view_controls import TUMOUR_KEY
+from napari_rdl.plugin.segment.volumes_table import ExpectationLabel, VolumesTable
 from napari_rdl.plugin.settings import follow_settings, plugin_settings
 
 if TYPE_CHECKING:

@@ -95,6 +95,12 @@ def value_appearance(values: Mapping[int, int]) -> dict[str, Any]:
     }
 
 
+def placed_as(layer: Layer) -> dict[str, Any]:
+    """Return the keyword arguments that put a copy of a layer where it is, in the same colours."""
+    names = ("scale", "translate", "units", "axis_labels", "colormap", "opacity", "blending")
+    return {name: getattr(layer, name) for name in names}
+
+
 def keep_read_only(layer: Labels) -> Callable[[], None]:
     """Switch the painting tools of `layer` off, and off again should napari switch them on.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels, Layer
 
-from napari_rdl.plugin.viewer.appearance import redraw
+from napari_rdl.plugin.viewer.appearance import placed_as, redraw
 from napari_rdl.plugin.viewer.layer_list import layers_removed
 from napari_rdl.plugin.viewer.roles import LAYER_KEY, Role, plugin_metadata, role_of
 
@@ -81,13 +81,10 @@ class Mirrors:
         names = (*_OF_ALL, *(_OF_LABELS if isinstance(layer, Labels) else _OF_IMAGES))
         settings = {
             "name": layer.name,
-            "scale": layer.scale,
-            "translate": layer.translate,
-            "units": layer.units,
-            "axis_labels": layer.axis_labels,
             # What the layer is, so that letters are shown; its twins and mirrors are its own.
             "metadata": {LAYER_KEY: {"role": Role.TWIN, "case": plugin_metadata(layer).get("case")}},
-            **{name: getattr(layer, name) for name in (*_OF_ALL, "colormap")},
+            "visible": layer.visible,
+            **placed_as(layer),
         }
         mirror = type(layer)(layer.data, **settings)
         for name in names:

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import QTimer
 
-from napari_rdl.plugin.viewer.appearance import keep_read_only, redraw
+from napari_rdl.plugin.viewer.appearance import keep_read_only, placed_as, redraw
 from napari_rdl.plugin.viewer.layer_list import layers_removed, order_back, reorder, selection_kept
 from napari_rdl.plugin.viewer.roles import LAYER_KEY, Role, case_of, plugin_metadata, role_of
 
@@ -112,15 +112,9 @@ class ModalityGrid:
         twin = Labels(
             layer.data,
             name=f"{layer.name} on {plugin_metadata(image).get('modality', image.name)}",
-            scale=layer.scale,
-            translate=layer.translate,
-            units=layer.units,
-            axis_labels=layer.axis_labels,
-            colormap=layer.colormap,
             features=layer.features,
-            opacity=layer.opacity,
-            blending=layer.blending,
             visible=layer.visible,
+            **placed_as(layer),
             metadata={LAYER_KEY: {"role": Role.TWIN, "case": known.get("case")}},
         )
         keep_read_only(twin)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Image, Labels, Layer
 
-from napari_rdl.plugin.viewer.appearance import class_appearance, keep_read_only, placement, redraw
+from napari_rdl.plugin.viewer.appearance import class_appearance, keep_read_only, placed_as, placement, redraw
 from napari_rdl.plugin.viewer.layer_list import layers_removed, order_back, reorder, selection_kept
 from napari_rdl.plugin.viewer.patient_layers import find_images
 from napari_rdl.plugin.viewer.roles import LAYER_KEY, Role, case_of, role_metadata
@@ -101,14 +101,8 @@ def _twin_of(image: Image, case: Case) -> Image:
     return Image(
         image.data,
         name=f"{image.name} beside B",
-        scale=image.scale,
-        translate=image.translate,
-        units=image.units,
-        axis_labels=image.axis_labels,
-        colormap=image.colormap,
         contrast_limits=image.contrast_limits,
         gamma=image.gamma,
-        opacity=image.opacity,
-        blending=image.blending,
+        **placed_as(image),
         metadata={LAYER_KEY: {"role": Role.TWIN, "case": case.name}},
     )

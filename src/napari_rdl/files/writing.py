@@ -1,8 +1,7 @@
-"""Writing files whole or not at all: the only place that knows how.
+"""Writing files whole or not at all.
 
 What is being written lies beside its target under a name of its own, is brought to the disk, and then
-takes the target's place at once: a reader sees the old content or the new one, never half of it. A writer
-that is killed leaves its scratch behind; the next one to write into that folder takes it away.
+takes the target's place at once: a reader sees the old content or the new one, never half of it.
 """
 
 from __future__ import annotations
@@ -10,32 +9,17 @@ from __future__ import annotations
 import errno
 import json
 import os
-import platform
-import re
 import shutil
-import stat
 import tempfile
-import time
-import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from napari_rdl.errors import OutputError
+from napari_rdl.files.scratch import name_for_scratch, sweep
 
-SCRATCH = ".writing-"
-"""What the names of unfinished files and folders begin with."""
-
-_FOREIGN_AGE = 86400.0
-"""Seconds after which the scratch of another machine, or of an older version, counts as left behind."""
-_CLOCKS = 60.0
-"""Seconds by which a file server's clock may differ from ours."""
 _MAX_ENDING = 20
-_MAX_NAME = 200
-"""Bytes of a name; file systems take 255, and endings come behind."""
 
 
 def write_file(path: str | Path, writer: Callable[[Path], object], *, make_folder: bool = True) -> Path:
@@ -61,7 +45,7 @@ def write_file(path: str | Path, writer: Callable[[Path], object], *, make_folde
         if make_folder:
             path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path.parent)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(), suffix=_ending(path))
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=name_for_scratch(), suffix=_ending(path))
         os.close(handle)
         temporary = Path(name)
         writer(temporary)
@@ -113,7 +97,7 @@ def write_together(contents: Sequence[tuple[str | Path, bytes]]) -> list[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path.parent)
         for path, (_, content) in zip(paths, contents, strict=True):
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(), suffix=_ending(path))
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=name_for_scratch(), suffix=_ending(path))
             scratch.append(Path(name))
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
@@ -146,7 +130,7 @@ def write_first(path: str | Path, text: str) -> bool:
     temporary: Path | None = None
     try:
         sweep(path.parent)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(), suffix=_ending(path))
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=name_for_scratch(), suffix=_ending(path))
         temporary = Path(name)
         with os.fdopen(handle, "wb") as file:
             file.write(text.encode())
@@ -180,7 +164,7 @@ def write_folder(path: str | Path, writer: Callable[[Path], object]) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path.parent)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=_prefix()))
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=name_for_scratch()))
         writer(temporary)
         temporary.chmod(0o777 & ~_umask())
         for item in temporary.rglob("*"):
@@ -195,106 +179,6 @@ def write_folder(path: str | Path, writer: Callable[[Path], object]) -> Path:
         if temporary is not None and temporary.exists():
             shutil.rmtree(temporary, ignore_errors=True)
     return path
-
-
-def read_bytes(path: str | Path, most: int = 2**24) -> bytes:
-    """Return the content of a small file, such as a record.
-
-    Raises
-    ------
-    OSError
-        If it is no plain file, holds more than `most` bytes, or cannot be read.
-    """
-    path = Path(path)
-    try:
-        status = path.stat()
-    except ValueError as error:  # a name with a NUL
-        raise OSError(errno.EINVAL, str(error)) from error
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "it is no plain file")
-    if status.st_size > most:
-        raise OSError(errno.EFBIG, "it is too large")
-    return path.read_bytes()
-
-
-def parse_json(content: bytes | str) -> Any:
-    """Return what JSON says.
-
-    Raises
-    ------
-    ValueError
-        If it is none, is no UTF-8, is nested without end, or has numbers that no computer reads.
-    """
-    try:
-        return json.loads(content)
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
-    except json.JSONDecodeError:
-        raise
-    except UnicodeDecodeError:
-        raise ValueError("it is no text") from None
-    except ValueError:
-        raise ValueError("it holds a number of too many digits") from None
-
-
-def plain_name(text: str) -> str:
-    """Return a name that is one: without folders, control characters, or bytes that are no text.
-
-    What a record, a card or a folder's own name calls a patient may become a file's name; it must not lead
-    anywhere else, command a terminal, or be too long for what is put behind it.
-    """
-    name = re.sub(r"[/\\]", "-", text)
-    name = re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", "_", name)
-    if name.strip(". ") == "":
-        return name.replace(".", "_").strip() or "_"
-    if len(name.encode()) > _MAX_NAME:
-        # A hash of the whole, so that two long names that begin alike stay apart.
-        start = name.encode()[: _MAX_NAME - 9].decode(errors="ignore")
-        name = f"{start}-{zlib.crc32(text.encode('utf-8', 'surrogatepass')):08x}"
-    return name
-
-
-def sweep(folder: Path) -> None:
-    """Take away what processes that are no more left unfinished in `folder`; what cannot be, stays."""
-    with suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            if not is_scratch(entry.name):
-                continue
-            with suppress(OSError):
-                if not _is_left_behind(entry.name, entry.stat(follow_symlinks=False).st_mtime):
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry.path, ignore_errors=True)
-                else:
-                    os.unlink(entry.path)
-
-
-def is_scratch(name: str) -> bool:
-    """Return whether a file or folder of this name is being written, or was left unfinished."""
-    return name.startswith(SCRATCH)
-
-
-def _is_left_behind(name: str, modified: float) -> bool:
-    host, _, rest = name.removeprefix(SCRATCH).partition("-")
-    number = rest.partition("-")[0]
-    if host != _host() or not number.isdecimal():
-        return time.time() - modified > _FOREIGN_AGE
-    try:
-        process = psutil.Process(int(number))
-        # A process that began after the file was written has only inherited the number.
-        return process.status() == psutil.STATUS_ZOMBIE or process.create_time() > modified + _CLOCKS
-    except psutil.NoSuchProcess:
-        return True
-    except psutil.Error:
-        return False
-
-
-def _prefix() -> str:
-    return f"{SCRATCH}{_host()}-{os.getpid()}-"
-
-
-def _host() -> str:
-    return f"{zlib.crc32(platform.node().encode()):08x}"
 
 
 def _ending(path: Path) -> str:

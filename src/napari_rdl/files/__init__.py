@@ -1,0 +1,33 @@
+"""Files and folders written whole or not at all, read within bounds, and named plainly.
+
+The only place that knows how to write.
+"""
+
+from napari_rdl.files.names import plain_name
+from napari_rdl.files.reading import parse_json, read_bytes
+from napari_rdl.files.scratch import SCRATCH, is_scratch, sweep
+from napari_rdl.files.writing import (
+    write_bytes,
+    write_file,
+    write_first,
+    write_folder,
+    write_json,
+    write_text,
+    write_together,
+)
+
+__all__ = [
+    "SCRATCH",
+    "is_scratch",
+    "parse_json",
+    "plain_name",
+    "read_bytes",
+    "sweep",
+    "write_bytes",
+    "write_file",
+    "write_first",
+    "write_folder",
+    "write_json",
+    "write_text",
+    "write_together",
+]
