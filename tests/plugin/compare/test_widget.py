@@ -231,6 +231,8 @@ def test_nothing_encoded_is_said_with_a_way_on(make_napari_viewer):
     assert compare.comparison.segment is not None
     names = [name for name in viewer.window.dock_widgets if name.startswith("Segment tumour")]
     assert len(names) == 1
+    # napari opened it, so no fixture ends it.
+    compare.comparison.segment.shut_down()
     compare.shut_down()
 
 
