@@ -10,7 +10,7 @@ from napari_rdl.bench.figures import Figure, Figures, figures, timed
 from napari_rdl.callbacks import Progress, ignore_progress
 
 if TYPE_CHECKING:
-    from napari_rdl.plugin.soak import Soaked
+    from napari_rdl.plugin.driving.soak import Soaked
 
 LIMITS: dict[str, float] = {
     "first picture": 0.7,
@@ -30,9 +30,9 @@ SOAK_GROWTH = 0.05
 def measure_in_window(
     patient: Path, repeats: int, *, model: Path | None = None, progress: Progress = ignore_progress
 ) -> Figures:
-    """Open a window and drive it over a patient; see `napari_rdl.plugin.felt.measure_felt`."""
-    from napari_rdl.plugin.driver import driven_window
-    from napari_rdl.plugin.felt import measure_felt
+    """Open a window and drive it over a patient; see `napari_rdl.plugin.driving.felt.measure_felt`."""
+    from napari_rdl.plugin.driving.driver import driven_window
+    from napari_rdl.plugin.driving.felt import measure_felt
 
     with driven_window(model=model) as driver:
         seconds, memory = measure_felt(driver, patient, repeats, progress)
@@ -61,7 +61,7 @@ def measure_soak(
     model: Path | None = None,
     progress: Progress = ignore_progress,
 ) -> Figures:
-    """Work through copies of a patient in one window; see `napari_rdl.plugin.soak.soak`.
+    """Work through copies of a patient in one window; see `napari_rdl.plugin.driving.soak.soak`.
 
     Parameters
     ----------
@@ -69,8 +69,8 @@ def measure_soak(
         A patient's folder; a synthetic one of 3 mm by default, for what is left does not depend on size.
     """
     from napari_rdl.phantom import make_phantom, write_phantom
-    from napari_rdl.plugin.driver import driven_window
-    from napari_rdl.plugin.soak import soak
+    from napari_rdl.plugin.driving.driver import driven_window
+    from napari_rdl.plugin.driving.soak import soak
 
     with tempfile.TemporaryDirectory() as folder, driven_window(model=model) as driver:
         if patient is None:

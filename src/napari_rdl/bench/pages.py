@@ -94,7 +94,7 @@ _SOAK = """## A day's work in one window
 `napari-rdl bench soak` opens patients one after the other in one window with all widgets, flips modalities,
 shows planes side by side and the tumour in 3D, begins corrections and drops them, and watches trainings
 meanwhile. Counted are memory, file handles and threads once all is warm, and at the end.
-`tests/bench/test_soak.py` does a short one; `NAPARI_RDL_SOAK` is how many patients it opens.
+`tests/plugin/driving/test_soak.py` does a short one; `NAPARI_RDL_SOAK` is how many patients it opens.
 """
 
 

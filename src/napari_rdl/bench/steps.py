@@ -76,7 +76,7 @@ def measure_steps(
         progress(total - 1, total, "Opening napari")
         starts: dict[str, list[float]] = {}
         for _ in range(repeats):
-            said = _run([sys.executable, "-m", "napari_rdl.plugin.starting"])[1]
+            said = _run([sys.executable, "-m", "napari_rdl.plugin.driving.starting"])[1]
             for what, seconds in json.loads(said.strip().splitlines()[-1]).items():
                 starts.setdefault(what, []).append(seconds)
         rows += [timed(f"napari: {what}", seconds) for what, seconds in starts.items()]

@@ -19,7 +19,6 @@ from napari_rdl.plugin.segment.choices import Choices
 from napari_rdl.plugin.segment.corrected_volumes import CorrectedVolumes
 from napari_rdl.plugin.segment.early import load_early
 from napari_rdl.plugin.segment.key_bindings import KeyEditor, ModalityKeys, ViewerKeys
-from napari_rdl.plugin.segment.modality_box import ModalitySwitches
 from napari_rdl.plugin.segment.open_widgets import open_segment_widgets
 from napari_rdl.plugin.segment.opening import Opening
 from napari_rdl.plugin.segment.patient_box import PatientBox
@@ -27,9 +26,9 @@ from napari_rdl.plugin.segment.prediction_updater import PredictionUpdater
 from napari_rdl.plugin.segment.run_box import RECENT_MODELS, RunBox
 from napari_rdl.plugin.segment.saving import Saving
 from napari_rdl.plugin.segment.session import Session
+from napari_rdl.plugin.segment.switching import Switching
 from napari_rdl.plugin.segment.view_box import Viewing
 from napari_rdl.plugin.segment.view_controls import TUMOUR_KEY
-from napari_rdl.plugin.segment.volumes_table import ExpectationLabel, VolumesTable
 from napari_rdl.plugin.settings import follow_settings, plugin_settings
 
 if TYPE_CHECKING:
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from napari_rdl.callbacks import IsCancelled, Progress
     from napari_rdl.plugin.segment.opening import Encoded
     from napari_rdl.plugin.segment.patient_source import OpenedCase
-    from napari_rdl.segment import Representations, Segmentation
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +64,6 @@ class SegmentWidget(DockWidget):
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
-        self._full_volumes: dict[str, float] = {}
         self._run_began: float | None = None
         self._choices = Choices()
         remembered = self._choices.choices
@@ -82,14 +79,12 @@ class SegmentWidget(DockWidget):
         self.patient_box = PatientBox(napari_viewer)
         self.drops = Drops(self)
         self.run_box = RunBox()
-        self.switches = ModalitySwitches()
+        self.switching = Switching(self.session, self.updater, self)
+        self.switches = self.switching.switches
         self.key_editor = KeyEditor(remembered.keys)
-        self.volumes_table = VolumesTable()
-        self.expectation = ExpectationLabel()
+        self.volumes_table, self.expectation = self.switching.volumes_table, self.switching.expectation
         self.opening = Opening(self.session, self._start, self._may_open, lambda: self.run_box.choice, self)
         self.viewing = Viewing(napari_viewer, self.updater, self._choices, self.tasks, self)
-        self.switches.body.addWidget(self.volumes_table)
-        self.switches.body.addWidget(self.expectation)
         keys = plain_collapsible("Keys", self.key_editor, "Choose which keys switch the modalities")
         self.switches.body.addWidget(keys)
         parts = (self.patient_box, self.run_box, self.switches, self.viewing.box, self.saving.box)
@@ -166,13 +161,8 @@ class SegmentWidget(DockWidget):
     def _connect(self) -> None:
         self.tasks.busy_changed.connect(self._on_busy)
         self.tasks.progressed.connect(self.run_box.show_progress)
-        self.updater.settled.connect(self._on_settled)
         self.updater.failed.connect(self._on_error)
-        self.updater.failed.connect(lambda _error: self.switches.end_pass())
-        self.updater.progressed.connect(self.switches.show_pass)
         self.session.case_changed.connect(self._on_case)
-        self.session.representations_changed.connect(self._on_representations)
-        self.session.subset_changed.connect(self._on_subset)
 
         self.opening.read.connect(self._on_read)
         self.opening.opened.connect(self._on_opened)
@@ -185,8 +175,6 @@ class SegmentWidget(DockWidget):
         self.run_box.run_asked.connect(self.run)
         self.run_box.cancel_asked.connect(self.cancel)
         self.run_box.choice_changed.connect(self._on_choice)
-        self.switches.flipped.connect(self.session.flip)
-        self.switches.all_asked.connect(self.session.use_all)
         self.key_editor.keys_changed.connect(self._on_keys_changed)
         self.saving.failed.connect(self._on_error)
         self.corrected_volumes.counted.connect(self.volumes_table.show_corrected)
@@ -238,7 +226,7 @@ class SegmentWidget(DockWidget):
 
     def _on_encoded(self, result: Encoded) -> None:
         representations, full = result
-        self._full_volumes = full.volumes_ml()
+        self.switching.set_full(full.volumes_ml())
         # What is seen is what the table tells of.
         self.saving.corrected.hide()
         self.updater.show_volume(representations, full)
@@ -268,31 +256,10 @@ class SegmentWidget(DockWidget):
         self.patient_box.offer_resample(getattr(error, "remedy", None) is Remedy.FIT_MASK)
         self.say_error(error)
 
-    # --- What the session says
+    # --- What the parts say
 
     def _on_case(self, case: object) -> None:
         self.run_box.set_has_case(case is not None)
-        self._full_volumes = {}
-        self.volumes_table.volumes.set_volumes({}, {})
-        self.expectation.set_expectation(None)
-
-    def _on_representations(self, representations: Representations | None) -> None:
-        self.switches.set_present(representations.modalities if representations else ())
-        self.switches.set_price(representations.pass_seconds if representations else None)
-
-    def _on_subset(self, subset: tuple[str, ...]) -> None:
-        self.switches.show_subset(subset)
-        if self.session.representations is not None:
-            self.updater.show(self.session.representations, subset)
-
-    def _on_settled(self, segmentation: Segmentation) -> None:
-        self.volumes_table.volumes.set_volumes(segmentation.volumes_ml(), self._full_volumes)
-        self.expectation.set_expectation(segmentation.expected)
-        self.switches.end_pass()
-        if (representations := self.session.representations) is not None:
-            self.switches.set_price(representations.pass_seconds)
-
-    # --- What the parts say
 
     def _on_paths_chosen(self, paths: list[Path]) -> None:
         self._choices.remember(folder=paths[0] if paths[0].is_dir() else paths[0].parent)

@@ -12,7 +12,7 @@ from time import perf_counter
 import psutil
 
 from napari_rdl.callbacks import Progress, ignore_progress
-from napari_rdl.plugin.driver import Driver
+from napari_rdl.plugin.driving.driver import Driver
 from napari_rdl.plugin.viewer.roles import Role, role_of
 
 PATIENTS = 3

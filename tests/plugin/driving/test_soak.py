@@ -6,10 +6,10 @@ import os
 
 import pytest
 
-from napari_rdl.plugin.driver import Driver
+from napari_rdl.plugin.driving.driver import Driver
+from napari_rdl.plugin.driving.soak import soak
 from napari_rdl.plugin.segment.session import RunChoice
 from napari_rdl.plugin.segment.widget import SegmentWidget
-from napari_rdl.plugin.soak import soak
 
 PATIENTS = int(os.environ.get("NAPARI_RDL_SOAK", "3"))
 

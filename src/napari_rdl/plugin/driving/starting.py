@@ -23,7 +23,7 @@ def main() -> None:
     lap("imports")
     viewer = napari.Viewer(show=False)
     lap("the viewer")
-    from napari_rdl.plugin.driver import Driver, main_window
+    from napari_rdl.plugin.driving.driver import Driver, main_window
     from napari_rdl.plugin.segment.demo import dock_segment
 
     widget = dock_segment(viewer, device="cpu")

@@ -25,7 +25,7 @@ from napari_rdl.plugin.train.widget import RUNS, TrainWidget
 from napari_rdl.training.run.process import kill
 
 if TYPE_CHECKING:
-    from napari_rdl.plugin.driver import Driver
+    from napari_rdl.plugin.driving.driver import Driver
 
 RUN_COUNT = 2
 
