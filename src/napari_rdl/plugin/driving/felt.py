@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import gc
-import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
-import psutil
-
 from napari_rdl.callbacks import Progress, ignore_progress
-from napari_rdl.plugin.driving.driver import Driver
+from napari_rdl.plugin.driving.driver import Driver, copied, megabytes
 from napari_rdl.plugin.viewer.roles import Role, role_of
 
 PATIENTS = 3
@@ -52,10 +48,10 @@ def measure_felt(
     steps = PATIENTS + 3
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         driver.rest(1.0)
-        memory = [_megabytes()]
+        memory = [megabytes()]
         for number in range(PATIENTS):
             progress(number, steps, f"Opening patient {number + 1}")
-            _open(driver, _copied(patient, Path(folder) / f"patient-{number + 1}"), found)
+            _open(driver, copied(patient, Path(folder) / f"patient-{number + 1}"), found)
             if number == 0:
                 progress(1, steps, "Flipping modalities")
                 _flip(driver, repeats, found, "")
@@ -63,7 +59,7 @@ def measure_felt(
                 progress(2, steps, "Turning the tumour")
                 _measure_surfaces(driver, repeats, found)
             driver.rest(2.0)
-            memory.append(_megabytes())
+            memory.append(megabytes())
     progress(steps, steps, "")
     return found, memory
 
@@ -142,16 +138,3 @@ def _measure_surfaces(driver: Driver, repeats: int, found: dict[str, list[float]
 
 def _note(found: dict[str, list[float]], what: str, seconds: float) -> None:
     found.setdefault(what, []).append(seconds)
-
-
-def _copied(patient: Path, folder: Path) -> Path:
-    folder.mkdir()
-    for file in patient.iterdir():
-        if file.is_file():
-            shutil.copyfile(file, folder / file.name)
-    return folder
-
-
-def _megabytes() -> float:
-    gc.collect()
-    return psutil.Process().memory_info().rss / 1e6

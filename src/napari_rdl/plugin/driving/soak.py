@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import shutil
-import sys
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
-from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QApplication
 
 from napari_rdl.callbacks import Progress, ignore_progress
 from napari_rdl.errors import NapariRdlError
+from napari_rdl.plugin.driving.driver import Driver, copied, megabytes
 from napari_rdl.plugin.settings import PLUGIN_NAME
 from napari_rdl.plugin.train.memory import TrainMemory
 from napari_rdl.plugin.train.responsiveness import ENDLESS
 from napari_rdl.plugin.train.widget import RUNS, TrainWidget
 from napari_rdl.training.run.process import kill
 
-if TYPE_CHECKING:
-    from napari_rdl.plugin.driving.driver import Driver
-
 RUN_COUNT = 2
+
+_SETTLE = 1.2
+"""Seconds, more than what waits for a quiet moment waits."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +109,7 @@ def soak(
                 if folders:
                     train.show_run(folders[number % len(folders)])
                 share = flips * (number + 1) // patients - flips * number // patients
-                _work_through(driver, compare, correct, _copied(patient, home / f"patient-{number}"), share)
+                _work_through(driver, compare, correct, copied(patient, home / f"patient-{number}"), share)
                 if number > 0:
                     shutil.rmtree(home / f"patient-{number - 1}", ignore_errors=True)
                 if number + 1 in (min(warm, patients - 1), patients):
@@ -171,23 +166,10 @@ def _work_through(driver: Driver, compare: object, correct: object, folder: Path
     driver.drawn(rested)
 
 
-def _copied(patient: Path, folder: Path) -> Path:
-    folder.mkdir()
-    for file in patient.iterdir():
-        if file.is_file():
-            shutil.copyfile(file, folder / file.name)
-    return folder
-
-
 def _count(driver: Driver) -> tuple[float, int, int]:
     """Return memory in MB, open handles and threads, once all that can go has gone."""
-    driver.rest(2.0)
-    for _ in range(2):
-        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-        gc.collect()
-    if sys.platform == "linux":
-        # What the allocator keeps for the next patient is no leak, but would look like one.
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    driver.rest(_SETTLE)
+    held = megabytes()
     process = psutil.Process()
     handles = process.num_fds() if hasattr(process, "num_fds") else process.num_handles()
-    return process.memory_info().rss / 1e6, handles, process.num_threads()
+    return held, handles, process.num_threads()
