@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from napari_rdl.brats import MODALITIES, REGIONS, SUBSETS, subset_name
-from napari_rdl.cohort.comparison import holm, signed_rank_p
+from napari_rdl.cohort.significance import holm, signed_rank_p
 from napari_rdl.files import write_json, write_text
 
 HERE = Path(__file__).parent

@@ -57,6 +57,18 @@ def test_distances_stand_with_their_count_and_the_worst():
     )
 
 
+def test_what_else_was_measured_has_intervals_too(tmp_path):
+    both = {"ours": evaluation(0.0), "other": evaluation(0.1)}
+    for one in both.values():
+        for rows in one.scores.values():
+            for row in rows.values():
+                for region in row.values():
+                    region["lesion_dice"] = region["dice"]
+    found = compare(both)
+    assert found.further == {"lesion_dice": found.dice}
+    assert "## Lesion-wise Dice (%), WT" in write_comparison(found, {}, tmp_path)
+
+
 def test_intervals_of_a_table_are_scipys():
     found = compare({"ours": evaluation(0.0), "other": evaluation(0.0, seed=1)})
     one = found.dice["TC"]["ours"][3]
@@ -84,7 +96,7 @@ def test_models_that_mean_other_things_are_refused(tiny_model):
         compare({"a": evaluation(0), "b": Evaluation({}, {}, MODALITIES, EvaluationSettings(), {})})
 
 
-def test_evaluate_takes_several_models(brats_folder, tiny_checkpoint, tmp_path, capsys):
+def test_evaluate_and_study_take_several_models(brats_folder, tiny_checkpoint, tmp_path, capsys):
     from ..joint import registered, save_tiny_joint
 
     out = tmp_path / "out"
@@ -96,5 +108,13 @@ def test_evaluate_takes_several_models(brats_folder, tiny_checkpoint, tmp_path, 
     text = capsys.readouterr().out
     assert "## Dice (%), WT" in text
     assert "| joint |" in text
-    assert (out / "comparison.json").is_file()
+    evaluated = json.loads((out / "comparison.json").read_text())
     assert (out / "joint" / "report.md").is_file()
+    with registered():
+        words[0], words[words.index(out)] = "study", tmp_path / "studies"
+        assert main([str(word) for word in words]) == 0
+    assert "| joint |" in capsys.readouterr().out
+    studied = json.loads((tmp_path / "studies" / "comparison.json").read_text())
+    # One table, however the scores were made.
+    assert {**studied, "about": None} == {**evaluated, "about": None}
+    assert (tmp_path / "studies" / "joint" / "report.html").is_file()

@@ -13,7 +13,8 @@ from napari_rdl.case import load_case
 from napari_rdl.cohort import evaluate as evaluation
 from napari_rdl.cohort.evaluate import EvaluationSettings, evaluate
 from napari_rdl.cohort.patients import folder_patients
-from napari_rdl.cohort.report import evaluation_tables
+from napari_rdl.cohort.report import evaluation_markdown, evaluation_tables
+from napari_rdl.cohort.tables import FURTHER, WORST_MM
 from napari_rdl.errors import Cancelled, ConfigError
 from napari_rdl.metrics import region_scores
 from napari_rdl.segment import SegmentSettings, encode
@@ -58,6 +59,42 @@ def test_scores_are_those_of_the_segmentation(two_patients, tiny_model, tmp_path
     for subset in (("T1c",), ("T1", "FLAIR")):
         expected = region_scores(representations.labels(subset), case.truth(), case.grid.spacing)
         assert result.scores[first.name][subset_name(subset)] == expected
+
+
+def test_further_scores_are_measured_when_asked_for(two_patients, tiny_model, tmp_path):
+    from napari_rdl.cohort.calibration import expected_calibration_error
+    from napari_rdl.compare.lesions import lesion_scores
+
+    settings = QUICK.model_copy(update={"scores": ("surface", "lesions", "calibration")})
+    result = evaluate(str(two_patients), tiny_model, tmp_path / "out", settings=settings)
+    case = load_case(folder_patients(two_patients)[0].folder)
+    representations = encode(case, tiny_model, settings=SEGMENT)
+    row = result.scores[case.name]["T1c"]
+    found, true = representations.labels(["T1c"]) > 0, case.truth() > 0
+    assert row["WT"]["lesion_dice"] == lesion_scores(found, true, case.grid.spacing).dice
+    said = representations.probabilities(["T1c"])
+    tumour = said[1:].sum(0)[said[0] < 0.99]
+    error = expected_calibration_error(np.stack([1 - tumour, tumour], 1), true[said[0] < 0.99].astype(int))
+    assert row["ET"].keys() >= {"hd95_pooled", "surface_dice", "lesion_hd95"}
+    assert row["WT"]["calibration_error"] == pytest.approx(error, abs=1e-6)
+    tables = {table.measure: table for table in evaluation_tables(result)}
+    assert list(tables)[1:] == list(FURTHER)
+    both = [rows["T1c"]["WT"]["lesion_dice"] for rows in result.scores.values()]
+    assert tables["lesion_dice"].values["WT"][2] == pytest.approx(100 * np.mean(both))
+    assert "## Lesion-wise Dice (%)" in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_a_mean_distance_stands_with_its_count_and_its_worst_case(tmp_path):
+    one = {"dice": 0.5, "hd95": 10.0}, {"dice": 0.0, "hd95": None}, {"dice": 1.0, "hd95": None}
+    scores = {
+        f"p{number}": {"T1": {region: dict(row) for region in ("WT", "TC", "ET")}}
+        for number, row in enumerate(one)
+    }
+    result = evaluation.Evaluation(scores, {}, ("T1",), EvaluationSettings(), {"patients": 3})
+    tables = evaluation_tables(result)
+    assert [table.measure for table in tables] == ["dice", "hd95", "hd95_worst"]
+    assert tables[2].values["WT"] == [pytest.approx((10 + WORST_MM) / 3)] * 2
+    assert "| WT | 10.0 (1) | 10.0 (1) |" in evaluation_markdown(result, tables)
 
 
 def test_report_has_the_papers_columns(two_patients, tiny_model, tmp_path):

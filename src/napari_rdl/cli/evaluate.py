@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -16,6 +16,7 @@ from napari_rdl.cli.console import (
     write_json,
 )
 from napari_rdl.cli.options import Device, Json, Labels, Out, Resample
+from napari_rdl.cli.several import Models, folder_of, load_models, report_comparison
 from napari_rdl.errors import ConfigError, first_fault
 
 
@@ -24,14 +25,7 @@ def evaluate(
         str, typer.Argument(metavar="DATA", help="Folder of patients, split file, or phantom:N.")
     ],
     out: Out,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PATH",
-            help="A checkpoint, or the name of bundled weights; shipped by default. Several are compared.",
-            show_default=False,
-        ),
-    ] = None,
+    model: Models = None,
     modalities: Annotated[
         str | None, typer.Option(metavar="T1c,FLAIR", help="Use these alone, and their subsets.")
     ] = None,
@@ -41,6 +35,14 @@ def evaluate(
         typer.Option(metavar="VOXELS", help="Take smaller enhancing tumour away first; the field uses 500."),
     ] = 0,
     distances: Annotated[bool, typer.Option("--hd95/--no-hd95", help="Measure HD95 too; slower.")] = True,
+    scores: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="Further scores, which take longer: surface, lesions, calibration, by commas, or all.",
+            show_default=False,
+        ),
+    ] = "",
     device: Device = "auto",
     labels: Labels = None,
     resample: Resample = False,
@@ -56,13 +58,10 @@ def evaluate(
         from pydantic import ValidationError
 
         from napari_rdl.brats import parse_subset
-        from napari_rdl.cohort import comparison, comparison_page
         from napari_rdl.cohort import evaluate as evaluation
-        from napari_rdl.models import load_model
         from napari_rdl.segment import SegmentSettings
 
-        models = [load_model(source) for source in (model or [None])]  # type: ignore[list-item]
-        comparison.refuse_unlike_models(models)
+        models = load_models(model)
         loaded = models[0]
         known = loaded.card.network.modalities
         try:
@@ -70,6 +69,7 @@ def evaluate(
                 modalities=None if modalities is None else parse_subset(modalities, known),
                 distances=distances,
                 smallest_et=smallest_et,
+                scores=further(scores),
                 part=part,
                 labels=labels,
                 resample=resample,
@@ -82,13 +82,7 @@ def evaluate(
         except ValueError as error:
             raise ConfigError(str(error)) from None
         results = [
-            evaluation.evaluate(
-                data,
-                one,
-                out / folder_name(one.name) if len(models) > 1 else out,
-                settings=settings,
-                progress=progress,
-            )
+            evaluation.evaluate(data, one, folder_of(one, out, models), settings=settings, progress=progress)
             for one in models
         ]
     found = {one.name: result for one, result in zip(models, results, strict=True) if result is not None}
@@ -96,15 +90,8 @@ def evaluate(
         return  # another process reports
     result = found[loaded.name]
     if len(models) > 1:
-        together = comparison.compare(found)
         about = {key: result.about[key] for key in ("protocol", "data", "post_processing", "empty_masks")}
-        text = comparison_page.write_comparison(together, about, out)
-        if as_json:
-            write_json({"about": about, **comparison_page.comparison_content(together), "folder": str(out)})
-        else:
-            write(text)
-        failed = {name: why for one in found.values() for name, why in one.failed.items()}
-        refuse_failures(failed, len(failed) + together.patients, "could not be evaluated")
+        report_comparison(found, about, out, as_json=as_json, verb="evaluated")
         return
     from napari_rdl.cohort.report import evaluation_markdown, evaluation_tables
 
@@ -117,6 +104,10 @@ def evaluate(
     refuse_failures(result.failed, len(result.failed) + len(result.scores), "could not be evaluated")
 
 
-def folder_name(model: str) -> str:
-    """Return a model's name as a folder may have it."""
-    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in model) or "model"
+def further(names: str) -> tuple[str, ...]:
+    """Return the further scores that a user named."""
+    from napari_rdl.cohort.further_scores import Further
+
+    known = get_args(Further)
+    wanted = tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+    return known if wanted == ("all",) else wanted

@@ -18,7 +18,8 @@ from napari_rdl.cli.console import (
     write,
     write_json,
 )
-from napari_rdl.cli.options import Device, Json, Labels, Model, Out, Resample
+from napari_rdl.cli.options import Device, Json, Labels, Out, Resample
+from napari_rdl.cli.several import Models, folder_of, load_models, report_comparison
 from napari_rdl.cohort.asked import Asked
 from napari_rdl.training.run.status import status_told
 
@@ -45,7 +46,7 @@ def study(
         typer.Argument(metavar="DIR", help="A folder of patients, or one patient's.", show_default=False),
     ],
     out: Out,
-    model: Model = None,
+    model: Models = None,
     reference: Annotated[
         ReferenceChoice,
         typer.Option(help="truth: the expert's mask; full: what all modalities say together."),
@@ -58,8 +59,9 @@ def study(
 ) -> None:
     """Study all subsets of modalities, and what each modality is worth.
 
-    Writes tables, charts and report.html. Run again with the same --out, it goes on where it was. A file
-    PAUSE in that folder holds it before the next patient, a file STOP ends it there.
+    Writes tables, charts and report.html; with several models also the table with a row for each. Run again
+    with the same --out, it goes on where it was. A file PAUSE in that folder holds it before the next
+    patient, a file STOP ends it there.
     """
     refuse_unusable_folder(out)
     asked = Asked(out)
@@ -71,25 +73,35 @@ def study(
     ):
         progress = asked.holding(told)
         from napari_rdl.cohort.patients import folder_patients
-        from napari_rdl.cohort.study import StudySettings, study_cohort
-        from napari_rdl.models import load_model
+        from napari_rdl.cohort.study import StudySettings, evaluation_of, study_cohort
         from napari_rdl.segment import SegmentSettings
 
         folder_patients(data)  # before the model is loaded, which takes longer
         settings = StudySettings(
             reference=reference.value, distances=distances, labels=labels, resample=resample
         )
-        finished = study_cohort(
-            data,
-            load_model(model),
-            out,
-            settings=settings,
-            segment=SegmentSettings(device=device),
-            progress=progress,
-            cancelled=asked.cancelled,
-        )
-    if finished is None:
+        models = load_models(model)
+        studies = {
+            one.name: study_cohort(
+                data,
+                one,
+                folder_of(one, out, models),
+                settings=settings,
+                segment=SegmentSettings(device=device),
+                progress=progress,
+                cancelled=asked.cancelled,
+            )
+            for one in models
+        }
+    found = {name: study for name, study in studies.items() if study is not None}
+    if len(found) < len(models):
         return  # another process reports
+    finished = found[models[0].name]
+    if len(models) > 1:
+        about = {key: finished.about[key] for key in ("protocol", "data", "reference", "empty_masks")}
+        evaluations = {name: evaluation_of(study) for name, study in found.items()}
+        report_comparison(evaluations, about, out, as_json=as_json, verb="studied")
+        return
     from napari_rdl.cohort.report import study_markdown
     from napari_rdl.cohort.summary import pooled_worth, tables_of
 

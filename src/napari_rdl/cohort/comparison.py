@@ -19,16 +19,12 @@ from scipy.stats import rankdata
 from napari_rdl.brats import REGIONS, all_subsets, subset_name
 from napari_rdl.cohort.intervals import Interval, mean_intervals
 from napari_rdl.cohort.significance import LEVEL, holm, signed_rank_p
-from napari_rdl.cohort.tables import subset_title
+from napari_rdl.cohort.tables import FURTHER, IN_PER_CENT, WORST_MM, subset_title
 from napari_rdl.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
     from napari_rdl.cohort.evaluate import Evaluation
     from napari_rdl.models import Model
-
-
-WORST_MM = 373.13
-"""What BraTS takes for an HD95 where one mask is empty: the diagonal of its volumes."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +72,9 @@ class Comparison:
     hd95 : dict
         Region -> model -> (mean in mm, of how many, mean with the worst for what is undefined) for each
         column; empty where distances were not measured.
+    further : dict
+        What else was asked for: measure -> region -> model -> an interval for each column, shares in
+        per cent.
     differences : list of Difference
     ranks : dict
         Model -> its mean rank; 1 is best.
@@ -86,6 +85,7 @@ class Comparison:
     patients: int
     dice: dict[str, dict[str, list[Interval | None]]]
     hd95: dict[str, dict[str, list[tuple[float | None, int, float | None]]]]
+    further: dict[str, dict[str, dict[str, list[Interval | None]]]]
     differences: list[Difference]
     ranks: dict[str, float]
 
@@ -144,13 +144,7 @@ def compare(evaluations: Mapping[str, Evaluation]) -> Comparison:
         names,
         columns,
         len(shared),
-        {
-            region: {
-                name: mean_intervals([100 * column for column in _columns(dice[name][:, :, r])])
-                for name in names
-            }
-            for r, region in enumerate(REGIONS)
-        },
+        _intervals(dice, "dice"),
         {
             region: {
                 name: [
@@ -165,9 +159,35 @@ def compare(evaluations: Mapping[str, Evaluation]) -> Comparison:
         }
         if measured
         else {},
+        {
+            measure: _intervals(
+                {name: _array(evaluations[name], shared, keys, measure) for name in names}, measure
+            )
+            for measure in FURTHER
+            if all(_has(one, measure) for one in evaluations.values())
+        },
         _differences(dice, columns),
         _ranks(dice, worst),
     )
+
+
+def _intervals(
+    values: Mapping[str, NDArray[np.float64]], measure: str
+) -> dict[str, dict[str, list[Interval | None]]]:
+    """Return region -> model -> an interval for each column, from model -> (patients, subsets, regions)."""
+    factor = 100 if measure in IN_PER_CENT else 1
+    return {
+        region: {
+            name: mean_intervals([factor * column for column in _columns(of_model[:, :, r])])
+            for name, of_model in values.items()
+        }
+        for r, region in enumerate(REGIONS)
+    }
+
+
+def _has(evaluation: Evaluation, measure: str) -> bool:
+    rows = (row for subsets in evaluation.scores.values() for row in subsets.values())
+    return any(measure in region for row in rows for region in row.values())
 
 
 def _array(

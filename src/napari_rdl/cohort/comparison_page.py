@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from napari_rdl.cohort.comparison import WORST_MM, Comparison
+from napari_rdl.cohort.comparison import Comparison
 from napari_rdl.cohort.intervals import Interval
 from napari_rdl.cohort.rendering import render
 from napari_rdl.cohort.significance import LEVEL
+from napari_rdl.cohort.tables import HEADINGS, WORST_MM
 from napari_rdl.files import write_json, write_text
 
 
@@ -47,6 +48,15 @@ def comparison_content(comparison: Comparison) -> dict[str, Any]:
             for region, rows in comparison.dice.items()
         },
         "hd95": comparison.hd95,
+        "further": {
+            measure: {
+                region: {
+                    name: [None if one is None else vars(one) for one in row] for name, row in rows.items()
+                }
+                for region, rows in regions.items()
+            }
+            for measure, regions in comparison.further.items()
+        },
         "differences": [
             {**vars(one), "difference": vars(one.difference), "told": one.told}
             for one in comparison.differences
@@ -58,7 +68,7 @@ def comparison_content(comparison: Comparison) -> dict[str, Any]:
 def _shown(comparison: Comparison) -> list[dict[str, Any]]:
     tables: list[dict[str, Any]] = []
     for region, rows in comparison.dice.items():
-        cells = [(name, [_dice_cell(one) for one in row]) for name, row in rows.items()]
+        cells = [(name, [_cell(one) for one in row]) for name, row in rows.items()]
         tables.append(
             {
                 "heading": f"Dice (%), {region}",
@@ -80,10 +90,20 @@ def _shown(comparison: Comparison) -> list[dict[str, Any]]:
                 ],
             }
         )
+    for measure, regions in comparison.further.items():
+        for region, rows in regions.items():
+            tables.append(
+                {
+                    "heading": f"{HEADINGS[measure]}, {region}",
+                    "columns": comparison.columns,
+                    "rows": [(name, [_cell(one) for one in row]) for name, row in rows.items()],
+                    "remarks": ["Mean, and its 95 % bootstrap interval over patients."],
+                }
+            )
     return tables
 
 
-def _dice_cell(one: Interval | None) -> str:
+def _cell(one: Interval | None) -> str:
     if one is None:
         return "–"
     if one.low is None or one.high is None:

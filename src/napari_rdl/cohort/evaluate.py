@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from napari_rdl.brats import order_modalities, subset_name
 from napari_rdl.callbacks import IsCancelled, Progress, ignore_progress, never_cancelled
 from napari_rdl.case import Case
+from napari_rdl.cohort.further_scores import Further, further_scores
 from napari_rdl.cohort.patients import Patient, patients_of
 from napari_rdl.cohort.runner import digest, inputs_of, run_patients
 from napari_rdl.compare.scores import Reference
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from napari_rdl.models import Model
 
 SubsetScores = dict[str, dict[str, dict[str, float | None]]]
-"""Subset's name -> region -> ``{"dice": float, "hd95": float | None}``."""
+"""Subset's name -> region -> ``{"dice": float, "hd95": float | None}``, and what else was asked for."""
 
 
 class EvaluationSettings(BaseModel):
@@ -41,6 +43,12 @@ class EvaluationSettings(BaseModel):
         None, title="Modalities", description="Use these alone, and their subsets; all by default."
     )
     distances: bool = Field(True, title="HD95", description="Measure surface distances too; slower.")
+    scores: tuple[Further, ...] = Field(
+        (),
+        title="Further scores",
+        description="surface: HD95 of both surfaces pooled, and surface Dice at 1 mm; lesions: lesion-wise "
+        "Dice and HD95 as in BraTS 2023; calibration: expected calibration error of a region's probability.",
+    )
     smallest_et: int = Field(
         0,
         ge=0,
@@ -163,7 +171,7 @@ def score_case(
     settings: EvaluationSettings,
     cancelled: IsCancelled = never_cancelled,
 ) -> SubsetScores:
-    """Return subset's name -> region -> Dice and HD95 of one case, encoded once."""
+    """Return subset's name -> region -> Dice, HD95 and what else is asked for, of one case, encoded once."""
     wanted = settings.modalities
     names = None if wanted is None else tuple(name for name in wanted if name in case.images)
     if names is not None and not names:
@@ -179,6 +187,16 @@ def score_case(
             region: {"dice": score.dice, **({"hd95": score.hd95} if settings.distances else {})}
             for region, score in found.items()
         }
+        if settings.scores:
+            more = further_scores(
+                settings.scores,
+                reference,
+                segmentation.labels,
+                partial(representations.probabilities, segmentation.modalities, cancelled=cancelled),
+                smallest_et=settings.smallest_et,
+            )
+            for region, row in scores[subset_name(segmentation.modalities)].items():
+                row.update(more[region])
     return scores
 
 
@@ -190,7 +208,9 @@ class _Scoring:
 
     def __init__(self, model: Model, settings: EvaluationSettings) -> None:
         self._model, self._settings = model, settings
-        self._shared = digest([model.sha256, settings.model_dump(mode="json", exclude={"part"})])
+        # What was scored before there were further scores still holds where none is asked for.
+        left_out = {"part"} if settings.scores else {"part", "scores"}
+        self._shared = digest([model.sha256, settings.model_dump(mode="json", exclude=left_out)])
 
     def stamp(self, patient: Patient) -> Mapping[str, str]:
         content: list[Any] = [self._shared]

@@ -22,6 +22,7 @@ from napari_rdl.cohort.summary import (
     worth_heading,
 )
 from napari_rdl.cohort.tables import (
+    FURTHER,
     PooledTable,
     pool,
     scores_csv,
@@ -79,9 +80,10 @@ def write_evaluation(evaluation: Evaluation, out: Path) -> None:
 
 
 def evaluation_tables(evaluation: Evaluation) -> list[PooledTable]:
-    """Return the Dice table and, if distances were measured, the HD95 table."""
+    """Return the tables of Dice, of HD95 with its worst case if measured, and of what else was."""
     scores = scores_of_mapping(evaluation.scores)
-    measures = ("dice", "hd95") if evaluation.settings.distances else ("dice",)
+    measures = ["dice", *(("hd95", "hd95_worst") if evaluation.settings.distances else ())]
+    measures += [measure for measure in FURTHER if measure in scores]
     return [pool(scores, evaluation.modalities, measure) for measure in measures]
 
 

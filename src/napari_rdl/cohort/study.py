@@ -25,6 +25,7 @@ from napari_rdl.files import write_bytes, write_text
 from napari_rdl.metrics import EMPTY_MASK_RULE
 
 if TYPE_CHECKING:
+    from napari_rdl.cohort.evaluate import Evaluation
     from napari_rdl.models import Model
     from napari_rdl.segment import SegmentSettings
 
@@ -83,6 +84,30 @@ def study_cohort(
     study = load_study(out)
     write_study(study)
     return study
+
+
+def evaluation_of(study: FinishedStudy) -> Evaluation:
+    """Return a study's scores as those of an evaluation, so that several models' studies can be compared.
+
+    Patients without a reference have none.
+    """
+    from napari_rdl.cohort.evaluate import Evaluation, EvaluationSettings
+
+    distances = study.settings.distances
+    scores = {
+        patient.name: {
+            row.name: {
+                region: {"dice": score.dice, **({"hd95": score.hd95} if distances else {})}
+                for region, score in row.scores.items()
+            }
+            for row in patient.rows
+        }
+        for patient in study.patients
+        if patient.reference is not None
+    }
+    return Evaluation(
+        scores, study.failed, study.modalities, EvaluationSettings(distances=distances), study.about
+    )
 
 
 class _Studying:

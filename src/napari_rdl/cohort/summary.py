@@ -38,6 +38,9 @@ def tables_of(study: FinishedStudy) -> list[PooledTable]:
         if measure.name == "volume_ml"
         or (with_reference and (measure.name != "hd95" or study.settings.distances))
     ]
+    if "hd95" in names:
+        # A model that finds nothing has no distances: the mean alone would praise it.
+        names.insert(names.index("hd95") + 1, "hd95_worst")
     return [pool(scores, study.modalities, name) for name in names]
 
 
@@ -120,12 +123,24 @@ def header_of(about: Mapping[str, Any], titles: Mapping[str, str]) -> list[tuple
 
 def shown_table(table: PooledTable, remarks: Sequence[str]) -> dict[str, Any]:
     """Return a pooled table as a template shows it."""
+    counted = table.measure in ("hd95", "hd95_pooled")
     rows = [
-        (region, ["–" if value is None else f"{value:.1f}" for value in values])
+        (
+            region,
+            [
+                "–" if value is None else f"{value:.1f} ({count})" if counted else f"{value:.1f}"
+                for value, count in zip(values, _counts(table, region), strict=True)
+            ],
+        )
         for region, values in table.values.items()
     ]
     heads = {"heading": table.heading, "measure": table.measure, "columns": table.columns}
     return {**heads, "rows": rows, "remarks": remarks}
+
+
+def _counts(table: PooledTable, region: str) -> list[int]:
+    """Return how many values stand behind each cell of a row, the last of them the mean over subsets."""
+    return [*table.counts[region], sum(table.counts[region])]
 
 
 def shown_tables(study: FinishedStudy, tables: Sequence[PooledTable]) -> list[dict[str, Any]]:

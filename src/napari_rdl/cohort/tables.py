@@ -14,6 +14,25 @@ if TYPE_CHECKING:
 
     from napari_rdl.compare.study import SubsetRow
 
+WORST_MM = 373.13
+"""What BraTS takes for an HD95 where one mask is empty: the diagonal of its volumes."""
+
+HEADINGS = {measure.name: measure.heading for measure in MEASURES} | {
+    "hd95_worst": f"HD95 (mm), {WORST_MM} where one mask is empty and 0 where both are",
+    "hd95_pooled": "HD95 (mm), both surfaces pooled",
+    "surface_dice": "Surface Dice at 1 mm (%)",
+    "lesion_dice": "Lesion-wise Dice (%)",
+    "lesion_hd95": "Lesion-wise HD95 (mm)",
+    "calibration_error": "Expected calibration error (%)",
+}
+"""Every measure that a pooled table can have, and how a reader knows it."""
+
+FURTHER = ("hd95_pooled", "surface_dice", "lesion_dice", "lesion_hd95", "calibration_error")
+"""Measures that are there only when asked for, in the order of the tables."""
+
+IN_PER_CENT = ("dice", "surface_dice", "lesion_dice", "calibration_error")
+"""Measures that are shares, and shown in per cent."""
+
 KEYS = ("patient", "subset", "region")
 """The columns that name a line of scores; measures and `reference_empty` are the others."""
 
@@ -45,7 +64,7 @@ class PooledTable:
     @property
     def heading(self) -> str:
         """The measure and its unit, such as ``HD95 (mm)``."""
-        return next(measure.heading for measure in MEASURES if measure.name == self.measure)
+        return HEADINGS[self.measure]
 
     @property
     def remarks(self) -> list[str]:
@@ -74,25 +93,44 @@ def scores_of_rows(rows_of: Mapping[str, Sequence[SubsetRow]]) -> pd.DataFrame:
         A line for each patient, subset and region: `KEYS`, each of `MEASURES`, ``reference_empty``.
     """
     lines = [
-        (name, row.name, region, *(measure.of(row, region) for measure in MEASURES), _is_empty(row, region))
+        (
+            *(name, row.name, region, *(measure.of(row, region) for measure in MEASURES)),
+            *(_worst_of_row(row, region), _is_empty(row, region)),
+        )
         for name, rows in rows_of.items()
         for row in rows
         for region in REGIONS
     ]
-    return _frame(lines, [*KEYS, *(measure.name for measure in MEASURES), "reference_empty"])
+    return _frame(lines, [*KEYS, *(measure.name for measure in MEASURES), "hd95_worst", "reference_empty"])
 
 
 def scores_of_mapping(
     scores: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float | None]]]],
 ) -> pd.DataFrame:
     """Return the scores of evaluated patients: name -> subset's name -> region -> measure -> value."""
-    lines = [
-        (name, subset, region, row.get("dice"), row.get("hd95"))
+    rows = [
+        (name, subset, region, row)
         for name, subsets in scores.items()
         for subset, regions in subsets.items()
         for region, row in regions.items()
     ]
-    return _frame(lines, [*KEYS, "dice", "hd95"])
+    further = [measure for measure in FURTHER if any(measure in row for *_, row in rows)]
+    lines = [
+        (
+            *(name, subset, region, row.get("dice"), row.get("hd95")),
+            worst_hd95(row.get("dice"), row["hd95"]) if "hd95" in row else None,
+            *(row.get(measure) for measure in further),
+        )
+        for name, subset, region, row in rows
+    ]
+    return _frame(lines, [*KEYS, "dice", "hd95", "hd95_worst", *further])
+
+
+def worst_hd95(dice: float | None, hd95: float | None) -> float | None:
+    """Return HD95 with 0 where both masks are empty and the worst where one is; None without a reference."""
+    if hd95 is not None or dice is None:
+        return hd95
+    return 0.0 if dice == 1 else WORST_MM
 
 
 def pool(scores: pd.DataFrame, modalities: Sequence[str], measure: str) -> PooledTable:
@@ -118,7 +156,7 @@ def pool(scores: pd.DataFrame, modalities: Sequence[str], measure: str) -> Poole
         table.unstack().reindex(index=list(REGIONS), columns=names)
         for table in (grouped.mean(), grouped.count())
     )
-    if measure == "dice":
+    if measure in IN_PER_CENT:
         means = 100 * means
     means["Avg."] = means.mean(axis=1)
     return PooledTable(
@@ -182,6 +220,11 @@ def _frame(lines: Sequence[tuple[Any, ...]], columns: Sequence[str]) -> pd.DataF
     frame = pd.DataFrame(lines, columns=columns)
     measured = [column for column in columns if column not in (*KEYS, "reference_empty")]
     return frame.astype(dict.fromkeys(measured, float))
+
+
+def _worst_of_row(row: SubsetRow, region: str) -> float | None:
+    score = row.scores.get(region)
+    return None if score is None or not score.hd95_measured else worst_hd95(score.dice, score.hd95)
 
 
 def _is_empty(row: SubsetRow, region: str) -> int | None:

@@ -1,5 +1,6 @@
 """Surface distances of one reference to many label maps: MONAI's HD95, with the reference's part kept.
 
+Beside it the HD95 of both surfaces' distances pooled, and surface Dice.
 `napari_rdl.metrics.hd95` prepares both masks anew for every pair. Here a mask's surface voxels and their
 search tree are made once, and used for as many pairs as it has a part in. The numbers are the same.
 """
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from scipy.spatial import KDTree
 
 _LEAF = 32  # as MONAI has it
+
+TOLERANCE_MM = 1.0
+"""How far apart surfaces may lie and still agree: a voxel of BraTS."""
 
 
 class Surface:
@@ -61,11 +65,42 @@ class Surface:
         return self._tree.query(other.points, k=1)[0].astype(np.float32)
 
 
+def surface_distances(one: Surface, other: Surface) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+    """Return the distances in mm of the other's points from `one`, and of its own from the other.
+
+    None where one is empty.
+    """
+    if not len(one.points) or not len(other.points):
+        return None
+    return one.distances_from(other), other.distances_from(one)
+
+
+def pooled_hd95(one: Surface, other: Surface) -> float | None:
+    """Return the 95th percentile of the distances of both surfaces together in mm; None where one is empty.
+
+    As MedPy has it. `hd95_between` takes the larger of the two surfaces' own percentiles.
+    """
+    ways = surface_distances(one, other)
+    return None if ways is None else float(np.percentile(np.concatenate(ways), 95))
+
+
+def surface_dice(one: Surface, other: Surface, tolerance: float = TOLERANCE_MM) -> float:
+    """Return the share of both surfaces' voxels that lie within `tolerance` mm of the other surface.
+
+    Normalised surface Dice (Nikolov et al. 2021) of surface voxels, as MONAI counts them without subvoxels.
+    1 where both are empty, 0 where one is.
+    """
+    ways = surface_distances(one, other)
+    if ways is None:
+        return float(len(one.points) == len(other.points))
+    return float((np.concatenate(ways) <= tolerance).mean())
+
+
 def hd95_between(one: Surface, other: Surface) -> float | None:
     """Return the 95th percentile of the symmetric surface distance in mm; None where a mask is empty."""
     import torch
 
-    if not len(one.points) or not len(other.points):
+    ways = surface_distances(one, other)
+    if ways is None:
         return None
-    ways = one.distances_from(other), other.distances_from(one)
     return max(float(torch.quantile(torch.from_numpy(way), 0.95)) for way in ways)
