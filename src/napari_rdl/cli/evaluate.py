@@ -39,10 +39,19 @@ def evaluate(
         str,
         typer.Option(
             metavar="NAMES",
-            help="Further scores, which take longer: surface, lesions, calibration, by commas, or all.",
+            help="Further scores, which take longer: surface, lesions, calibration, without_small_et, soft, "
+            "by commas, or all.",
             show_default=False,
         ),
     ] = "",
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="rfnet: hard Dice of each patient; authors: soft Dice of two at once, best checkpoint.",
+            show_default=False,
+        ),
+    ] = None,
     device: Device = "auto",
     labels: Labels = None,
     resample: Resample = False,
@@ -69,7 +78,7 @@ def evaluate(
                 modalities=None if modalities is None else parse_subset(modalities, known),
                 distances=distances,
                 smallest_et=smallest_et,
-                scores=further(scores),
+                scores=further(scores, protocol),
                 part=part,
                 labels=labels,
                 resample=resample,
@@ -89,6 +98,15 @@ def evaluate(
     if len(found) < len(models):
         return  # another process reports
     result = found[loaded.name]
+    if protocol is not None:
+        from napari_rdl.cohort.protocols import write_protocol
+
+        about = {key: result.about[key] for key in ("data", "patients", "post_processing", "empty_masks")}
+        text = write_protocol(protocol, found, about, out)  # type: ignore[arg-type]
+        write(text if not as_json else (out / "protocol.json").read_text("utf-8"))
+        failed = {name: why for one in found.values() for name, why in one.failed.items()}
+        refuse_failures(failed, len(failed) + len(result.scores), "could not be evaluated")
+        return
     if len(models) > 1:
         about = {key: result.about[key] for key in ("protocol", "data", "post_processing", "empty_masks")}
         report_comparison(found, about, out, as_json=as_json, verb="evaluated")
@@ -104,10 +122,20 @@ def evaluate(
     refuse_failures(result.failed, len(result.failed) + len(result.scores), "could not be evaluated")
 
 
-def further(names: str) -> tuple[str, ...]:
-    """Return the further scores that a user named."""
-    from napari_rdl.cohort.further_scores import Further
+def further(names: str, protocol: str | None) -> tuple[str, ...]:
+    """Return the further scores that a user named, and those that a protocol needs.
 
-    known = get_args(Further)
-    wanted = tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
-    return known if wanted == ("all",) else wanted
+    Raises
+    ------
+    ConfigError
+        If there is no such protocol.
+    """
+    from napari_rdl.cohort.further_scores import Further
+    from napari_rdl.cohort.protocols import NEEDS
+
+    if protocol is not None and protocol not in NEEDS:
+        raise ConfigError(f"There is no protocol {protocol!r}: use {' or '.join(NEEDS)}.")
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    if wanted == ["all"]:
+        wanted = list(get_args(Further))
+    return tuple(dict.fromkeys([*wanted, *(NEEDS[protocol] if protocol is not None else ())]))  # type: ignore[index]

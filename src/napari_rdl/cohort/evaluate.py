@@ -47,7 +47,9 @@ class EvaluationSettings(BaseModel):
         (),
         title="Further scores",
         description="surface: HD95 of both surfaces pooled, and surface Dice at 1 mm; lesions: lesion-wise "
-        "Dice and HD95 as in BraTS 2023; calibration: expected calibration error of a region's probability.",
+        "Dice and HD95 as in BraTS 2023; calibration: expected calibration error of a region's probability; "
+        "without_small_et: Dice once enhancing tumour under 500 voxels is taken away; soft: that of "
+        "probabilities.",
     )
     smallest_et: int = Field(
         0,

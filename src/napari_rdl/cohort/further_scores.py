@@ -13,11 +13,15 @@ from napari_rdl.cohort.calibration import LEAST_TUMOUR, expected_calibration_err
 from napari_rdl.compare.lesions import lesion_scores
 from napari_rdl.compare.scores import Reference
 from napari_rdl.compare.surfaces import Surface, pooled_hd95, surface_dice
-from napari_rdl.metrics import region_masks
+from napari_rdl.metrics import dice, region_masks
 
-Further = Literal["surface", "lesions", "calibration"]
-"""``surface``: HD95 of both surfaces pooled, and surface Dice; ``lesions``: lesion by lesion, as BraTS 2023;
-``calibration``: how far probabilities are from what is right."""
+Further = Literal["surface", "lesions", "calibration", "without_small_et", "soft"]
+"""``surface``: HD95 of both surfaces pooled, and surface Dice; ``lesions``: lesion by lesion, as BraTS
+2023; ``calibration``: how far probabilities are from what is right; ``without_small_et``: Dice once
+enhancing tumour of fewer than 500 voxels is taken away; ``soft``: Dice of probabilities."""
+
+SMALL_ET = 500
+"""Voxels."""
 
 Probabilities = Callable[[], NDArray[np.float32]]
 """Returns class probabilities (J, X, Y, Z); asked where they are needed."""
@@ -57,8 +61,19 @@ def further_scores(
         if "lesions" in wanted:
             lesions = lesion_scores(found[region], true[region], spacing)
             row["lesion_dice"], row["lesion_hd95"] = lesions.dice, lesions.hd95
-    if "calibration" in wanted:
-        said = probabilities()
+    if "without_small_et" in wanted:
+        few = found["ET"].sum() < SMALL_ET
+        for region, row in scores.items():
+            kept = np.zeros_like(found["ET"]) if region == "ET" and few else found[region]
+            row["dice_without_small_et"] = dice(kept, true[region])
+    said = probabilities() if {"calibration", "soft"} & set(wanted) else None
+    if said is not None and "soft" in wanted:
+        for region, members in REGIONS.items():
+            share = said[list(members)].sum(0)
+            shared, total = float(share[true[region]].sum()), float(share.sum() + true[region].sum())
+            scores[region]["soft_shared"], scores[region]["soft_total"] = shared, total
+            scores[region]["soft_dice"] = 2 * shared / total if total else 1.0
+    if said is not None and "calibration" in wanted:
         doubtful = 1 - said[0] > LEAST_TUMOUR
         for region, members in REGIONS.items():
             of_region = said[list(members)][:, doubtful].sum(0)

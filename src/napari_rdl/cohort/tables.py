@@ -24,13 +24,18 @@ HEADINGS = {measure.name: measure.heading for measure in MEASURES} | {
     "lesion_dice": "Lesion-wise Dice (%)",
     "lesion_hd95": "Lesion-wise HD95 (mm)",
     "calibration_error": "Expected calibration error (%)",
+    "dice_without_small_et": "Dice (%), ET under 500 voxels taken away",
+    "soft_dice": "Soft Dice (%)",
 }
 """Every measure that a pooled table can have, and how a reader knows it."""
 
-FURTHER = ("hd95_pooled", "surface_dice", "lesion_dice", "lesion_hd95", "calibration_error")
+FURTHER = (
+    *("hd95_pooled", "surface_dice", "lesion_dice", "lesion_hd95", "calibration_error"),
+    *("dice_without_small_et", "soft_dice"),
+)
 """Measures that are there only when asked for, in the order of the tables."""
 
-IN_PER_CENT = ("dice", "surface_dice", "lesion_dice", "calibration_error")
+IN_PER_CENT = frozenset(name for name, heading in HEADINGS.items() if "(%)" in heading)
 """Measures that are shares, and shown in per cent."""
 
 KEYS = ("patient", "subset", "region")
