@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import torch
 from pydantic import BaseModel, ConfigDict
+from torch.utils.flop_counter import FlopCounterMode
 
 from napari_rdl.callbacks import IsCancelled, Progress, ignore_progress, never_cancelled
 from napari_rdl.training.run.setup import set_up, starting_model
@@ -39,6 +41,9 @@ class StepTimes(BaseModel):
         Of the time of all steps: near 0 the network is the limit, else the data.
     memory_mb : float
         Peak: of the GPU where there is one, else of the process.
+    tflop : float
+        Of one step, forward and backward, as `torch.utils.flop_counter` counts the first: convolutions and
+        products of matrices. What else runs on the machine does not change it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,6 +59,7 @@ class StepTimes(BaseModel):
     parts: dict[str, float]
     waiting_share: float
     memory_mb: float
+    tflop: float
 
 
 def measure_training(
@@ -84,9 +90,11 @@ def measure_training(
     clock = _Clock(stepper)
     batches = clock.waiting_for(iter(setup.batches()(0, steps + untimed)))
     rows, wholes = [], []
+    counter = FlopCounterMode(display=False)
     for step in range(steps + untimed):
         clock.start()
-        stepper.take_step(batches, step, config.optimizer.lr)
+        with nullcontext() if step else counter:
+            stepper.take_step(batches, step, config.optimizer.lr)
         whole = clock.stop()
         if step >= untimed:
             rows.append(dict(clock.parts))
@@ -104,6 +112,7 @@ def measure_training(
         parts={name: median(row[name] for row in rows) for name in PARTS},
         waiting_share=_share([row["waiting"] for row in rows], wholes),
         memory_mb=peak_memory_mb(stepper.fabric.device),
+        tflop=counter.get_total_flops() / 1e12,
     )
 
 
