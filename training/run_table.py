@@ -338,9 +338,15 @@ def machines(runs: list[Run]) -> list[str]:
         if path.exists():
             about = json.loads(path.read_text("utf-8"))
             versions = ", ".join(f"{name} {about['versions'][name]}" for name in ("napari-rdl", "torch"))
-            where = ", ".join(about["gpus"]) or f"{about['processor']} CPU"
+            where = ", ".join(about["gpus"]) or f"{about['processor']} CPU, {threads_of(run)} thread(s)"
             found.add(f"{versions}, Python {about['python']}; {about['platform']}; {where}")
     return sorted(found)
+
+
+def threads_of(run: Run) -> int | str:
+    """Return how many threads a run had."""
+    config = json.loads((run.folder / "config.json").read_text("utf-8"))
+    return config["hardware"]["threads"] or "all"
 
 
 def write(

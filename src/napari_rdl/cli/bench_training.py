@@ -46,7 +46,8 @@ def _show(times: StepTimes) -> None:
         f"{times.batch} crop(s) of {crop} a step; {times.device}, {times.precision}, {times.threads} threads"
     )
     write(
-        f"  step {times.seconds:8.3f} s   {times.crops_per_second:.2f} crops/s, peak {times.memory_mb:.0f} MB, {times.tflop:.3g} TFLOP"
+        f"  step {times.seconds:8.3f} s   {times.crops_per_second:.2f} crops/s, "
+        f"peak {times.memory_mb:.0f} MB, {times.tflop:.3g} TFLOP"
     )
     for name, seconds in times.parts.items():
         write(f"  {name:<10} {seconds:8.3f} s   {seconds / times.seconds:4.0%}")
