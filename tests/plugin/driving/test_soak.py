@@ -1,4 +1,4 @@
-"""A short day's work in one window; `NAPARI_RDL_SOAK` makes it a long one."""
+"""A day's work in one window, as long as `NAPARI_RDL_SOAK` says; a day is too long for every run of the tests."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from napari_rdl.plugin.driving.soak import soak
 from napari_rdl.plugin.segment.session import RunChoice
 from napari_rdl.plugin.segment.widget import SegmentWidget
 
-PATIENTS = int(os.environ.get("NAPARI_RDL_SOAK", "2"))
+PATIENTS = int(os.environ.get("NAPARI_RDL_SOAK", "0"))
 
 
+@pytest.mark.skipif(PATIENTS == 0, reason="NAPARI_RDL_SOAK names no number of patients")
 def test_a_days_work_leaves_nothing_behind(make_napari_viewer, tiny_checkpoint, brats_folder):
     viewer = make_napari_viewer(show=True)
     widget = SegmentWidget(viewer)
