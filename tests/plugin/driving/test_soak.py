@@ -1,4 +1,4 @@
-"""A day's work in one window, as long as `NAPARI_RDL_SOAK` says; a day is too long for every run of the tests."""
+"""A day's work in one window, of as many patients as `NAPARI_RDL_SOAK` says; too long for every run."""
 
 from __future__ import annotations
 
