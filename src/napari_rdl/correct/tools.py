@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from napari_rdl.boxes import Box, bounding_box
 from napari_rdl.brats import CLASSES, REGIONS
 from napari_rdl.correct.edits import Edit
-from napari_rdl.metrics import class_counts
 
 Labels = NDArray[np.uint8]
 """Class indices, (X, Y, Z)."""
@@ -150,7 +149,7 @@ def take_over(labels: Labels, other: Labels, box: Box) -> Edit:
 
 def strangers(labels: Labels) -> dict[int, int]:
     """Return the values that are no class, each with its number of voxels."""
-    counts = class_counts(labels)
+    counts = np.bincount(labels.ravel())
     return {int(value): int(counts[value]) for value in np.flatnonzero(counts) if value >= len(CLASSES)}
 
 

@@ -124,6 +124,7 @@ class TwoModelsBox(Section):
         self.rows = TwoModelsModel(self)
         self.table.setModel(self.rows)
         self.table.setAccessibleName("Two models in all subsets")
+        self.table.setToolTip("Dice of both models side by side, a row for each subset")
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
