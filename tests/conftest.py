@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from napari_rdl.machine import usable_cores
 from tests import warm
 
 # How long an example takes depends on who else has the cores; it fails no test.
@@ -53,8 +54,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def pytest_xdist_auto_num_workers() -> int:
     """Return one more than cores, for tests wait for what they started; four at most, for the memory."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores + 1, 4)
+    return min(usable_cores() + 1, 4)
 
 
 ROOT = Path(__file__).parents[1]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import psutil
 from pydantic import BaseModel, ConfigDict
+
+from napari_rdl.machine import processor_name, usable_cores
 
 _NAMED = ("napari-rdl", "torch", "numpy", "napari", "PyQt6", "PySide6")
 
@@ -50,8 +50,8 @@ def this_machine() -> Machine:
     import torch
 
     return Machine(
-        processor=_processor(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        processor=processor_name(),
+        cores=usable_cores(),
         memory_gb=psutil.virtual_memory().total / 1e9,
         gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         system=platform.system(),
@@ -59,17 +59,6 @@ def this_machine() -> Machine:
         versions={name: number for name in _NAMED if (number := _version(name))},
         load=psutil.getloadavg()[0],
     )
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    for line in lines:
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _version(name: str) -> str:

@@ -14,6 +14,7 @@ from napari_rdl.bench.report import FRAME_SECONDS, EncodeTime, FlipTime, Report,
 from napari_rdl.brats import all_subsets
 from napari_rdl.callbacks import Progress, ignore_progress
 from napari_rdl.errors import ConfigError
+from napari_rdl.machine import processor_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -112,7 +113,7 @@ def measure(
         device=representations.computation.device,
         precision=representations.computation.precision,
         threads=torch.get_num_threads(),
-        processor=platform.processor() or platform.machine(),
+        processor=processor_name(),
         versions={name: version(name) for name in ("napari-rdl", "torch", "numpy")}
         | {"python": platform.python_version()},
         repeats=repeats,

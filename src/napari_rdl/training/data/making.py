@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 
 from napari_rdl.cohort.patients import Patient
 from napari_rdl.errors import DeviceError, NapariRdlError, OutputError
+from napari_rdl.machine import usable_cores
 from napari_rdl.training.config import DataConfig
 from napari_rdl.training.data.cache import PatientCache
 
@@ -56,7 +57,7 @@ def processes_of(data: DataConfig) -> int:
     """Return how many processes read and make patients."""
     if data.makers is not None:
         return data.makers
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return usable_cores()
 
 
 class Maker:

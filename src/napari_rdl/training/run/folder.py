@@ -13,6 +13,7 @@ from typing import Any
 
 from napari_rdl.errors import ConfigError, OutputError, Remedy
 from napari_rdl.files import SCRATCH, is_scratch, parse_json, read_bytes, write_json
+from napari_rdl.machine import processor_name
 from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.recipe import validate_config
 
@@ -163,7 +164,7 @@ def environment() -> dict[str, Any]:
         "versions": versions,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "processor": platform.processor() or platform.machine(),
+        "processor": processor_name(),
         "cpus": os.cpu_count(),
         "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
         "command": sys.argv,
