@@ -11,8 +11,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,26 +40,13 @@ def write_file(path: str | Path, writer: Callable[[Path], object], *, make_folde
         If the folder cannot be made or written to, or the disk is full.
     """
     path = Path(path)
-    temporary: Path | None = None
-    try:
-        if make_folder:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        sweep(path.parent)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=name_for_scratch(), suffix=_ending(path))
-        os.close(handle)
-        temporary = Path(name)
+    with _scratch_beside(path, make_folder=make_folder) as temporary:
         writer(temporary)
         # mkstemp makes files private; results follow the user's umask like any other file.
         temporary.chmod(0o666 & ~_umask())
         _to_disk(temporary)
         temporary.replace(path)
         _to_disk(path.parent)
-    except OSError as error:
-        raise _output_error(path, error) from error
-    finally:
-        if temporary is not None:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
     return path
 
 
@@ -127,13 +114,8 @@ def write_first(path: str | Path, text: str) -> bool:
         If the folder cannot be written to, or the disk is full.
     """
     path = Path(path)
-    temporary: Path | None = None
-    try:
-        sweep(path.parent)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=name_for_scratch(), suffix=_ending(path))
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(text.encode())
+    with _scratch_beside(path, make_folder=False) as temporary:
+        temporary.write_bytes(text.encode())
         temporary.chmod(0o666 & ~_umask())
         try:
             os.link(temporary, path)
@@ -142,12 +124,6 @@ def write_first(path: str | Path, text: str) -> bool:
         except OSError:
             # No hard links here, as on FAT: the last one to come wins.
             temporary.replace(path)
-    except OSError as error:
-        raise _output_error(path, error) from error
-    finally:
-        if temporary is not None:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
     return True
 
 
@@ -179,6 +155,32 @@ def write_folder(path: str | Path, writer: Callable[[Path], object]) -> Path:
         if temporary is not None and temporary.exists():
             shutil.rmtree(temporary, ignore_errors=True)
     return path
+
+
+@contextmanager
+def _scratch_beside(path: Path, *, make_folder: bool) -> Iterator[Path]:
+    """Lend an empty file beside `path`, with its ending; what is left of it at the end goes.
+
+    Raises
+    ------
+    OutputError
+        For whatever the system refuses meanwhile.
+    """
+    temporary: Path | None = None
+    try:
+        if make_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=name_for_scratch(), suffix=_ending(path))
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+    except OSError as error:
+        raise _output_error(path, error) from error
+    finally:
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 def _ending(path: Path) -> str:
