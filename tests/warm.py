@@ -18,8 +18,10 @@ import subprocess
 import sys
 import time
 import types
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 LOADED = (
     "torch.utils.tensorboard",
@@ -84,74 +86,107 @@ def start(folder: Path) -> tuple[str, socket.socket]:
     return str(client), lease
 
 
-def serve(address: str) -> dict[str, object] | None:
-    """Answer clients until nobody is left; in a copy, return the job that it shall do."""
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(address)
-    listener.listen(64)
-    for name in LOADED:
-        import_module(name)
-    ended, wakes = socket.socketpair()
-    ended.setblocking(False)
-    wakes.setblocking(False)
-    signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    selector = selectors.DefaultSelector()
-    selector.register(listener, selectors.EVENT_READ)
-    selector.register(ended, selectors.EVENT_READ)
-    clients: dict[socket.socket, int] = {}  # the copy's process, 0 before there is one
-    while True:
-        for key, _ in selector.select():
-            if key.fileobj is listener:
-                client, _ = listener.accept()
-                clients[client] = 0
-                selector.register(client, selectors.EVENT_READ)
-            elif key.fileobj is ended:
-                ended.recv(4096)
-                while (gone := reaped()) is not None:
-                    pid, code = gone
-                    for client in [client for client, child in clients.items() if child == pid]:
-                        with contextlib.suppress(OSError):
-                            client.sendall(str(code).encode())
-                        clients.pop(client)
-                        selector.unregister(client)
-                        client.close()
-            elif (client := key.fileobj) in clients:
-                if clients[client]:
-                    word = client.recv(1)
-                    with contextlib.suppress(OSError):
-                        os.kill(clients[client], word[0] if word else signal.SIGKILL)
-                    if not word:
-                        selector.unregister(client)
-                        clients.pop(client)
-                        client.close()
-                    continue
-                length, files, *_ = socket.recv_fds(client, 8, 3)
-                if not length:
-                    selector.unregister(client)
-                    clients.pop(client)
-                    client.close()
-                    if not clients:
-                        return None
-                    continue
-                job = b""
-                while len(job) < int.from_bytes(length, "big"):
-                    job += client.recv(1 << 20)
-                clients[client] = os.fork()
-                if not clients[client]:
-                    signal.set_wakeup_fd(-1)
-                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                    os.setsid()
-                    for number, file in enumerate(files):
-                        os.dup2(file, number)
-                    selector.close()
-                    for each in (listener, ended, wakes, *clients):
-                        each.close()
-                    for file in files:
-                        os.close(file)
-                    return json.loads(job)
-                for file in files:
-                    os.close(file)
+Job = dict[str, Any]
+"""A client's words, environment and folder."""
+
+
+class Server:
+    """Runs jobs in copies of this process, until no client is left.
+
+    Parameters
+    ----------
+    address : str
+        Of the socket on which clients come.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(address)
+        self.listener.listen(64)
+        for name in LOADED:
+            import_module(name)
+        self.ended, self.wakes = socket.socketpair()
+        self.ended.setblocking(False)
+        self.wakes.setblocking(False)
+        signal.set_wakeup_fd(self.wakes.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(self.listener, selectors.EVENT_READ)
+        self.selector.register(self.ended, selectors.EVENT_READ)
+        self.clients: dict[socket.socket, int] = {}  # the copy's process; 0 before there is one
+        self.left = False  # whether the last client has gone
+
+    def serve(self) -> Job | None:
+        """Answer clients; return None at the end, and in a copy the job that it shall do."""
+        while True:
+            for key, _ in self.selector.select():
+                client = key.fileobj
+                if client is self.listener:
+                    self._welcome()
+                elif client is self.ended:
+                    self._tell_who_ended()
+                elif client not in self.clients:
+                    pass  # it left a moment ago
+                elif self.clients[client]:
+                    self._pass_on(client)
+                elif (job := self._begin(client)) is not None:
+                    return job
+            if self.left:
+                return None
+
+    def _welcome(self) -> None:
+        client, _ = self.listener.accept()
+        self.clients[client] = 0
+        self.selector.register(client, selectors.EVENT_READ)
+
+    def _dismiss(self, client: socket.socket) -> None:
+        self.clients.pop(client)
+        self.selector.unregister(client)
+        client.close()
+
+    def _tell_who_ended(self) -> None:
+        self.ended.recv(4096)
+        while (gone := reaped()) is not None:
+            pid, code = gone
+            for client in [client for client, child in self.clients.items() if child == pid]:
+                with contextlib.suppress(OSError):
+                    client.sendall(str(code).encode())
+                self._dismiss(client)
+
+    def _pass_on(self, client: socket.socket) -> None:
+        """Send a client's signal to its copy; a client that was killed takes its copy along."""
+        word = client.recv(1)
+        with contextlib.suppress(OSError):
+            os.kill(self.clients[client], word[0] if word else signal.SIGKILL)
+        if not word:
+            self._dismiss(client)
+
+    def _begin(self, client: socket.socket) -> Job | None:
+        """Start a client's job; return it in the copy, None here."""
+        length, files, *_ = socket.recv_fds(client, 8, 3)
+        if not length:
+            self._dismiss(client)
+            self.left = not self.clients
+            return None
+        content = b""
+        while len(content) < int.from_bytes(length, "big"):
+            content += client.recv(1 << 20)
+        self.clients[client] = os.fork()
+        if not self.clients[client]:
+            self._become_the_copy(files)
+        for file in files:
+            os.close(file)
+        return None if self.clients[client] else json.loads(content)
+
+    def _become_the_copy(self, files: Sequence[int]) -> None:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.setsid()
+        for number, file in enumerate(files):
+            os.dup2(file, number)
+        self.selector.close()
+        for each in (self.listener, self.ended, self.wakes, *self.clients):
+            each.close()
 
 
 def reaped() -> tuple[int, int] | None:
@@ -163,7 +198,7 @@ def reaped() -> tuple[int, int] | None:
     return (pid, os.waitstatus_to_exitcode(status)) if pid else None
 
 
-def run(job: dict[str, object]) -> None:
+def run(job: Job) -> None:
     """Do in this process what ``python`` would do with a client's words."""
     os.chdir(job["cwd"])
     os.environ.clear()
@@ -183,5 +218,5 @@ def run(job: dict[str, object]) -> None:
         exec(compile(what, "<string>", "exec"), main.__dict__)
 
 
-if __name__ == "__main__" and (work := serve(sys.argv[1])) is not None:
+if __name__ == "__main__" and (work := Server(sys.argv[1]).serve()) is not None:
     run(work)
