@@ -28,7 +28,11 @@ from tests.training.conftest import TINY
 SCRIPTS = Path(__file__).parents[2] / "training"
 
 
-NAMES = sorted(path.relative_to(SCRIPTS).with_suffix("").as_posix() for path in SCRIPTS.rglob("*.py"))
+NAMES = sorted(
+    path.relative_to(SCRIPTS).with_suffix("").as_posix()
+    for path in SCRIPTS.rglob("*.py")
+    if "__main__" in path.read_text()
+)
 
 
 def load(name):
