@@ -77,8 +77,9 @@ def lesion_scores(
     missed, hit = 0, np.zeros(count + 1, bool)
     for lesion in range(1, lesions + 1):
         # Grown alone, a lesion covers its part of what all of them grown together cover.
-        own = truth & (grown == lesion)
-        touching = np.unique(pieces[grown == lesion])
+        place = grown == lesion
+        own = truth & place
+        touching = np.unique(pieces[place])
         touching = touching[touching > 0]
         hit[touching] = True
         if own.sum() * voxel_mm3 <= SMALLEST_MM3:

@@ -124,7 +124,7 @@ class TwoModelsBox(Section):
         self.rows = TwoModelsModel(self)
         self.table.setModel(self.rows)
         self.table.setAccessibleName("Two models in all subsets")
-        self.table.setToolTip("Dice of both models side by side, a row for each subset")
+        self.table.setToolTip("Both models side by side, a row for each subset; a click goes to it")
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -223,7 +223,7 @@ class CompareModels(QObject):
         self.worker = LatestTask(self)
         self.box = TwoModelsBox()
         self.box.chosen.connect(self._on_chosen)
-        self.box.cancel_asked.connect(self._on_cancel)
+        self.box.cancel_asked.connect(self._forget)
         self.box.subset_chosen.connect(comparison.go_to)
         self.worker.busy_changed.connect(self.box.set_busy)
         self.worker.progressed.connect(self.box.show_progress)
@@ -244,9 +244,6 @@ class CompareModels(QObject):
         self.box.start_folder = self._memory.choices.checkpoint_folder
         segment = self._comparison.segment
         self.box.list_models(segment.run_box.models if segment is not None else ())
-
-    def _on_cancel(self) -> None:
-        self._forget()
 
     def _on_studied(self, studied: Studied | None) -> None:
         if studied is not None and self._other is not None:

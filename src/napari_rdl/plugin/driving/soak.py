@@ -12,6 +12,8 @@ import psutil
 
 from napari_rdl.callbacks import Progress, ignore_progress
 from napari_rdl.errors import NapariRdlError
+from napari_rdl.plugin.compare.widget import CompareWidget
+from napari_rdl.plugin.correct.widget import CorrectWidget
 from napari_rdl.plugin.driving.driver import Driver, copied, megabytes
 from napari_rdl.plugin.settings import PLUGIN_NAME
 from napari_rdl.plugin.train.memory import TrainMemory
@@ -84,9 +86,6 @@ def soak(
     NapariRdlError
         If the window does not come to show something, or a training does not begin.
     """
-    from napari_rdl.plugin.compare.widget import CompareWidget
-    from napari_rdl.plugin.correct.widget import CorrectWidget
-
     viewer, widget = driver.viewer, driver.widget
     # One patient is kept, as after a long day with a full cache.
     widget.session.set_budget(1)
@@ -133,12 +132,14 @@ def soak(
             progress(patients, patients, "")
 
 
-def _work_through(driver: Driver, compare: object, correct: object, folder: Path, flips: int) -> None:
+def _work_through(
+    driver: Driver, compare: CompareWidget, correct: CorrectWidget, folder: Path, flips: int
+) -> None:
     widget, viewing = driver.widget, driver.widget.viewing
-    runner = compare.comparison.runner  # type: ignore[attr-defined]
+    runner = compare.comparison.runner
 
     def rested() -> bool:
-        return driver.resting and not (runner.busy or runner.measuring or correct.desk.busy)  # type: ignore[attr-defined]
+        return driver.resting and not (runner.busy or runner.measuring or correct.desk.busy)
 
     def opened() -> bool:
         case = widget.session.case
@@ -154,14 +155,14 @@ def _work_through(driver: Driver, compare: object, correct: object, folder: Path
         for on in (True, False):
             box.setChecked(on)
             driver.drawn(lambda: rested() and not viewing.spatial.worker.busy)
-    correct.begin()  # type: ignore[attr-defined]
+    correct.begin()
     driver.drawn(rested)
-    layer = correct.desk.layer  # type: ignore[attr-defined]
+    layer = correct.desk.layer
     if layer is not None:
         middle = tuple(size // 2 for size in layer.data.shape)
         layer.paint(middle, 1)
         driver.drawn(rested)
-        correct.undo()  # type: ignore[attr-defined]
+        correct.undo()
     widget.saving.corrected.let_go()
     driver.drawn(rested)
 
