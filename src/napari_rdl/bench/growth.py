@@ -23,6 +23,9 @@ _SUBSETS = (1, 5, 10, 15)
 _PATIENTS = (1, 2, 4)
 _SEED = 1
 
+_LEAST = (0.0, 1e-3, 1.0)
+"""Of a count, seconds and MB: what is smaller is taken for as much."""
+
 Points = list[tuple[float, float, float]]
 """How many, seconds, MB."""
 
@@ -92,5 +95,6 @@ def _rows(what: str, points: Points) -> list[Figure]:
 def _slope(points: Points, column: int) -> float:
     """Return the slope of a straight line through the logarithms."""
     counts = np.log([point[0] for point in points])
-    values = np.log([max(point[column], 1e-3) for point in points])
+    # Below a megabyte a process's memory is the system's pages, no growth.
+    values = np.log([max(point[column], _LEAST[column]) for point in points])
     return float(np.polyfit(counts, values, 1)[0])
