@@ -26,15 +26,16 @@ def test_another_methods_rows_stand_beside_ours(compare, studied, qtbot, tmp_pat
     case, study = studied.case, studied.study
     name, stack = stack_of_checkpoint(case, checkpoint, settings=SegmentSettings(device="cpu"))
     theirs = SubsetStudy(case.name, case.grid, stack, study.reference)
-    assert box.heading.text() == f"Dice (%): {tiny_model.name} | {name}"
+    assert box.heading.text() == f"Dice (%): {tiny_model.name}, and {name} below it"
     shown = [
-        [box.rows.index(row, column).data() for column in range(box.rows.columnCount())]
+        [box.rows.index(row, 0).data().replace("\n", "")]
+        + [box.rows.index(row, column).data() for column in range(1, box.rows.columnCount())]
         for row in range(box.rows.rowCount())
     ]
     assert shown == [
         [subset_name(subset)]
         + [
-            f"{100 * study.row(subset).scores[region].dice:.1f} | "
+            f"{100 * study.row(subset).scores[region].dice:.1f}\n"
             f"{100 * theirs.row(subset).scores[region].dice:.1f}"
             for region in REGIONS
         ]

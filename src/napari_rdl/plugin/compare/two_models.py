@@ -83,13 +83,19 @@ class TwoModelsModel(QAbstractTableModel):
         if role not in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
             return None
         if not index.column():
-            return pair[0].name
+            return pair[0].name if role == Qt.ItemDataRole.ToolTipRole else _in_two_lines(pair[0].subset)
         region = tuple(brats.REGIONS)[index.column() - 1]
         cells = [self.measure.cell(row, region) for row in pair]
         if role == Qt.ItemDataRole.DisplayRole:
-            return " | ".join(cells)
+            return "\n".join(cells)
         said = [f"{name} {cell} {self.measure.unit}" for name, cell in zip(self.names, cells, strict=True)]
         return f"{pair[0].name}, {region}: {', '.join(said)}"
+
+
+def _in_two_lines(subset: tuple[str, ...]) -> str:
+    """Return a subset's name in at most two short lines: a dock is narrow."""
+    first, second = subset[:2], subset[2:]
+    return brats.subset_name(first) + (f"\n+{brats.subset_name(second)}" if second else "")
 
 
 class TwoModelsBox(Section):
@@ -124,13 +130,14 @@ class TwoModelsBox(Section):
         self.rows = TwoModelsModel(self)
         self.table.setModel(self.rows)
         self.table.setAccessibleName("Two models in all subsets")
-        self.table.setToolTip("Both models side by side, a row for each subset; a click goes to it")
+        self.table.setToolTip("Both models, one below the other, for each subset; a click goes to it")
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.table.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.table.verticalHeader().hide()
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
         self.table.clicked.connect(
             lambda index: self.subset_chosen.emit(self.rows.rows[index.row()][0].subset)
         )
@@ -188,8 +195,8 @@ class TwoModelsBox(Section):
         self.rows.show_studies(names, studies)
         self.table.setVisible(studies is not None)
         self.heading.setVisible(studies is not None)
-        self.heading.setText(f"{self.rows.measure.heading}: {names[0]} | {names[1]}")
-        height = self.fontMetrics().height() + 5
+        self.heading.setText(f"{self.rows.measure.heading}: {names[0]}, and {names[1]} below it")
+        height = 2 * self.fontMetrics().height() + 5
         self.table.verticalHeader().setDefaultSectionSize(height)
         header = self.table.horizontalHeader().sizeHint().height()
         self.table.setFixedHeight(len(self.rows.rows) * height + header + 2 * self.table.frameWidth())
