@@ -13,7 +13,7 @@ from napari_rdl.plugin.segment.prediction_updater import PredictionUpdater
 from napari_rdl.plugin.segment.spatial_views import SpatialViews
 from napari_rdl.plugin.segment.view_controls import ViewBox
 from napari_rdl.plugin.viewer.class_colours import class_colours
-from napari_rdl.plugin.viewer.layer_list import layers_removed
+from napari_rdl.plugin.viewer.layer_list import one_scene
 from napari_rdl.plugin.viewer.modality_grid import modality_grid_shown, show_modality_grid
 from napari_rdl.plugin.viewer.patient_layers import add_images
 from napari_rdl.plugin.viewer.planes import current_plane, show_plane
@@ -79,7 +79,7 @@ class Viewing(QObject):
 
     def show_patient(self, patient: OpenedCase) -> None:
         """Show a patient in place of the last one; layers that this widget did not add stay."""
-        with layers_removed():
+        with one_scene(self._viewer):
             self._show_patient(patient)
 
     def _show_patient(self, patient: OpenedCase) -> None:

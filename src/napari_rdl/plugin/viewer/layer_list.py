@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from qtpy.QtCore import QTimer
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from napari.components.grid import GridCanvas
     from napari.layers import Layer
 
 
@@ -62,12 +64,58 @@ def _collect() -> None:
 
 @contextmanager
 def selection_kept(viewer: ViewerModel) -> Iterator[None]:
-    """Leave selected what the user selected, though layers are added."""
-    active = viewer.layers.selection.active
+    """Leave selected what the user selected, though layers are added.
+
+    Nobody hears of a layer that was selected for a moment: each time napari would show its controls and work
+    out the status bar.
+    """
+    selection = viewer.layers.selection
+    active = selection.active
     with layers_added(viewer):
+        if active is None:
+            yield
+            return
+        with selection.events.blocker_all():
+            try:
+                yield
+            finally:
+                if active in viewer.layers:
+                    selection.active = active
+
+
+@contextmanager
+def one_scene(viewer: ViewerModel) -> Iterator[None]:
+    """Add, remove, move, show and hide layers, and set the grid, at the price of one new scene.
+
+    napari makes its scene anew with each such step; here it does so once, at the end. A grid must be off
+    meanwhile: its cells stand only when all layers are in place; see `cells_made`.
+    """
+    if viewer in _in_one_scene:
         yield
-        if active is not None and active in viewer.layers:
-            viewer.layers.selection.active = active
+        return
+    _in_one_scene.add(viewer)
+    try:
+        with layers_removed(), viewer.layers.batched_update():
+            yield
+    finally:
+        _in_one_scene.discard(viewer)
+
+
+@contextmanager
+def cells_made(grid: GridCanvas) -> Iterator[None]:
+    """Keep the grid off until its cells are all there, and switch it on; of one that was on nobody hears."""
+    was_on = grid.enabled
+    told = grid.events.enabled.blocker if was_on else nullcontext
+    with told():
+        grid.enabled = False
+    try:
+        yield
+    finally:
+        with told():
+            grid.enabled = True
+
+
+_in_one_scene: WeakSet[ViewerModel] = WeakSet()
 
 
 def reorder(viewer: ViewerModel, layers: Sequence[Layer]) -> None:

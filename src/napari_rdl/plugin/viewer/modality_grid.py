@@ -14,7 +14,7 @@ from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import QTimer
 
 from napari_rdl.plugin.viewer.appearance import keep_read_only, placed_as, redraw
-from napari_rdl.plugin.viewer.layer_list import layers_removed, order_back, reorder, selection_kept
+from napari_rdl.plugin.viewer.layer_list import cells_made, one_scene, order_back, reorder, selection_kept
 from napari_rdl.plugin.viewer.roles import LAYER_KEY, Role, case_of, plugin_metadata, role_of
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class ModalityGrid:
         self._order = list(viewer.layers)
         self._visible = {layer: layer.visible for layer in _images(viewer)}
         self._stride = viewer.canvas.grid.stride
-        self._twins: list[Labels] = []
+        self._twins: dict[tuple[Labels, Image], Labels] = {}
         self._hidden: list[Layer] = []
         self._named: list[Layer] = []
         self._rebuilding = False
@@ -49,30 +49,28 @@ class ModalityGrid:
         layers.events.inserted.disconnect(self._on_layers_change)
         layers.events.removed.disconnect(self._on_layers_change)
         self._viewer.canvas.grid.events.enabled.disconnect(self._on_grid_switched)
-        self._viewer.canvas.grid.enabled = False
-        self._viewer.canvas.grid.stride = self._stride
         self._rebuilding = True
-        for layer in self._named:
-            layer.name_overlay.visible = False
-        with layers_removed():
-            self._remove_twins()
-        for layer, visible in {**dict.fromkeys(self._hidden, True), **self._visible}.items():
-            if layer in layers:
-                layer.visible = visible
-        order_back(self._viewer, self._order)
+        with one_scene(self._viewer):
+            self._viewer.canvas.grid.enabled = False
+            self._viewer.canvas.grid.stride = self._stride
+            for layer in self._named:
+                layer.name_overlay.visible = False
+            for pair in list(self._twins):
+                self._remove_twin(pair)
+            for layer, visible in {**dict.fromkeys(self._hidden, True), **self._visible}.items():
+                if layer in layers:
+                    layer.visible = visible
+            order_back(self._viewer, self._order)
 
     def _arrange(self) -> None:
         self._rebuilding = True
         try:
-            with selection_kept(self._viewer):
+            with one_scene(self._viewer), cells_made(self._viewer.canvas.grid):
                 self._set_cells()
         finally:
             self._rebuilding = False
 
     def _set_cells(self) -> None:
-        if self._twins:
-            with layers_removed():
-                self._remove_twins()
         source = _source_shown(self._viewer)
         images = [layer for layer in _images(self._viewer) if case_of(layer) is source]
         labels = [layer for layer in _labels(self._viewer) if case_of(layer) is source]
@@ -81,20 +79,20 @@ class ModalityGrid:
             if other not in images and other not in labels and other.visible:
                 other.visible = False
                 self._hidden.append(other)
+        # The labels themselves stay on the topmost image: what need not be moved costs nothing.
+        pairs = {(layer, image) for image in images[:-1] for layer in labels}
+        for pair, twin in list(self._twins.items()):
+            if pair not in pairs or twin not in self._viewer.layers:
+                self._remove_twin(pair)
         cells: list[Layer] = []
-        for image in images:
-            image.visible = True
-            self._name(image)
-            cells.append(image)
-            # The labels themselves stay on the topmost image: what need not be moved costs nothing.
-            if image is images[-1]:
-                cells += labels
-            else:
-                cells += self._twins_over(image, labels)
+        with selection_kept(self._viewer):
+            for image in images:
+                image.visible = True
+                self._name(image)
+                cells += [image, *(labels if image is images[-1] else self._twins_over(image, labels))]
         rest = [layer for layer in self._viewer.layers if layer not in cells]
         reorder(self._viewer, cells + rest)
         self._viewer.canvas.grid.stride = 1 + len(labels)
-        self._viewer.canvas.grid.enabled = True
 
     def _name(self, image: Image) -> None:
         """Write in its cell which image it is, unless a user had that written already."""
@@ -105,7 +103,10 @@ class ModalityGrid:
 
     def _twins_over(self, image: Image, labels: list[Labels]) -> list[Labels]:
         place = self._viewer.layers.index(image) + 1
-        return [self._twin(layer, image, place + number) for number, layer in enumerate(labels)]
+        for number, layer in enumerate(labels):
+            if (layer, image) not in self._twins:
+                self._twins[layer, image] = self._twin(layer, image, place + number)
+        return [self._twins[layer, image] for layer in labels]
 
     def _twin(self, layer: Labels, image: Image, place: int) -> Labels:
         known = plugin_metadata(layer)
@@ -120,26 +121,22 @@ class ModalityGrid:
         keep_read_only(twin)
         self._viewer.layers.insert(place, twin)
         self._viewer.layers.link_layers([layer, twin], LINKED)
-        layer.metadata[LAYER_KEY].setdefault("twins", []).append(twin)
-        self._twins.append(twin)
-        if role_of(layer) is Role.CORRECTED:
+        twins = layer.metadata[LAYER_KEY].setdefault("twins", [])
+        if not twins and role_of(layer) is Role.CORRECTED:
             layer.events.paint.connect(_redraw_twins)
+        twins.append(twin)
         return twin
 
-    def _remove_twins(self) -> None:
-        for layer in self._viewer.layers:
-            if plugin_metadata(layer).get("twins"):
-                layer.metadata[LAYER_KEY]["twins"] = []
-                if role_of(layer) is Role.CORRECTED:
-                    layer.events.paint.disconnect(_redraw_twins)
-        for twin in self._twins:
-            self._viewer.layers.unlink_layers([twin, *self._linked_to(twin)], LINKED)
-            if twin in self._viewer.layers:
-                self._viewer.layers.remove(twin)
-        self._twins.clear()
-
-    def _linked_to(self, twin: Labels) -> list[Layer]:
-        return [layer for layer in self._viewer.layers if layer is not twin and layer.data is twin.data]
+    def _remove_twin(self, pair: tuple[Labels, Image]) -> None:
+        twin, layer = self._twins.pop(pair), pair[0]
+        twins = plugin_metadata(layer).get("twins", [])
+        if twin in twins:
+            twins.remove(twin)
+        if not twins and role_of(layer) is Role.CORRECTED:
+            layer.events.paint.disconnect(_redraw_twins)
+        if twin in self._viewer.layers:
+            # napari unlinks what it removes.
+            self._viewer.layers.remove(twin)
 
     def _on_layers_change(self, event: Event) -> None:
         if not self._rebuilding and plugin_metadata(event.value):

@@ -10,7 +10,7 @@ import numpy as np
 from napari.layers import Image, Layer
 
 from napari_rdl.plugin.viewer.appearance import class_appearance, placement
-from napari_rdl.plugin.viewer.layer_list import selection_kept
+from napari_rdl.plugin.viewer.layer_list import one_scene, selection_kept
 from napari_rdl.plugin.viewer.roles import LAYER_KEY, Role, plugin_metadata, role_metadata
 
 if TYPE_CHECKING:
@@ -91,15 +91,17 @@ def add_images(
     beneath : Image, optional
         A layer under which they are put, the selection as it is; by default they come on top.
     """
-    layers = {}
-    for image, settings, _ in image_layer_data(case, modalities):
-        layer = Image(image, **settings)
-        layers[settings["metadata"][LAYER_KEY]["modality"]] = layer
-        if beneath is None:
+    layers = {
+        settings["metadata"][LAYER_KEY]["modality"]: Image(image, **settings)
+        for image, settings, _ in image_layer_data(case, modalities)
+    }
+    if beneath is None:
+        for layer in layers.values():
             viewer.add_layer(layer)
-        else:
-            with selection_kept(viewer):
-                viewer.layers.insert(viewer.layers.index(beneath), layer)
+        return layers
+    with one_scene(viewer), selection_kept(viewer):
+        for layer in layers.values():
+            viewer.layers.insert(viewer.layers.index(beneath), layer)
     return layers
 
 

@@ -94,6 +94,9 @@ def edge_letters(displayed: tuple[int, ...], orientation2d: tuple[str, str]) -> 
 def show_orientation_letters(viewer: ViewerModel, on: bool = True) -> None:
     """Write R, L, A, P, S, I at the canvas's edges, or take them away.
 
+    Once, not in every cell of a grid: all cells lie the same way, and napari takes a tenth of a second to get
+    one text drawn.
+
     The letters follow the axes shown and the camera, whoever changes them, and are hidden where they
     would tell nothing: in 3D, and without a patient's layer.
     """
@@ -101,7 +104,7 @@ def show_orientation_letters(viewer: ViewerModel, on: bool = True) -> None:
     if on and _overlay_name("top") not in overlays:
         for edge, position in _EDGES.items():
             overlays[_overlay_name(edge)] = TextOverlay(
-                position=position, font_size=14, color="#ffb000", box=False, gridded=True
+                position=position, font_size=14, color="#ffb000", box=False
             )
 
         def follow(event: Event | None = None) -> None:

@@ -8,11 +8,12 @@ import numpy as np
 from napari.layers import Image, Labels, Layer
 
 from napari_rdl.plugin.viewer.appearance import class_appearance, keep_read_only, placed_as, placement, redraw
-from napari_rdl.plugin.viewer.layer_list import layers_removed, order_back, reorder, selection_kept
+from napari_rdl.plugin.viewer.layer_list import cells_made, one_scene, order_back, reorder, selection_kept
 from napari_rdl.plugin.viewer.patient_layers import find_images
 from napari_rdl.plugin.viewer.roles import LAYER_KEY, Role, case_of, role_metadata
 
 if TYPE_CHECKING:
+    from napari.components.grid import GridCanvas
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
@@ -34,23 +35,27 @@ class SideBySide:
         self._image = image = _image_shown(viewer, case)
         self._sides = {letter: self._labels(letter) for letter in "AB"}
         self._twin = _twin_of(image, case) if image is not None else None
+        with one_scene(viewer), cells_made(grid):
+            self._set_cells(grid)
+        viewer.reset_view()
+
+    def _set_cells(self, grid: GridCanvas) -> None:
+        viewer, image, twin = self._viewer, self._image, self._twin
         with selection_kept(viewer):
             for layer in self._hidden:
                 layer.visible = layer is image
-            for layer in (*self._sides.values(), self._twin):
+            for layer in (*self._sides.values(), twin):
                 if layer is not None:
                     viewer.add_layer(layer)
-        if image is not None and self._twin is not None:
+        if image is not None and twin is not None:
             image.visible = True
-            viewer.layers.link_layers([image, self._twin], LINKED)
+            viewer.layers.link_layers([image, twin], LINKED)
         cells: list[Layer] = [
-            layer for layer in (image, self._sides["A"], self._twin, self._sides["B"]) if layer is not None
+            layer for layer in (image, self._sides["A"], twin, self._sides["B"]) if layer is not None
         ]
         reorder(viewer, cells + [layer for layer in self._order if layer not in cells])
         grid.stride = len(cells) // 2
         grid.shape = (1, 2)
-        grid.enabled = True
-        viewer.reset_view()
 
     def show(self, letter: str, title: str, classes: NDArray[np.uint8]) -> None:
         """Show class indices (X, Y, Z) on side A or B."""
@@ -65,16 +70,17 @@ class SideBySide:
         linked = [layer for layer in (self._image, self._twin) if layer is not None and layer in layers]
         if linked:
             layers.unlink_layers(linked, LINKED)
-        with layers_removed():
+        with one_scene(self._viewer):
+            grid.enabled = False
             for layer in (*self._sides.values(), self._twin):
                 if layer is not None and layer in layers:
                     layers.remove(layer)
-        grid.stride, grid.shape, enabled = self._before
-        grid.enabled = enabled
-        for layer in self._hidden:
-            if layer in layers:
-                layer.visible = True
-        order_back(self._viewer, self._order)
+            grid.stride, grid.shape, enabled = self._before
+            for layer in self._hidden:
+                if layer in layers:
+                    layer.visible = True
+            order_back(self._viewer, self._order)
+            grid.enabled = enabled
         self._viewer.reset_view()
 
     def _labels(self, letter: str) -> Labels:

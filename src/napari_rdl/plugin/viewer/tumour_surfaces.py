@@ -9,7 +9,7 @@ from napari.utils.colormaps import Colormap
 
 from napari_rdl.plugin.viewer.appearance import AXIS_LABELS, scale_translate
 from napari_rdl.plugin.viewer.class_colours import class_colours
-from napari_rdl.plugin.viewer.layer_list import layers_removed, selection_kept
+from napari_rdl.plugin.viewer.layer_list import one_scene, selection_kept
 from napari_rdl.plugin.viewer.roles import Role, role_metadata, role_of
 
 if TYPE_CHECKING:
@@ -38,11 +38,12 @@ class TumourSurfaces:
         self.case = case
         self.layers: dict[str, Surface] = {}
         self._hidden: list[Layer] = []
-        for layer in viewer.layers:
-            # Volumes take seconds a frame without a graphics card, and hide the surfaces.
-            if layer.visible and role_of(layer) is not None:
-                layer.visible = False
-                self._hidden.append(layer)
+        with one_scene(viewer):
+            for layer in viewer.layers:
+                # Volumes take seconds a frame without a graphics card, and hide the surfaces.
+                if layer.visible and role_of(layer) is not None:
+                    layer.visible = False
+                    self._hidden.append(layer)
         camera = viewer.scene.camera
         self._camera = (camera.center, camera.zoom, camera.angles)
         self._order, self._orientation = viewer.dims.order, camera.orientation
@@ -58,6 +59,7 @@ class TumourSurfaces:
         _, translate = scale_translate(self.case.grid)
         for region in [one for one in self.layers if one not in meshes]:
             self._remove(region)
+        added: list[Surface] = []
         for region, (vertices, faces) in meshes.items():
             layer = self.layers.get(region)
             if layer is not None and layer in self._viewer.layers:
@@ -78,9 +80,12 @@ class TumourSurfaces:
                 axis_labels=AXIS_LABELS,
                 metadata=role_metadata(Role.SURFACE, self.case),
             )
-            with selection_kept(self._viewer):
-                self._viewer.add_layer(layer)
             self.layers[region] = layer
+            added.append(layer)
+        if added:
+            with one_scene(self._viewer), selection_kept(self._viewer):
+                for layer in added:
+                    self._viewer.add_layer(layer)
         if first and self.layers:
             # All of the brain in the middle; the images' own extent is wider than what is seen.
             self._viewer.fit_to_view(layers=list(self.layers.values()))
@@ -88,18 +93,18 @@ class TumourSurfaces:
 
     def close(self) -> None:
         """Take the surfaces away and go back to slices."""
-        with layers_removed():
+        camera = self._viewer.scene.camera
+        with one_scene(self._viewer):
             for region in list(self.layers):
                 self._remove(region)
-        self._viewer.dims.ndisplay = 2
-        camera = self._viewer.scene.camera
-        if len(self._order) == self._viewer.dims.ndim:
-            self._viewer.dims.order = self._order
+            self._viewer.dims.ndisplay = 2
+            if len(self._order) == self._viewer.dims.ndim:
+                self._viewer.dims.order = self._order
+            for layer in self._hidden:
+                if layer in self._viewer.layers:
+                    layer.visible = True
         camera.orientation = self._orientation
         camera.center, camera.zoom, camera.angles = self._camera
-        for layer in self._hidden:
-            if layer in self._viewer.layers:
-                layer.visible = True
 
     def _remove(self, region: str) -> None:
         layer = self.layers.pop(region)
