@@ -38,8 +38,8 @@ def modules_after(code: str) -> set[str]:
     [
         ("import napari_rdl, napari_rdl.brats", {"torch", "monai", "napari", "qtpy", "nibabel", "scipy"}),
         ("import napari_rdl.case, napari_rdl.metrics", {"torch", "monai", "napari", "qtpy"}),
-        ("import napari_rdl.cli", {"torch", "monai", "napari", "qtpy", "lightning", "matplotlib"}),
-        ("import napari_rdl.segment, napari_rdl.models", {"napari", "qtpy", "magicgui"}),
+        ("import napari_rdl.cli", {"torch", "nibabel", "scipy", "napari", "qtpy", "lightning", "matplotlib"}),
+        ("import napari_rdl.segment, napari_rdl.models", {"monai", "napari", "qtpy", "magicgui"}),
         ("import napari_rdl.training", {"napari", "qtpy", "magicgui"}),
     ],
 )

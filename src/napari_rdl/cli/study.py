@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,8 +20,10 @@ from napari_rdl.cli.console import (
 )
 from napari_rdl.cli.options import Device, Json, Labels, Out, Resample
 from napari_rdl.cli.several import Models, folder_of, load_models, report_comparison
-from napari_rdl.cohort.asked import Asked
 from napari_rdl.training.run.status import status_told
+
+if TYPE_CHECKING:
+    from napari_rdl.cohort.asked import Asked
 
 
 class ReferenceChoice(StrEnum):
@@ -64,6 +66,8 @@ def study(
     patient, a file STOP ends it there.
     """
     refuse_unusable_folder(out)
+    from napari_rdl.cohort.asked import Asked
+
     asked = Asked(out)
     with (
         stdout_for_results(),
