@@ -26,7 +26,6 @@ from typing import Any
 LOADED = (
     "torch.utils.tensorboard",
     "torch.utils.data",
-    "nilearn.datasets",
     "napari_rdl.cli.app",
     "napari_rdl.cli.train",
     "napari_rdl.cli.study",

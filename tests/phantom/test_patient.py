@@ -18,7 +18,7 @@ from napari_rdl.phantom.settings import (
     TumourSettings,
 )
 
-SPACING = 3.0
+SPACING = 4.0
 WITH_TUMOUR = [kind for kind in TUMOUR_TYPES if kind != "none"]
 
 CLEAN = PhantomSettings(
@@ -177,12 +177,12 @@ def healthy(part: str = "", **changes: object) -> Phantom:
 def test_what_is_bright_and_no_tumour(what: str, amount: object, bright_on: str, not_on: str) -> None:
     phantom = healthy("distractors", **{what: amount})
 
-    def brighter(modality: str) -> int:
+    def brighter(modality: str) -> float:
         with_it, without = (p.images[modality].astype(float) for p in (phantom, healthy()))
         change = with_it / np.median(with_it[with_it > 0]) - without / np.median(without[without > 0])
-        return int((change > 0.15).sum())
+        return float((change > 0.15).sum() * SPACING**3 / 1000)
 
-    assert brighter(bright_on) > 50
+    assert brighter(bright_on) > 1.35
     assert brighter(not_on) < 0.5 * brighter(bright_on)
     assert not phantom.classes.any()
 

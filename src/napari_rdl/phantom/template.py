@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
+import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -59,18 +64,49 @@ class Template:
         return sample(self.depth, coordinates, outside=float(self.depth.min()))
 
 
-@lru_cache(maxsize=4)
 def load_template(spacing: float = 1.0) -> Template:
     """Load the maps that come with nilearn, blurred as a voxel of `spacing` mm would blur them."""
-    if spacing > 1:
-        sharp = load_template(1.0)
-        sigma = 0.35 * float(np.sqrt(spacing**2 - 1))
-        gm, wm = (ndimage.gaussian_filter(tissue, sigma, truncate=3) for tissue in (sharp.gm, sharp.wm))
-        return replace(sharp, gm=gm, wm=wm)
-    from nilearn import datasets
+    sharp = _sharp()
+    return sharp if spacing <= 1 else _blurred(float(spacing))
 
-    brain_image = datasets.load_mni152_brain_mask(resolution=1)
-    brain = np.asarray(brain_image.dataobj) > 0
+
+@lru_cache(maxsize=4)
+def _blurred(spacing: float) -> Template:
+    sharp = _sharp()
+    sigma = 0.35 * float(np.sqrt(spacing**2 - 1))
+    gm, wm = (ndimage.gaussian_filter(tissue, sigma, truncate=3) for tissue in (sharp.gm, sharp.wm))
+    return replace(sharp, gm=gm, wm=wm)
+
+
+def _nilearn_map(name: str) -> tuple[Volume, NDArray[np.float64]]:
+    """Read one of nilearn's maps at 1 mm: its voxels, the largest 1, and its affine (4, 4).
+
+    Only the file is of use here: `nilearn.datasets` takes seconds to import scikit-learn and pandas.
+    """
+    package = find_spec("nilearn")
+    assert package is not None
+    assert package.origin is not None
+    path = (
+        Path(package.origin).parent
+        / "datasets"
+        / "data"
+        / f"mni_icbm152_{name}_tal_nlin_sym_09a_converted.nii.gz"
+    )
+    image: Any
+    if path.is_file():
+        image = nib.load(path)
+    else:  # another version, which keeps it elsewhere
+        datasets = import_module("nilearn.datasets")
+        image = getattr(datasets, f"load_mni152_{name}_template".replace("_t1", ""))(resolution=1)
+    voxels = np.asarray(image.dataobj).astype(np.float32)
+    return voxels / voxels.max(), image.affine
+
+
+@lru_cache(maxsize=1)
+def _sharp() -> Template:
+    """Make the template from maps of 1 mm."""
+    t1, affine = _nilearn_map("t1")
+    brain = t1 > 0.2  # as nilearn.datasets.load_mni152_brain_mask has it
     margin = 14
     box = bounding_box(brain, margin=margin)
     assert box is not None
@@ -86,14 +122,7 @@ def load_template(spacing: float = 1.0) -> Template:
         )
         > 0
     )
-    t1, gm, wm = (
-        np.asarray(loader(resolution=1).dataobj, np.float32)[box] * brain
-        for loader in (
-            datasets.load_mni152_template,
-            datasets.load_mni152_gm_template,
-            datasets.load_mni152_wm_template,
-        )
-    )
+    t1, gm, wm = (volume[box] * brain for volume in (t1, _nilearn_map("gm")[0], _nilearn_map("wm")[0]))
     # A few voxels' mean, then every other voxel, for what changes slowly.
     t1_2, gm_2, wm_2, brain_2 = (
         ndimage.uniform_filter(volume, 2, origin=-1)[::2, ::2, ::2]
@@ -102,7 +131,7 @@ def load_template(spacing: float = 1.0) -> Template:
     csf_2 = np.clip(1 - gm_2 - wm_2, 0, 1) * (depth > 0)
     residual = np.clip((t1_2 - 0.65 * gm_2 - 0.87 * wm_2 - 0.28 * csf_2) / 0.22, -0.6, 0.9)
     residual *= ((gm_2 + wm_2) > 0.8) & (brain_2 > 0.9)
-    centre = -brain_image.affine[:3, 3] - [s.start for s in box]
+    centre = -affine[:3, 3] - [s.start for s in box]
     x, y, z = (2 * np.arange(n) - c for n, c in zip(depth.shape, centre, strict=True))
     x, y, z = x[:, None, None], y[None, :, None], z[None, None, :]
     inner = (np.abs(x) < 38) & (y > -62) & (y < 40) & (z > -12) & (z < 34)

@@ -24,7 +24,7 @@ from napari_rdl.training.data.cache import PatientCache
 GIVE_WAY = 5
 """Niceness of the processes: whatever trains comes first."""
 
-_LOADED = ["torch", "napari_rdl.segment", "nilearn.datasets"]
+_LOADED = ["torch", "napari_rdl.segment"]
 """What takes a process that prepares patients seconds to load."""
 
 _WORTH_PROCESSES = 4
