@@ -4,11 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
+import napari._vispy.canvas
 import pytest
 from npe2.manifest import schema
 
+from napari_rdl.plugin.viewer import layer_list
+from tests.plugin.kept import DOCK, Kept
+
 WAIT_MS = 200_000
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let those who pass one viewer on follow each other: others need to be the only viewer."""
+    here = [number for number, item in enumerate(items) if "/plugin/" in item.path.as_posix()]
+    of_the_room = [items[number] for number in here]
+    of_the_room.sort(key=lambda item: "encoded" not in getattr(item, "fixturenames", ()))
+    for number, item in zip(here, of_the_room, strict=True):
+        items[number] = item
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _garbage_left_alone() -> Iterator[None]:
+    """Look for no garbage with each layer that goes, as napari does; its fixture does with each viewer."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(napari._vispy.canvas, "gc", SimpleNamespace(collect=lambda: 0))
+        patch.setattr(layer_list, "gc", SimpleNamespace(get_freeze_count=lambda: 1))
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -49,17 +72,51 @@ def finish(qtbot) -> Callable[[object], None]:
     return wait
 
 
+@pytest.fixture(scope="session")
+def _kept() -> Iterator[Kept]:
+    kept = Kept()
+    yield kept
+    kept.drop()
+
+
 @pytest.fixture
-def widget(make_napari_viewer, tiny_checkpoint: Path):
-    """A docked widget that runs the tiny model on the CPU; ``widget.viewer`` is its viewer."""
+def _only_viewer(_kept: Kept) -> None:
+    _kept.drop()
+
+
+@pytest.fixture
+def make_napari_viewer(_only_viewer, make_napari_viewer):
+    """Make viewers as napari's fixture does, when no other is left."""
+    return make_napari_viewer
+
+
+def _docked(viewer, checkpoint: Path):
     from napari_rdl.plugin.segment.session import RunChoice
     from napari_rdl.plugin.segment.widget import SegmentWidget
 
-    viewer = make_napari_viewer()
     widget = SegmentWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="Segment tumour")
-    widget.run_box.set_choice(RunChoice(model=tiny_checkpoint, device="cpu", precision="float32"))
+    viewer.window.add_dock_widget(widget, name=DOCK)
+    widget.run_box.set_choice(RunChoice(model=checkpoint, device="cpu", precision="float32"))
     widget.viewer = viewer
+    return widget
+
+
+def _open(widget, folder: Path, finish) -> None:
+    widget.open_patient(folder)
+    finish(widget)
+    assert widget.session.case is not None, widget.messages.messages
+
+
+def _run(widget, finish) -> None:
+    widget.run()
+    finish(widget)
+    assert widget.session.representations is not None, widget.messages.messages
+
+
+@pytest.fixture
+def widget(make_napari_viewer, tiny_checkpoint: Path):
+    """A docked widget that runs the tiny model on the CPU; ``widget.viewer`` is its viewer."""
+    widget = _docked(make_napari_viewer(), tiny_checkpoint)
     yield widget
     widget.shut_down()
 
@@ -67,19 +124,34 @@ def widget(make_napari_viewer, tiny_checkpoint: Path):
 @pytest.fixture
 def opened(widget, brats_folder: Path, finish):
     """The widget with the small patient open."""
-    widget.open_patient(brats_folder)
-    finish(widget)
-    assert widget.session.case is not None, widget.messages.messages
+    _open(widget, brats_folder, finish)
     return widget
 
 
 @pytest.fixture
-def encoded(opened, finish):
-    """The widget after a run on the small patient."""
-    opened.run()
-    finish(opened)
-    assert opened.session.representations is not None, opened.messages.messages
+def encoded_alone(opened, finish):
+    """The widget after a run on the small patient, in a viewer of the test's own."""
+    _run(opened, finish)
     return opened
+
+
+@pytest.fixture
+def encoded(request, _kept: Kept, tiny_checkpoint: Path, brats_folder: Path, finish):
+    """The widget after a run on the small patient, in a viewer that is passed from test to test."""
+    assert "make_napari_viewer" not in request.fixturenames, "a viewer of one's own: encoded_alone"
+
+    def make(viewer):
+        widget = _docked(viewer, tiny_checkpoint)
+        _open(widget, brats_folder, finish)
+        _run(widget, finish)
+        return widget
+
+    yield _kept.take(make)
+    report = getattr(request.node, "rep_call", None)
+    if report is not None and report.passed:
+        _kept.give_back(finish)
+    else:
+        _kept.drop()
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def editor(qtbot):
 def test_a_key_that_is_taken_is_refused_in_a_sentence(editor, qtbot):
     changed = []
     editor.keys_changed.connect(changed.append)
-    for key, says in (("Alt+S", "'Shrink' already"), ("F1", "flips T1"), ("Ctrl+Z", "napari")):
+    for key, says in (("Alt+K", "'Shrink' already"), ("F1", "flips T1"), ("Ctrl+Z", "napari")):
         assert not editor.set_key("grow", key)
         assert says in editor.message.messages[0][1]
         assert editor.edits["grow"].keySequence() == QKeySequence("Alt+G")

@@ -138,19 +138,21 @@ def test_nothing_is_asked_where_nothing_would_be_lost(encoded, brats_folder, mon
     finish(encoded)
 
 
-def test_closing_the_window_asks_about_unsaved_corrections(encoded, make_napari_viewer, monkeypatch, qtbot):
-    window = encoded.window()
+def test_closing_the_window_asks_about_unsaved_corrections(
+    encoded_alone, make_napari_viewer, monkeypatch, qtbot
+):
+    window = encoded_alone.window()
     window.show()
     qtbot.waitExposed(window)
-    encoded.saving.correct_a_copy()
-    encoded.saving.corrected.layer.data[0, 0, 0] = 1
+    encoded_alone.saving.correct_a_copy()
+    encoded_alone.saving.corrected.layer.data[0, 0, 0] = 1
     asked = answer(monkeypatch, QMessageBox.StandardButton.Cancel)
     window.close()
     assert len(asked) == 1
     assert window.isVisible()
-    assert encoded.keys.bound, "the widget lives on"
+    assert encoded_alone.keys.bound, "the widget lives on"
     answer(monkeypatch, QMessageBox.StandardButton.Discard)
-    encoded.viewer.close()
+    encoded_alone.viewer.close()
 
 
 def test_the_corrected_layer_is_an_outline_beside_the_filled_prediction_and_has_volumes(

@@ -10,21 +10,23 @@ from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication
 
 
-def test_an_earlier_patient_leaves_nothing_but_what_was_encoded(encoded, brats_folder, tmp_path, finish):
-    encoded.set_subset(("T1", "T2"))
-    finish(encoded)
+def test_an_earlier_patient_leaves_nothing_but_what_was_encoded(
+    encoded_alone, brats_folder, tmp_path, finish
+):
+    encoded_alone.set_subset(("T1", "T2"))
+    finish(encoded_alone)
     held = {
-        "case": encoded.session.case,
-        "representations": encoded.session.representations,
-        "segmentation": encoded.updater.segmentation,
-        **{layer.name: layer for layer in encoded.viewer.layers},
+        "case": encoded_alone.session.case,
+        "representations": encoded_alone.session.representations,
+        "segmentation": encoded_alone.updater.segmentation,
+        **{layer.name: layer for layer in encoded_alone.viewer.layers},
     }
     left = {name: weakref.ref(one) for name, one in held.items()}
     del held
-    encoded.open_patient(shutil.copytree(brats_folder, tmp_path / "another"))
-    finish(encoded)
-    encoded.run()
-    finish(encoded)
+    encoded_alone.open_patient(shutil.copytree(brats_folder, tmp_path / "another"))
+    finish(encoded_alone)
+    encoded_alone.run()
+    finish(encoded_alone)
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     gc.collect()
     assert [name for name, one in left.items() if one() is not None] == []

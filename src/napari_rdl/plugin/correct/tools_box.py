@@ -26,7 +26,7 @@ from napari_rdl.plugin.viewer.class_colours import class_colours
 
 TOOLS: dict[str, tuple[str, str, str]] = {
     "grow": ("Grow", "Let the class grow all round", "Alt+G"),
-    "shrink": ("Shrink", "Take the outer layer of the class away", "Alt+S"),
+    "shrink": ("Shrink", "Take the outer layer of the class away", "Alt+K"),
     "smooth": ("Smooth", "Round the surface of the class off", "Alt+M"),
     "fill": (
         "Fill holes",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from app_model import Application
 from app_model.backends.qt import qkeysequence2modelkeybinding
 from app_model.types import KeyBinding
+from napari._app_model import get_app_model
 from napari.components import ViewerModel
 from napari.layers import Labels
 from napari.settings import get_settings
@@ -117,8 +117,7 @@ def why_not(key: str, modality: str, keys: Mapping[str, str]) -> str | None:
             return f"{key} is napari's key for '{action.partition(':')[2].replace('_', ' ')}': use another."
     # Keys that no setting names: those of napari's menus, and those that layers and viewers were born with.
     born = [*Labels.class_keymap, *ViewerModel.class_keymap]
-    napari_app = Application.get_app("napari")
-    menus = [rule.keybinding for rule in napari_app.keybindings] if napari_app is not None else []
+    menus = [rule.keybinding for rule in get_app_model().keybindings]
     if binding in born or binding in menus:
         return f"{key} is one of napari's own keys: use another."
     return None
