@@ -1,0 +1,159 @@
+"""Work is kept: saved, journalled, restored after a kill, and held by one window at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_rdl.correct import Identity, journal_path, read_journal
+from napari_rdl.errors import OutputError
+from napari_rdl.holder import Hold
+from napari_rdl.plugin.viewer.corrected import save_corrected
+
+from .hand import WAIT_MS, journalled, paint
+
+
+def test_saving_writes_a_record_and_keeps_the_version_before(qtbot, correct, encoded, tmp_path):
+    paint(qtbot, correct, (13, 15, 11), 1)
+    target = tmp_path / "out_seg.nii.gz"
+    assert encoded.saving.save_corrected(target)
+    first = target.read_bytes()
+    record = json.loads((tmp_path / "out_seg.json").read_text())
+    assert record["edits"]["steps"] == 1
+    assert record["prediction"]["case"] == record["case"] == encoded.session.case.name
+    assert record["edits"]["changed_ml"]["human"]["WT"] >= 0
+    assert not journalled(correct).unsaved
+    paint(qtbot, correct, (13, 15, 11), 3)
+    assert encoded.saving.save_corrected(target)
+    assert (tmp_path / "out_seg.before.nii.gz").read_bytes() == first
+    assert target.read_bytes() != first
+
+
+def test_a_patients_own_file_is_never_replaced(correct, encoded):
+    for path in (encoded.session.case.files["T1"], encoded.session.case.mask_file):
+        before = path.read_bytes()
+        with pytest.raises(OutputError, match="own files"):
+            save_corrected(correct.desk.layer, path)
+        assert path.read_bytes() == before
+
+
+def test_where_no_journal_can_be_kept_work_goes_on_with_a_warning(qtbot, correct, tmp_path, monkeypatch):
+    folder = journal_path(correct.desk._identity).parent
+    shutil.rmtree(folder)
+    folder.write_text("no folder")
+    paint(qtbot, correct, (13, 15, 11), 1)
+    assert "memory only" in correct.messages.messages[0][1]
+    assert not correct.history_box.elsewhere_button.isHidden()
+    correct.desk.keep_elsewhere(tmp_path / "kept.journal")
+    assert not correct.messages.messages
+    paint(qtbot, correct, (13, 15, 11), 3)
+    assert correct.desk._journal.flush()
+    np.testing.assert_array_equal(
+        read_journal(tmp_path / "kept.journal").history.labels, correct.desk.layer.data
+    )
+
+
+CHILD = """
+import os, sys, time
+from pathlib import Path
+import napari
+from napari_rdl.plugin.correct.widget import CorrectWidget
+from napari_rdl.plugin.segment.session import RunChoice
+from napari_rdl.plugin.segment.widget import SegmentWidget
+from qtpy.QtWidgets import QApplication
+viewer = napari.Viewer(show=False)
+segment, correct = SegmentWidget(viewer), CorrectWidget(viewer)
+segment.run_box.set_choice(RunChoice(model=Path(sys.argv[2]), device="cpu", precision="float32"))
+def wait():
+    while True:
+        QApplication.processEvents()
+        time.sleep(0.02)
+        if not (segment.tasks.busy or segment.updater.pending or correct.desk.busy):
+            break
+segment.open_patient(sys.argv[1], run=True)
+wait(); wait()
+correct.begin()
+layer = correct.desk.layer
+for value, voxel in ((1, (13, 15, 11)), (3, (14, 15, 11)), (2, (9, 9, 9))):
+    layer.brush_size = 4
+    layer.paint(voxel, value)
+    for _ in range(5):
+        QApplication.processEvents()
+correct.undo()
+correct.use("grow")
+print(correct.desk.history.position, int(layer.data.sum()), os.getpid(), flush=True)
+while True:
+    QApplication.processEvents()
+    time.sleep(0.02)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 on this system")
+def test_work_killed_in_another_process_is_offered_and_restored(
+    widget, brats_folder, tiny_checkpoint, finish, desk_beside, warm_python, qtbot
+):
+    command = [warm_python, "-W", "ignore", "-c", CHILD, str(brats_folder), str(tiny_checkpoint)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
+        line = child.stdout.readline().split()
+        # What is on the disk within a second.
+        qtbot.wait(1000)
+        os.kill(int(line[2]), signal.SIGKILL)
+    assert len(line) == 3, "the child did not get to its end"
+    widget.open_patient(brats_folder)
+    finish(widget)
+    correct = desk_beside(widget)
+    assert "Not saved" in correct.found_box.text.text()
+    assert not correct.found_box.isHidden()
+    correct.found_box.restore_button.click()
+    assert correct.desk.history.position == int(line[0])
+    assert int(correct.desk.layer.data.sum()) == int(line[1])
+    assert correct.found_box.isHidden()
+    assert widget.saving.corrected.unsaved
+    while correct.desk.history.can_undo:
+        correct.undo()
+    np.testing.assert_array_equal(correct.desk.layer.data, correct.desk.history.base)
+
+
+def test_discarded_work_is_put_aside(qtbot, correct, encoded, desk_beside):
+    paint(qtbot, correct, (13, 15, 11), 1)
+    path: Path = journal_path(correct.desk._identity)
+    correct.shut_down()
+    again = desk_beside(encoded)
+    # The layer that is there is work begun anew, and the journal is on offer until its first step.
+    assert again.desk.found is not None
+    again.found_box.discard_button.click()
+    assert again.found_box.isHidden()
+    assert not path.exists()
+    assert path.with_suffix(".before").exists()
+
+
+def test_who_corrects_it_elsewhere_is_said_and_this_window_only_looks(qtbot, encoded, desk_beside):
+    path = journal_path(Identity.of(encoded.session.case))
+    elsewhere = Hold(path, "Berta")
+    assert elsewhere.take() is None
+    correct = desk_beside(encoded)
+    assert "Berta (another window) corrects" in correct.messages.messages[0][1]
+    correct.begin()
+    assert correct.desk.layer is None
+    assert correct.begin_button.isHidden()
+    encoded.saving.correct_a_copy()
+    layer = encoded.saving.corrected.layer
+    assert not layer.editable
+    layer.editable = True
+    assert not layer.editable
+    elsewhere.release()
+    correct.desk._claim.look()
+    qtbot.waitUntil(lambda: not correct.desk.busy, timeout=WAIT_MS)
+    assert not correct.messages.messages
+    assert correct.desk.layer is layer
+    assert layer.editable
+    paint(qtbot, correct, (13, 15, 11), 1)
+    assert journalled(correct).history.position == 1
+    assert elsewhere.take() is not None
