@@ -72,20 +72,38 @@ def test_scribbles_are_honoured_exactly_also_outside_the_brain(wrong):
         assert np.array_equal(found[scribbles > 0], scribbles[scribbles > 0] - 1)
 
 
-def test_what_is_further_than_the_reach_stays():
+def test_what_is_further_than_the_reach_stays_but_for_the_piece_that_is_said_to_be_none():
     """A geodesic way is never shorter than the straight line, which is the oracle here."""
     rng = np.random.default_rng(2)
     reach = 12.0
     refiner = Refiner(said(truth(), certainty=0.5), settings=RefineSettings(reach=reach))
     changed = 0
     for _ in range(8):
-        labels = rng.integers(0, 4, TINY_SHAPE).astype(np.uint8)
+        # So little tumour hangs together in small pieces.
+        labels = rng.integers(1, 4, TINY_SHAPE).astype(np.uint8) * (rng.random(TINY_SHAPE) < 0.25)
         scribbles = random_strokes(rng, 2)
         found = refiner.refine(labels, scribbles)
-        far = ndimage.distance_transform_edt(scribbles == 0, 2.0) >= reach
+        pieces, _ = ndimage.label(labels > 0)
+        stroked = np.isin(pieces, np.unique(pieces[(scribbles == 1) & (labels > 0)]))
+        far = (ndimage.distance_transform_edt(scribbles == 0, 2.0) >= reach) & ~stroked
         assert np.array_equal(found[far], labels[far])
         changed += np.count_nonzero(found != labels)
     assert changed
+
+
+def test_an_island_goes_as_a_whole_and_a_later_stroke_in_it_is_heard(wrong):
+    brain = brain_mask(tiny_arrays()[0]["T1"])
+    labels = np.zeros(TINY_SHAPE, np.uint8)
+    labels[4:20, 12:15, 9:12], labels[8:14, 18:20, 9:12] = 2, 1
+    labels[~brain] = 0
+    refiner = Refiner(wrong, settings=RefineSettings(reach=8.0))
+    none = strokes_of((0, slice(6, 9), 13, 10))
+    found = refiner.refine(labels, none)
+    assert not (found == 2).any()
+    assert np.array_equal(found == 1, labels == 1)
+    found = refiner.refine(labels, none + strokes_of((3, slice(15, 17), 13, 10)))
+    assert (found[15:17, 13, 10] == 3).all()
+    assert not (found[4:10, 12:15, 9:12] > 0).any()
 
 
 def test_a_stroke_does_not_walk_around_a_gap():

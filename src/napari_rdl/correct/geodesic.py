@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.graph import MCP_Geometric
 
-_LATTICE_MM = 2.0
+from napari_rdl.correct.lattice import block_means, lattice_step
 
 
 class Geodesic:
@@ -36,52 +36,62 @@ class Geodesic:
         spacing: tuple[float, float, float],
         steepness: float,
     ) -> None:
-        self._step = np.array([max(1, round(_LATTICE_MM / size + 0.2)) for size in spacing])
+        self._step = lattice_step(spacing)
         self._spacing = tuple(float(size * step) for size, step in zip(spacing, self._step, strict=True))
-        walkable = self._coarse(inside.astype(np.float32))
+        walkable = block_means(inside.astype(np.float32), self._step)
         edges = np.zeros(walkable.shape, np.float32)
         for image in images:
             # Brain alone is averaged, so that the brain's rim is no edge.
-            mean = self._coarse(np.where(inside, image, np.float32(0))) / np.maximum(walkable, 1e-3)
+            mean = block_means(np.where(inside, image, np.float32(0)), self._step)
+            mean /= np.maximum(walkable, 1e-3)
             steps = np.gradient(mean, *self._spacing)
             edges = np.maximum(edges, np.sqrt(sum(step**2 for step in steps)))
+        self._walked: dict[tuple[int, float], tuple[frozenset[int], NDArray[np.float32]]] = {}
         self._costs = np.where(walkable > 0, 1 + steepness * edges, -1).astype(np.float64)
 
-    def _coarse(self, volume: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the means of the lattice's blocks; beyond the volume there is nothing."""
-        after = -np.array(volume.shape) % self._step
-        padded = np.pad(volume, [(0, int(size)) for size in after])
-        a, b, c = self._step
-        x, y, z = np.array(padded.shape) // self._step
-        return padded.reshape(x, a, y, b, z, c).mean((1, 3, 5), dtype=np.float32)
-
-    def distances(self, starts: NDArray[np.integer], limit: float) -> NDArray[np.float32]:
+    def distances(self, name: int, starts: NDArray[np.integer], limit: float) -> NDArray[np.float32]:
         """Return each lattice voxel's distance from the nearest of `starts`, at most `limit`.
+
+        The last answer for each name is remembered: where starts were added since, their ways alone are
+        walked.
 
         Parameters
         ----------
+        name : int
+            What the starts are of.
         starts : ndarray of int, shape (n, 3)
             Voxel indices; those where one may not walk lead nowhere.
         limit : float
             In mm.
         """
-        far = np.full(self._costs.shape, limit, np.float32)
-        nodes = np.unique(starts // self._step, axis=0)
-        nodes = nodes[self._costs[tuple(nodes.T)] > 0]
-        if not len(nodes):
-            return far
+        nodes = np.ravel_multi_index(tuple((starts // self._step).T), self._costs.shape)
+        wanted = frozenset(nodes[self._costs.reshape(-1)[nodes] > 0].tolist())
+        known, far = self._walked.get((name, limit), (frozenset(), None))
+        if far is None or not known <= wanted:
+            known, far = frozenset(), np.full(self._costs.shape, limit, np.float32)
+        if wanted > known:
+            far = self._walk(np.array(sorted(wanted - known)), limit, far)
+        self._walked[name, limit] = wanted, far
+        return far
+
+    def _walk(
+        self, nodes: NDArray[np.integer], limit: float, before: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return the lesser of the distances from `nodes` and those before."""
+        starts = np.stack(np.unravel_index(nodes, self._costs.shape), 1)
         # A way is never shorter than the straight line: what is further need not be searched.
         span = np.ceil(limit / np.array(self._spacing)).astype(int)
-        low = np.maximum(nodes.min(0) - span, 0)
+        low = np.maximum(starts.min(0) - span, 0)
         box = tuple(
-            slice(int(first), int(last)) for first, last in zip(low, nodes.max(0) + span + 1, strict=True)
+            slice(int(first), int(last)) for first, last in zip(low, starts.max(0) + span + 1, strict=True)
         )
-        away = np.ones(far[box].shape, bool)
-        away[tuple((nodes - low).T)] = False
+        away = np.ones(before[box].shape, bool)
+        away[tuple((starts - low).T)] = False
         straight = ndimage.distance_transform_edt(away, self._spacing)
         walk = MCP_Geometric(np.where(straight < limit, self._costs[box], -1), sampling=self._spacing)
-        found, _ = walk.find_costs(nodes - low)
-        far[box] = np.minimum(found, limit)
+        found, _ = walk.find_costs(starts - low)
+        far = before.copy()
+        far[box] = np.minimum(found, far[box])
         return far
 
     def at(self, distances: NDArray[np.float32], voxels: NDArray[np.integer]) -> NDArray[np.float32]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import logsumexp
 
 Floats = NDArray[np.floating]
 
@@ -45,11 +44,14 @@ def fit_head(
     def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         matrix = flat.reshape(width, count)
         logits = offsets + features @ matrix
-        logits = logits - logsumexp(logits, axis=1, keepdims=True)
+        logits = logits - logits.max(1, keepdims=True)
         wrong = np.exp(logits)
+        total = wrong.sum(1, keepdims=True)
+        said = logits[rows, classes] - np.log(total[:, 0])
+        wrong /= total
         wrong[rows, classes] -= 1
         slope = features.T @ (wrong * share[:, None]) + ridge * matrix
-        value = -float(share @ logits[rows, classes]) + ridge / 2 * float(flat @ flat)
+        value = -float(share @ said) + ridge / 2 * float(flat @ flat)
         return value, slope.ravel()
 
     found = minimize(

@@ -14,6 +14,7 @@ from napari_rdl.callbacks import IsCancelled, Progress, ignore_progress, never_c
 from napari_rdl.correct.features import VoxelFeatures
 from napari_rdl.correct.geodesic import Geodesic
 from napari_rdl.correct.head import fit_head
+from napari_rdl.correct.pieces import stroked_pieces
 from napari_rdl.correct.strokes import RefineSettings, loudness_of, start_logits, stroke_logits
 from napari_rdl.segment import Representations
 
@@ -130,7 +131,7 @@ class Refiner:
         self.subset = representations.subset(subset)
         self.settings = settings or RefineSettings()
         grid = representations.case.grid
-        self._shape = grid.shape
+        self._shape, self._spacing = grid.shape, grid.spacing
         self._features = VoxelFeatures.of(
             representations, self.subset, progress or ignore_progress, cancelled or never_cancelled
         )
@@ -185,10 +186,11 @@ class Refiner:
         known = rows >= 0
         local, said, rows = local[known], said[known], rows[known]
         distances = {
-            int(name): self._geodesic.distances(local[said == name], settings.reach)
+            int(name): self._geodesic.distances(int(name), local[said == name], settings.reach)
             for name in np.unique(said)
         }
-        box = box_of_voxels(strokes)
+        labels, cleared = self._without_pieces(labels, strokes[scribbles[tuple(strokes.T)] == 1])
+        boxes = [found for found in (box_of_voxels(strokes), cleared) if found is not None]
         head = np.zeros((self._features.width, len(CLASSES)))
         if distances:
             reach = self._geodesic.reach(np.minimum.reduce(list(distances.values())), settings.reach)
@@ -199,9 +201,20 @@ class Refiner:
                         reach, origin.tolist(), self._features.rows.shape, strict=True
                     )
                 )
-                box = (x, y, z) if box is None else union([box, (x, y, z)])
+                boxes.append((x, y, z))
                 head = self._fit_head(labels, rows, said, local, distances)
+        box = union(boxes) if boxes else None
         return Refinement(box, labels, scribbles, self._features, self._geodesic, distances, head, settings)
+
+    def _without_pieces(self, labels: Labels, strokes: NDArray[np.integer]) -> tuple[Labels, Box | None]:
+        """Return labels without the pieces that "not tumour" strokes mean, and a box that holds these."""
+        found, boxes = labels, []
+        if len(strokes) and labels[tuple(strokes.T)].any():
+            found = labels.copy()
+            for box, meant in stroked_pieces(labels > 0, strokes, self._spacing):
+                found[box][meant] = 0
+                boxes.append(box)
+        return found, union(boxes) if boxes else None
 
     def _check(self, labels: Labels, scribbles: Labels) -> None:
         for name, array in (("labels", labels), ("scribbles", scribbles)):
@@ -221,13 +234,15 @@ class Refiner:
         """Fit to the strokes, each class counting alike, and to the anchors within reach."""
         settings, features = self.settings, self._features
         before = labels[features.box]
-        anchor_at = self._anchors
+        heard = {name: self._geodesic.at(far, self._anchors) for name, far in distances.items()}
+        within = np.minimum.reduce(list(heard.values())) < settings.reach
+        anchor_at = self._anchors[within]
         anchor_rows = features.rows[tuple(anchor_at.T)]
         anchor_said = before[tuple(anchor_at.T)].astype(np.int64)
         # Doubt is cast on what is near a stroke that says something else.
         doubt = np.zeros(len(anchor_at), np.float32)
-        for name, far in distances.items():
-            near = 1 - self._geodesic.at(far, anchor_at) / settings.reach
+        for name, far in heard.items():
+            near = 1 - far[within] / settings.reach
             doubt = np.where(anchor_said != name, np.maximum(doubt, near), doubt)
         own = np.exp(features.logits[anchor_rows, anchor_said])
         anchor_weights = own**settings.sure * np.square(1 - doubt)

@@ -23,7 +23,7 @@ class RefineSettings:
     stroke_mm, stroke_strength : float
         Close by, a stroke's own class has this many more logits, fewer with the distance.
     anchors : int
-        The most voxels that hold the head to what the model is sure of.
+        Voxels of the brain, of which those within reach hold the head to what the model is sure of.
     anchor_weight : float
         What all of them together count beside all strokes.
     sure : float
@@ -37,7 +37,7 @@ class RefineSettings:
     ridge: float = 0.01
     stroke_mm: float = 15.0
     stroke_strength: float = 4.0
-    anchors: int = 3000
+    anchors: int = 9000
     anchor_weight: float = 1.0
     sure: float = 2.0
     margin: float = 1.0
