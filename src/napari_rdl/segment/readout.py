@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import torch
@@ -28,6 +29,8 @@ _HALF_MAX = 65504.0
 
 _Sum = tuple[Tensor, Tensor | None]
 """Summed terms (T, n), and in which of the n voxels any modality spoke; None for all of them."""
+
+_Parts = dict[tuple[str, int], _Sum]  # modality and first column -> its terms there
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,7 @@ class Readout(DenseAnswers):
         first = next(iter(terms.values())).terms
         # Its own: the encoder's moves between devices, perhaps for another patient in another thread.
         self._network = copy.deepcopy(network).to(first.device)
-        on_cpu = first.device.type == "cpu"
-        self._chunk = _CPU_CHUNK if on_cpu else _GPU_CHUNK
+        self._chunk = _CPU_CHUNK if first.device.type == "cpu" else _GPU_CHUNK
         self._patch = network.patch
         self._classes = len(network.config.classes)
         self._whole = WorkingGrid.union(self._grids.values())
@@ -86,13 +88,14 @@ class Readout(DenseAnswers):
         places = {name: self._placed(term) for name, term in terms.items()}
         self._voxels = np.unique(np.concatenate(list(places.values())))
         self._rows = {name: self._rows_of(place) for name, place in places.items()}
+        self._looked_at: tuple[object, _Parts] = (None, {})  # of the last slice: one flips where one looks
         # Where each voxel lies, sorted along the first axis as `_voxels` is.
         self._at = np.stack(np.unravel_index(self._voxels, self._term_shape)).astype(np.int32)
 
     @property
     def nbytes(self) -> int:
         """Memory held, in bytes."""
-        terms = sum(terms.nbytes for terms in self._terms.values())
+        terms = sum(one.nbytes for one in self._terms.values())
         rows = sum(rows.nbytes for rows in self._rows.values() if rows is not None)
         return terms + rows + self._voxels.nbytes + self._at.nbytes + self._outline_bytes
 
@@ -119,8 +122,7 @@ class Readout(DenseAnswers):
             return None
         rows = np.full(len(self._voxels), -1, np.int64)
         rows[np.searchsorted(self._voxels, place)] = np.arange(len(place))
-        device = next(iter(self._terms.values())).device
-        return torch.from_numpy(rows).to(device)
+        return torch.from_numpy(rows).to(next(iter(self._terms.values())).device)
 
     def _chunks(self, chosen: NDArray[np.int64] | None = None) -> Iterator[tuple[slice, slice | Tensor]]:
         """Yield parts of the chosen voxels (all if left out), and the columns that they are."""
@@ -142,11 +144,12 @@ class Readout(DenseAnswers):
         part[:, has] = terms.index_select(1, own[has]).float()
         return part, has
 
-    def _sum(self, subset: Subset, columns: slice | Tensor) -> _Sum:
-        total = self._part(subset[0], columns)
-        for name in subset[1:]:
-            total = _add(total, self._part(name, columns))
-        return total
+    def _sum(self, subset: Subset, columns: slice | Tensor, start: int, kept: _Parts | None) -> _Sum:
+        parts: _Parts = {} if kept is None else kept
+        for name in subset:
+            if (name, start) not in parts:
+                parts[name, start] = self._part(name, columns)
+        return reduce(_add, (parts[name, start] for name in subset))
 
     def _walk(
         self, parts: Mapping[str, _Sum], prefix: Subset = (), before: _Sum | None = None
@@ -165,8 +168,7 @@ class Readout(DenseAnswers):
         if count < self._chunk == _CPU_CHUNK:
             total = torch.nn.functional.pad(total, [0, self._chunk - count])
         with torch.inference_mode():
-            folded = self._network.read_folded(total[None])[0, :, :count]
-        folded = folded.reshape(self._classes, -1, count)
+            folded = self._network.read_folded(total[None])[0, :, :count].reshape(self._classes, -1, count)
         return folded if spoken is None else folded * spoken
 
     def _logits(self, subset: Subset, progress: Progress, cancelled: IsCancelled) -> Tensor:
@@ -188,7 +190,9 @@ class Readout(DenseAnswers):
         shape[axis] = part.stop - part.start
         origin = [0, 0, 0]
         origin[axis] = first
-        dense = self._dense(subset, chosen, tuple(shape), tuple(origin))
+        if self._looked_at[0] != (axis, first, last):
+            self._looked_at = ((axis, first, last), {})
+        dense = self._dense(subset, chosen, tuple(shape), tuple(origin), self._looked_at[1])
         place[axis] = slice(0, shape[axis])
         return dense[(slice(None), *place)]
 
@@ -198,6 +202,7 @@ class Readout(DenseAnswers):
         chosen: NDArray[np.int64] | None,
         shape: tuple[int, ...],
         origin: tuple[int, ...],
+        kept: _Parts | None = None,
     ) -> Tensor:
         """Return logits (J, *shape) from term voxel `origin` on; 0 where no voxel was chosen."""
         device = next(iter(self._terms.values())).device
@@ -207,7 +212,7 @@ class Readout(DenseAnswers):
         at = self._at if chosen is None else self._at[:, chosen]
         places = torch.from_numpy((at - np.array(origin)[:, None]).astype(np.int64)).to(device)
         for part, columns in self._chunks(chosen):
-            folded = self._read(self._sum(subset, columns))
+            folded = self._read(self._sum(subset, columns, part.start, kept))
             i, j, k = places[:, part]
             for number, (a, b, c) in enumerate(np.ndindex(p, p, p)):
                 dense[:, i, a, j, b, k, c] = folded[:, number]
@@ -219,8 +224,8 @@ class Readout(DenseAnswers):
             return super().labels(subset, progress, cancelled)
         classes = np.zeros((self._patch**3, len(self._voxels)), np.uint8)
         for part, columns in self._chunks():
-            folded = self._read(self._sum(subset, columns))
-            classes[:, part] = most_probable(folded).cpu().numpy()
+            summed = self._sum(subset, columns, part.start, None)
+            classes[:, part] = most_probable(self._read(summed)).cpu().numpy()
         return self._only_inside(self._spread(classes, slice(None), self._term_shape[0]), subset, self.box)
 
     def every(self, progress: Progress, cancelled: IsCancelled) -> Iterator[tuple[Subset, Labels]]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtCore import QCoreApplication, QEvent, QObject, QSize, Qt
 from qtpy.QtGui import QIcon, QPixmap
 from qtpy.QtWidgets import QLabel, QLayout, QSizePolicy, QVBoxLayout, QWidget
 from superqt import QCollapsible
@@ -16,6 +16,8 @@ SWATCH = 12
 """Pixels a side of a square that shows a colour."""
 _WIDE = 10_000
 _OPEN, _CLOSED = "▾", "▸"
+_LEVELS = 4
+"""From a section to its page, the page's scroll area, the dock and the window."""
 _UNBOUNDED = 2**24 - 1
 """Qt's greatest height."""
 # Closed it looks like a button, open like a section's heading.
@@ -96,6 +98,16 @@ class WrappedLabel(QLabel):
         # Qt breaks lines at spaces only, and paths have none: allow a break after their marks.
         super().setText(re.sub(r"(?<=[/\\_])", "\u200b", text))
         self.setVisible(bool(text))
+
+
+def settle_layouts() -> None:
+    """Have everything laid out anew now that is to be.
+
+    A text that changes has its parent laid out, which has its own laid out, and so on up to the window; left
+    to Qt, each of them comes a picture later, and the whole window is put together for each.
+    """
+    for _ in range(_LEVELS):
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
 
 
 class Collapsible(QCollapsible):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
 
+from napari_rdl.plugin.parts.section import settle_layouts
 from napari_rdl.plugin.segment.modality_box import ModalitySwitches
 from napari_rdl.plugin.segment.prediction_updater import PredictionUpdater
 from napari_rdl.plugin.segment.session import Session
@@ -63,6 +64,7 @@ class Switching(QObject):
         self.switches.show_subset(subset)
         if self._session.representations is not None:
             self._updater.show(self._session.representations, subset)
+        settle_layouts()
 
     def _on_settled(self, segmentation: Segmentation) -> None:
         self.volumes_table.volumes.set_volumes(segmentation.volumes_ml(), self._full)
@@ -70,3 +72,4 @@ class Switching(QObject):
         self.switches.end_pass()
         if (representations := self._session.representations) is not None:
             self.switches.set_price(representations.pass_seconds)
+        settle_layouts()

@@ -105,10 +105,12 @@ class PredictionLayer:
         self._return_to_viewer()
         where = tuple(index if a == axis else slice(None) for a in range(3))
         self._layer.data[where] = slice2d
-        redraw(self._layer)
-        if self._outlined and self._outlines is not None:
-            self._outlines.data[where] = region_outlines(np.ascontiguousarray(slice2d), (0, 1))
-            redraw(self._outlines)
+        # napari's list of layers would paint a row for it, and have the whole window put together once more.
+        with self._viewer.layers.events.blocker():
+            redraw(self._layer)
+            if self._outlined and self._outlines is not None:
+                self._outlines.data[where] = region_outlines(np.ascontiguousarray(slice2d), (0, 1))
+                redraw(self._outlines)
 
     def set_outlines(self, on: bool) -> None:
         """Show WT, TC and ET as outlines, or the classes as filled labels."""
