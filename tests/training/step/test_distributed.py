@@ -1,7 +1,7 @@
 """Two processes on one machine (gloo) against one process with the same global batch."""
 
+import os
 import subprocess
-import sys
 
 import torch
 from safetensors.torch import load_file
@@ -12,23 +12,32 @@ TOLERANCE = {"rtol": 1e-3, "atol": 1e-6}
 """Of gradients in float32: the order of sums differs."""
 
 
-def test_two_processes_give_the_gradients_of_one(tiny_training, brats_folder, tmp_path):
+def test_two_processes_give_the_gradients_of_one(tiny_training, brats_folder, warm_python, tmp_path):
     """Of the four patients one lacks T2, so the processes' batches use different parameters."""
     changes = ("optimizer.batch=4", "optimizer.max_steps=1", f"data.validation={str(brats_folder)!r}")
     run_training(tiny_training(*changes), tmp_path / "one")
     config = tiny_training(*changes, "hardware.devices=2")
     (tmp_path / "config.json").write_text(config.model_dump_json())
-    program = tmp_path / "two.py"
-    program.write_text(
-        "import json, sys\n"
-        "from napari_rdl.training.recipe import validate_config\n"
-        "from napari_rdl.training.run.session import run_training\n"
-        "run_training(validate_config(json.load(open(sys.argv[1])), 'test'), sys.argv[2])\n"
+    program = (
+        "import json, sys; from napari_rdl.training.recipe import validate_config;"
+        "from napari_rdl.training.run.session import run_training;"
+        "run_training(validate_config(json.load(open(sys.argv[1])), 'test'), sys.argv[2])"
     )
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    subprocess.run(
-        [*launcher, str(program), str(tmp_path / "config.json"), str(tmp_path / "two")], check=True
-    )
+    words = [warm_python, "-c", program, str(tmp_path / "config.json"), str(tmp_path / "two")]
+    # What torchrun tells the processes that it starts.
+    group = {
+        "TORCHELASTIC_RUN_ID": "none",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(27000 + os.getpid() % 2000),
+        "WORLD_SIZE": "2",
+        "LOCAL_WORLD_SIZE": "2",
+        "GROUP_RANK": "0",
+    }
+    processes = [
+        subprocess.Popen(words, env={**os.environ, **group, "RANK": rank, "LOCAL_RANK": rank})
+        for rank in "01"
+    ]
+    assert [process.wait(timeout=250) for process in processes] == [0, 0]
     one, two = (load_file(tmp_path / name / "state.safetensors") for name in ("one", "two"))
     # After the first step Adam's first moment is a tenth of the gradient.
     moments = [name for name in one if name.endswith("/exp_avg")]
