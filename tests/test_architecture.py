@@ -22,29 +22,31 @@ def test_no_room_imports_a_room_to_its_left():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def modules_after(code: str) -> set[str]:
-    """Return the top-level packages that a fresh process has loaded after running `code`."""
-    ending = (
-        "\nimport sys; sys.stdout.write('\\n' + ' '.join({name.partition('.')[0] for name in sys.modules}))"
-    )
+STEPS = [
+    ("import napari_rdl, napari_rdl.brats", {"torch", "monai", "napari", "qtpy", "nibabel", "scipy"}),
+    ("import napari_rdl.cli", {"torch", "nibabel", "scipy", "napari", "qtpy", "lightning", "matplotlib"}),
+    ("import napari_rdl.case, napari_rdl.metrics", {"torch", "monai", "napari", "qtpy"}),
+    ("import napari_rdl.segment, napari_rdl.models", {"monai", "napari", "qtpy", "magicgui"}),
+    ("import napari_rdl.training", {"napari", "qtpy", "magicgui"}),
+]
+"""What one process imports in turn, and which packages neither that nor what came before may load."""
+
+
+@pytest.fixture(scope="module")
+def loaded() -> list[set[str]]:
+    """The top-level packages that a fresh process has loaded after each step."""
+    said = "import sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    code = "\n".join(f"{step}\n{said}" for step, _ in STEPS)
     done = subprocess.run(
-        [sys.executable, "-c", code + ending], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
-    return set(done.stdout.splitlines()[-1].split())
+    return [set(line.split()) for line in done.stdout.splitlines()[-len(STEPS) :]]
 
 
-@pytest.mark.parametrize(
-    ("code", "absent"),
-    [
-        ("import napari_rdl, napari_rdl.brats", {"torch", "monai", "napari", "qtpy", "nibabel", "scipy"}),
-        ("import napari_rdl.case, napari_rdl.metrics", {"torch", "monai", "napari", "qtpy"}),
-        ("import napari_rdl.cli", {"torch", "nibabel", "scipy", "napari", "qtpy", "lightning", "matplotlib"}),
-        ("import napari_rdl.segment, napari_rdl.models", {"monai", "napari", "qtpy", "magicgui"}),
-        ("import napari_rdl.training", {"napari", "qtpy", "magicgui"}),
-    ],
-)
-def test_importing_loads_nothing_heavy_or_of_another_room(code, absent):
-    assert not modules_after(code) & absent
+@pytest.mark.parametrize("step", range(len(STEPS)), ids=[step for step, _ in STEPS])
+def test_importing_loads_nothing_heavy_or_of_another_room(loaded, step):
+    assert {"napari_rdl", "sys"} <= loaded[step]
+    assert not loaded[step] & STEPS[step][1]
 
 
 def test_public_names_of_the_package_work_as_the_design_has_them():

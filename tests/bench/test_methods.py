@@ -20,7 +20,7 @@ def small(monkeypatch, tiny_model):
         methods,
         "_network",
         lambda name, model: (
-            model.network if name == "rdl" else build_network(METHODS[name].architecture(width=8))
+            model.network if name == "rdl" else build_network(METHODS[name].architecture(width=4))
         ),
     )
     return tiny_model
@@ -39,7 +39,7 @@ def test_each_method_has_a_row_beside_ours_and_only_a_joint_one_passes_again(sma
     # A clock that a pass moves on by one.
     monkeypatch.setattr(methods, "perf_counter", lambda: len(passes))
     threads = torch.get_num_threads()
-    times = measure_methods(["rfnet"], edge=32, rounds=2, threads=threads + 1, model=small)
+    times = measure_methods(["rfnet"], edge=16, rounds=2, threads=threads + 1, model=small)
     assert torch.get_num_threads() == threads
     assert [row.method for row in times.rows] == ["rdl", "rfnet"]
     ours, rfnet = times.rows
