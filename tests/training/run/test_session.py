@@ -116,7 +116,8 @@ def test_patients_as_brats_has_them(tiny_training, full_size_patient, tmp_path):
     (tmp_path / "data").mkdir()
     for number in range(2):
         (tmp_path / "data" / f"patient_{number}").symlink_to(full_size_patient)
-    config = tiny_training(f"data.source={str(tmp_path / 'data')!r}", "data.spacing=[4, 4, 4]")
+    changes = ("data.spacing=[4, 4, 4]", "optimizer.max_steps=2")
+    config = tiny_training(f"data.source={str(tmp_path / 'data')!r}", *changes)
     outcome = run_training(config, tmp_path / "run")
     assert outcome.finished
     assert outcome.best >= 0
