@@ -20,6 +20,7 @@ def _registered():
 
 def test_another_methods_rows_stand_beside_ours(compare, studied, qtbot, tmp_path, tiny_model):
     models, box = compare.models, compare.models.box
+    assert box.heading.isHidden()
     checkpoint = save_tiny_joint(tmp_path)
     box.choose(checkpoint)
     qtbot.waitUntil(lambda: not models.worker.busy and bool(box.rows.rows), timeout=WAIT_MS)
@@ -57,4 +58,5 @@ def test_another_methods_rows_stand_beside_ours(compare, studied, qtbot, tmp_pat
         "order: use a checkpoint of these."
     )
     assert box.table.isHidden()
+    assert box.heading.isHidden()
     assert box.model_box.currentText() == "none"

@@ -8,6 +8,7 @@ from napari.components import ViewerModel
 
 from napari_rdl.case import case_from_arrays, load_case
 from napari_rdl.plugin.viewer.corrected import correct_a_copy
+from napari_rdl.plugin.viewer.layer_list import cells_made
 from napari_rdl.plugin.viewer.modality_grid import modality_grid_shown, show_modality_grid
 from napari_rdl.plugin.viewer.patient_layers import add_case
 from napari_rdl.plugin.viewer.planes import show_plane
@@ -136,6 +137,15 @@ def test_one_modality_makes_one_cell():
     assert cells(viewer) == [["one T2", "one prediction"]]
 
 
+@pytest.mark.parametrize("on", [True, False])
+def test_a_grid_whose_cells_cannot_be_made_is_as_it_was(on):
+    grid = ViewerModel().canvas.grid
+    grid.enabled = on
+    with pytest.raises(ValueError, match="no cell"), cells_made(grid):
+        raise ValueError("no cell")
+    assert grid.enabled is on
+
+
 def test_no_patient_no_grid():
     viewer = ViewerModel()
     viewer.add_image(np.zeros((4, 4, 4)))
@@ -143,9 +153,10 @@ def test_no_patient_no_grid():
     assert not viewer.canvas.grid.enabled
 
 
-def test_side_by_side_begun_in_3d_is_whole_in_2d(make_napari_viewer, case, qtbot):
+@pytest.mark.parametrize("over", [True, False])
+def test_side_by_side_begun_in_3d_is_whole_in_2d(make_napari_viewer, case, qtbot, over):
     viewer = make_napari_viewer()
-    viewer.mouse_over_canvas = True  # napari has heard of no move of the cursor yet
+    viewer.mouse_over_canvas = over  # napari has heard of no move of the cursor yet
     add_case(viewer, case)
     show_plane(viewer, "axial")
     viewer.dims.ndisplay = 3

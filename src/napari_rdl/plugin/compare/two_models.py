@@ -194,8 +194,8 @@ class TwoModelsBox(Section):
         """Show two models' rows, or none."""
         self.rows.show_studies(names, studies)
         self.table.setVisible(studies is not None)
-        self.heading.setVisible(studies is not None)
-        self.heading.setText(f"{self.rows.measure.heading}: {names[0]}, and {names[1]} below it")
+        heading = f"{self.rows.measure.heading}: {names[0]}, and {names[1]} below it"
+        self.heading.setText(heading if studies is not None else "")
         height = 2 * self.fontMetrics().height() + 5
         self.table.verticalHeader().setDefaultSectionSize(height)
         header = self.table.horizontalHeader().sizeHint().height()

@@ -103,16 +103,20 @@ def one_scene(viewer: ViewerModel) -> Iterator[None]:
 
 @contextmanager
 def cells_made(grid: GridCanvas) -> Iterator[None]:
-    """Keep the grid off until its cells are all there, and switch it on; of one that was on nobody hears."""
-    was_on = grid.enabled
+    """Keep the grid off until its cells are all there, and switch it on; of one that was on nobody hears.
+
+    Where the cells cannot be made it is as it was.
+    """
+    enabled = was_on = grid.enabled
     told = grid.events.enabled.blocker if was_on else nullcontext
     with told():
         grid.enabled = False
     try:
         yield
+        enabled = True
     finally:
         with told():
-            grid.enabled = True
+            grid.enabled = enabled
 
 
 _in_one_scene: WeakSet[ViewerModel] = WeakSet()
