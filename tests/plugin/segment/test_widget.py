@@ -19,7 +19,19 @@ from napari_rdl.plugin.viewer.roles import LAYER_KEY
 from tests.plugin.seen import layer_state, of_role
 
 
-def test_opening_shows_the_images_axially_and_allows_a_run(opened):
+def test_opening_shows_the_images_axially_and_allows_a_run(widget, brats_folder, finish):
+    first = []
+
+    def look(_patient):
+        letters = [name for name in widget.viewer.canvas.overlays if name.startswith("napari_rdl")]
+        first.append(([layer.metadata[LAYER_KEY]["modality"] for layer in widget.viewer.layers], letters))
+
+    widget.opening.read.connect(look)
+    widget.open_patient(brats_folder)
+    finish(widget)
+    assert first == [(["FLAIR"], [])], "what cannot be seen yet keeps no picture waiting"
+    opened = widget
+    assert opened.viewer.canvas.overlays["napari_rdl_left"].text == "R"
     images = [layer for layer in opened.viewer.layers if isinstance(layer, Image)]
     assert [layer.metadata[LAYER_KEY]["modality"] for layer in images] == list(MODALITIES)
     assert opened.viewer.dims.order == (2, 1, 0)

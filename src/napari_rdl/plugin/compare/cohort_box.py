@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QProgressBar, QPushButton, QWidget
+from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QWidget
 
 from napari_rdl.plugin.compare.study_process import State
 from napari_rdl.plugin.parts.inputs import narrow_combo
 from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel
+from napari_rdl.plugin.parts.work_bar import WorkBar
 
 if TYPE_CHECKING:
     from napari_rdl.cohort.finished import FinishedStudy
@@ -21,7 +22,7 @@ class StudyProgress(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.bar = QProgressBar()
+        self.bar = WorkBar()
         self.status = WrappedLabel()
         self.pause_button = QPushButton("Pause")
         self.pause_button.setCheckable(True)

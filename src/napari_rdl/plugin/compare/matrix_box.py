@@ -9,7 +9,6 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QPushButton,
     QWidget,
 )
@@ -21,6 +20,7 @@ from napari_rdl.plugin.compare.reference import ReferenceBox
 from napari_rdl.plugin.parts.inputs import narrow_combo
 from napari_rdl.plugin.parts.message_bar import MessageBar
 from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel
+from napari_rdl.plugin.parts.work_bar import WorkBar
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -63,7 +63,7 @@ class MatrixBox(Section):
         self.remarks = MessageBar()
         self.hint = WrappedLabel(HINT)
         self.status = WrappedLabel()
-        self.progress_bar = QProgressBar()
+        self.progress_bar = WorkBar()
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setToolTip("Stop at the next step; what is shown stays as it is")
         self.cancel_button.clicked.connect(self.cancel_asked)

@@ -8,7 +8,6 @@ from qtpy.QtCore import QEvent, QSignalBlocker, Signal
 from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
-    QProgressBar,
     QWidget,
 )
 from superqt import QToggleSwitch
@@ -17,6 +16,7 @@ from napari_rdl import brats
 from napari_rdl.plugin.parts.inputs import small_button
 from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel
 from napari_rdl.plugin.parts.times import duration
+from napari_rdl.plugin.parts.work_bar import WorkBar
 
 
 class ModalitySwitch(QToggleSwitch):
@@ -64,7 +64,7 @@ class ModalitySwitches(Section):
         self._price: float | None = None
         self.switches: dict[str, ModalitySwitch] = {}
         self.hint = WrappedLabel()
-        self.pass_bar = QProgressBar()
+        self.pass_bar = WorkBar()
         self.pass_bar.setVisible(False)
         grid = QGridLayout()
         grid.setSpacing(SPACING)

@@ -11,7 +11,6 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QPushButton,
     QWidget,
 )
@@ -22,6 +21,7 @@ from napari_rdl.plugin.parts.folded import FoldedText
 from napari_rdl.plugin.parts.inputs import add_header, narrow_combo
 from napari_rdl.plugin.parts.model_card import card_method, card_name, card_summary
 from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel
+from napari_rdl.plugin.parts.work_bar import WorkBar
 from napari_rdl.plugin.segment.session import RunChoice
 
 _FROM_FILE = "from file"
@@ -56,7 +56,7 @@ class RunBox(Section):
         self.run_button.setToolTip("Segment the patient with all of its modalities")
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setToolTip("Stop at the next step; what is shown stays as it is")
-        self.progress_bar = QProgressBar()
+        self.progress_bar = WorkBar()
         self.progress_bar.setVisible(False)
         self.status = WrappedLabel()
 

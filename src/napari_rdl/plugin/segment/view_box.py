@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject
 
 from napari_rdl.plugin.parts.tasks import TaskRunner
 from napari_rdl.plugin.segment.choices import Choices
@@ -15,8 +15,9 @@ from napari_rdl.plugin.segment.view_controls import ViewBox
 from napari_rdl.plugin.viewer.class_colours import class_colours
 from napari_rdl.plugin.viewer.layer_list import one_scene
 from napari_rdl.plugin.viewer.modality_grid import modality_grid_shown, show_modality_grid
+from napari_rdl.plugin.viewer.next_picture import NextPicture
 from napari_rdl.plugin.viewer.patient_layers import add_images
-from napari_rdl.plugin.viewer.planes import current_plane, show_plane
+from napari_rdl.plugin.viewer.planes import current_plane, show_orientation_letters, show_plane
 from napari_rdl.plugin.viewer.recolour import recolour
 from napari_rdl.plugin.viewer.telling_apart import TellingApart
 from napari_rdl.plugin.viewer.tumour_view import go_to_tumour
@@ -59,11 +60,10 @@ class Viewing(QObject):
         self._case: Case | None = None
         self._went = False
         self._hidden_yet: tuple[str, ...] = ()
-        self._beneath = QTimer(self)
-        self._beneath.setSingleShot(True)
-        self._beneath.timeout.connect(self._add_beneath)
+        self._unfinished = False
         self._telling_apart = TellingApart(viewer)
         self.box = ViewBox()
+        self._first_picture = NextPicture(self._add_beneath, self.box, self)
         self.box.set_outlines(choices.outlines)
         self.box.set_plane(choices.plane)
         updater.set_outlines(choices.outlines)
@@ -81,6 +81,8 @@ class Viewing(QObject):
         """Show a patient in place of the last one; layers that this widget did not add stay."""
         with one_scene(self._viewer):
             self._show_patient(patient)
+        if self._unfinished:
+            self._first_picture.wait()
 
     def _show_patient(self, patient: OpenedCase) -> None:
         self._went = False
@@ -93,14 +95,14 @@ class Viewing(QObject):
         if shown:
             show_modality_grid(self._viewer, False)
         self._updater.remove()
-        self._beneath.stop()
-        self._hidden_yet = ()
+        self._first_picture.stop()
+        self._hidden_yet, self._unfinished = (), False
         if patient.add_images:
             for layer in self._images:
                 if layer in self._viewer.layers:
                     self._viewer.layers.remove(layer)
             self._images = self._add_top(patient.case)
-        show_plane(self._viewer, self._choices.plane)
+        show_plane(self._viewer, self._choices.plane, letters=not self._unfinished)
         # A grid that is someone else's, such as two subsets side by side, stays.
         wanted = self._choices.choices.side_by_side and not self._viewer.canvas.grid.enabled
         if shown or wanted:
@@ -110,14 +112,17 @@ class Viewing(QObject):
         self.expert.offer(patient.case)
 
     def _add_top(self, case: Case) -> list[Image]:
-        """Add the image that is seen; those that it hides come when it is drawn."""
+        """Add the image that is seen; those that it hides come when it is drawn, and so do the letters."""
         *hidden, top = case.modalities
-        self._hidden_yet = tuple(hidden)
-        self._beneath.start()
+        self._hidden_yet, self._unfinished = tuple(hidden), True
         return list(add_images(self._viewer, case, [top]).values())
 
     def _add_beneath(self) -> None:
-        self._beneath.stop()
+        self._first_picture.stop()
+        if not self._unfinished:
+            return
+        self._unfinished = False
+        show_orientation_letters(self._viewer)
         hidden, self._hidden_yet = self._hidden_yet, ()
         if not hidden or self._case is None:
             return
@@ -145,7 +150,7 @@ class Viewing(QObject):
 
     def shut_down(self) -> None:
         """Stop following the viewer."""
-        self._beneath.stop()
+        self._first_picture.stop()
         self.spatial.shut_down()
         self._telling_apart.release()
         class_colours.changed.disconnect(self._on_colours)

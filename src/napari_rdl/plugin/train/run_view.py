@@ -10,7 +10,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPlainTextEdit,
-    QProgressBar,
     QPushButton,
     QSizePolicy,
     QVBoxLayout,
@@ -21,6 +20,7 @@ from napari_rdl.plugin.parts.message_bar import MessageBar
 from napari_rdl.plugin.parts.remedies import in_words
 from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel, plain_collapsible
 from napari_rdl.plugin.parts.times import duration
+from napari_rdl.plugin.parts.work_bar import WorkBar
 from napari_rdl.plugin.train.curves import RunCurves
 from napari_rdl.training.run.reader import Glance, State
 from napari_rdl.training.run.status import Status
@@ -48,7 +48,7 @@ class RunView(Section):
         self._glance: Glance | None = None
         self._preview: tuple[Path, int | None] | None = None
         self.status = WrappedLabel("Choose a run above, or start one.")
-        self.progress_bar = QProgressBar()
+        self.progress_bar = WorkBar()
         self.figures = WrappedLabel()
         self.word = MessageBar()
         self.pause_button = QPushButton("Pause")

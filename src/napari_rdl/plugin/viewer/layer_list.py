@@ -54,7 +54,7 @@ def layers_removed() -> Iterator[None]:
         gc.unfreeze()
         if not _collecting:
             _collecting.append(True)
-            QTimer.singleShot(_COLLECT_MS, _collect)
+            QTimer.singleShot(_COLLECT_MS, lambda: QTimer.singleShot(_COLLECT_MS, _collect))
 
 
 def _collect() -> None:

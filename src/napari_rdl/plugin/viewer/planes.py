@@ -36,10 +36,15 @@ _EDGES = {
 }
 
 
-def show_plane(viewer: ViewerModel, plane: str) -> None:
+def show_plane(viewer: ViewerModel, plane: str, *, letters: bool = True) -> None:
     """Show ``"axial"``, ``"coronal"`` or ``"sagittal"`` slices, fitted to the canvas, with letters.
 
     The place in the patient is kept.
+
+    Parameters
+    ----------
+    letters : bool
+        False where the first picture is waited for: the caller shows them when it stands.
 
     Raises
     ------
@@ -54,7 +59,8 @@ def show_plane(viewer: ViewerModel, plane: str) -> None:
     front = viewer.dims.ndim - 3
     viewer.dims.order = (*range(front), *(front + axis for axis in PLANES[plane]))
     viewer.scene.camera.orientation = (_DEPTH[plane], "up", "left")
-    show_orientation_letters(viewer)
+    if letters:
+        show_orientation_letters(viewer)
     viewer.reset_view()
 
 
