@@ -50,7 +50,7 @@ def measure_in_window(
         rows,
         [
             "From what is asked until the canvas is drawn and swapped; each picture is waited for.",
-            "Drawing with nothing changed is what the window takes to be put together: no picture comes sooner.",
+            "Drawing with nothing changed puts the window together, and no more: no picture comes sooner.",
         ],
     )
 
