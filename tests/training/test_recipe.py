@@ -9,7 +9,7 @@ from napari_rdl.training.recipe import load_recipe, recipe_names, setting_keys
 
 def test_recipes_come_with_the_package():
     ours = {"brats2018", "brats2020", "deep_sets", "gated", "laptop", "shipped", "synthetic"}
-    others = {f"table2/{method}" for method in ("rfnet", "mmformer", "m3ae", "gmd")}
+    others = {f"table2/{method}" for method in ("rfnet", "mmformer", "m3ae", "m3ae-masked", "gmd")}
     assert set(recipe_names()) == ours | others
 
 

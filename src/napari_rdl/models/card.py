@@ -72,6 +72,11 @@ class ModelCard(BaseModel):
         title="Trained subsets",
         description="The only subsets, as T1c+FLAIR, that it was trained on; all if empty.",
     )
+    segments: bool = Field(
+        True,
+        title="Segments",
+        description="Whether it was trained to segment; else it is but a start for a training.",
+    )
     trained_on: str = Field("", title="Trained on", description="The data, in a sentence.")
     intended_use: str = Field(
         "Research only. Not a medical device; not for diagnosis or treatment.",

@@ -69,8 +69,8 @@ def encode(
     CaseError
         If a modality asked for is not there, or an image has no brain voxels.
     CheckpointError
-        If the model knows none of the case's modalities, or its labels are others than BraTS's or in another
-        order.
+        If the model knows none of the case's modalities, segments nothing, or its labels are others than
+        BraTS's or in another order.
     DeviceError
         If the device is not there, or even the most frugal attempt runs out of memory.
     Cancelled
@@ -80,6 +80,7 @@ def encode(
     progress = progress or ignore_progress
     cancelled = cancelled or never_cancelled
     started = time.perf_counter()
+    _refuse_what_segments_nothing(model)
     _refuse_other_classes(model)
     names = _choose(case, model, modalities)
     attempts = Attempts(model, settings)
@@ -96,6 +97,14 @@ def encode(
         answers = _separable(attempts, network, case, scans, progress, cancelled)
     attempts.finish()
     return Representations(answers, case, attempts.computation, time.perf_counter() - started)
+
+
+def _refuse_what_segments_nothing(model: Model) -> None:
+    if not model.card.segments:
+        raise CheckpointError(
+            f"The model {model.name} was trained to restore masked images and segments nothing: train on "
+            "from it (start_from), and use what comes of that."
+        )
 
 
 def _refuse_other_classes(model: Model) -> None:

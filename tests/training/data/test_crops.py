@@ -119,7 +119,8 @@ def crop():
 
 
 def test_no_change_returns_the_middle(crop):
-    images, labels = Augmentation(NOTHING)(*crop, (12, 12, 12), np.random.default_rng(0))
+    images, labels, turned = Augmentation(NOTHING)(*crop, (12, 12, 12), np.random.default_rng(0))
+    assert not turned.any()
     start = [(length - 12) // 2 for length in crop[1].shape]
     middle = tuple(slice(first, first + 12) for first in start)
     np.testing.assert_array_equal(images, crop[0][(slice(None), *middle)])
@@ -131,8 +132,8 @@ def test_each_change_changes(crop, part):
     config = AugmentConfig(
         **{"flip": 0, "shift": 0, "scale": 0, part: 0.5 if part in ("shift", "scale") else 1}
     )
-    plain, _ = Augmentation(NOTHING)(*crop, (12, 12, 12), np.random.default_rng(0))
-    changed, labels = Augmentation(config)(*crop, (12, 12, 12), np.random.default_rng(0))
+    plain, *_ = Augmentation(NOTHING)(*crop, (12, 12, 12), np.random.default_rng(0))
+    changed, labels, _ = Augmentation(config)(*crop, (12, 12, 12), np.random.default_rng(0))
     assert changed.shape == (4, 12, 12, 12)
     assert changed.dtype == np.float32
     assert labels.dtype == np.uint8
@@ -142,14 +143,14 @@ def test_each_change_changes(crop, part):
 
 def test_intensities_of_modalities_change_on_their_own(crop):
     images = np.repeat(crop[0][:1], 4, axis=0)
-    changed, _ = Augmentation(AugmentConfig(flip=0))(images, crop[1], (12, 12, 12), np.random.default_rng(0))
+    changed, *_ = Augmentation(AugmentConfig(flip=0))(images, crop[1], (12, 12, 12), np.random.default_rng(0))
     assert not np.allclose(changed[0], changed[1])
 
 
 def test_background_stays_zero(crop):
     config = EVERYTHING.model_copy(update={"affine": 0.0, "flip": 0.0})
     images, labels = crop[0][:, :12, :12, :12], crop[1][:12, :12, :12]
-    changed, _ = Augmentation(config)(images, labels, (12, 12, 12), np.random.default_rng(0))
+    changed, *_ = Augmentation(config)(images, labels, (12, 12, 12), np.random.default_rng(0))
     assert not changed[:, :3].any()
     assert changed[:, 3:].any()
 
@@ -158,7 +159,8 @@ def test_mirroring_takes_image_and_label_along():
     images = np.arange(1, 65, dtype=np.float32).reshape(1, 4, 4, 4)
     labels = images[0].astype(np.uint8)
     config = AugmentConfig(flip=1, shift=0, scale=0)
-    mirrored, moved = Augmentation(config)(images, labels, (4, 4, 4), np.random.default_rng(0))
+    mirrored, moved, axes = Augmentation(config)(images, labels, (4, 4, 4), np.random.default_rng(0))
+    assert axes.all()
     np.testing.assert_array_equal(mirrored[0], images[0, ::-1, ::-1, ::-1])
     np.testing.assert_array_equal(moved, mirrored[0])
 
@@ -170,6 +172,6 @@ def test_turning_keeps_classes_whole_and_over_their_image():
     labels[centre] = 3
     images = (labels > 0).astype(np.float32)[None] + 1
     config = AugmentConfig(flip=0, shift=0, scale=0, affine=1, rotation=20)
-    turned, moved = Augmentation(config)(images, labels, (24, 24, 24), np.random.default_rng(1))
+    turned, moved, _ = Augmentation(config)(images, labels, (24, 24, 24), np.random.default_rng(1))
     assert set(np.unique(moved)) == {0, 3}
     assert ((turned[0] > 1.5) == (moved > 0)).mean() > 0.97

@@ -24,6 +24,7 @@ def tiny(method, *changes):
         [
             f"method.width={width}",
             f"data.crop=[{edge}, {edge}, {edge}]",
+            *([f"method.substitute=[{edge}, {edge}, {edge}]"] if method == "m3ae" else []),
             "hardware.device=cpu",
             "hardware.threads=1",
             "optimizer.batch=1",

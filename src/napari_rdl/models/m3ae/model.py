@@ -12,7 +12,7 @@ is the latter, and no further than the images reach.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -42,11 +42,14 @@ class Said(NamedTuple):
         The same of two deeper levels, enlarged, shallow to deep; empty without deep supervision.
     features : Tensor
         (N, 8 W, D/8, H/8, W/8) of the deepest level.
+    shallow : Tensor
+        (N, W, D, H, W) of the decoder at full resolution: what the logits are read from.
     """
 
     logits: Tensor
     deep: tuple[Tensor, ...]
     features: Tensor
+    shallow: Tensor
 
 
 class ResidualBlock(nn.Module):
@@ -92,7 +95,13 @@ class M3AE(JointNetwork):
         deeper = widths[1:-1] if config.deep_supervision else []
         self.deep_heads = nn.ModuleList(nn.Conv3d(width, outputs, 1) for width in deeper)
 
-    def forward(self, images: Tensor, present: Tensor, start: tuple[int, int, int] | None = None) -> Said:
+    def forward(
+        self,
+        images: Tensor,
+        present: Tensor,
+        starts: Tensor | None = None,
+        mirrored: Tensor | None = None,
+    ) -> Said:
         """Segment a batch.
 
         Parameters
@@ -100,12 +109,14 @@ class M3AE(JointNetwork):
         images : Tensor
             (N, M, D, H, W) in the order and along the axes of the config.
         present : Tensor
-            (N, M), bool.
-        start : tuple of int, optional
-            The first voxel's place in the learnt images; the middle of them if left out.
+            (N, M) bool; or (N, M, D, H, W), where parts of an image are missing too.
+        starts : Tensor, optional
+            (N, 3) int64, the first voxel's place in the learnt images; the middle of them if left out.
+        mirrored : Tensor, optional
+            (N, 3) bool, True for axes along which a sample runs the other way.
         """
-        there = present[:, :, None, None, None]
-        x = torch.where(there, images, self._substitutes(images, start))
+        there = present if present.ndim == 5 else present[:, :, None, None, None]
+        x = torch.where(there, images, self._substitutes(images, starts, mirrored))
         skips = []
         for enter, blocks in zip(self.enter, self.encoder, strict=True):
             x = blocks(enter(x))
@@ -119,30 +130,46 @@ class M3AE(JointNetwork):
             functional.interpolate(head(level), scale_factor=2**number, mode="trilinear", align_corners=True)
             for number, (head, level) in enumerate(zip(self.deep_heads, levels[1:], strict=False), 1)
         )
-        return Said(self.head(x), deep, features)
+        return Said(self.head(x), deep, features, x)
 
-    def _substitutes(self, images: Tensor, start: tuple[int, int, int] | None) -> Tensor:
+    def _substitutes(self, images: Tensor, starts: Tensor | None, mirrored: Tensor | None) -> Tensor:
+        """Return the learnt images (N, M, D, H, W) at each sample's place, or one for all of them."""
+        size = images.shape[2:]
+        if starts is None:
+            return self._substitute_at([None] * 3, size).to(images.dtype)
+        cut = []
+        for number, start in enumerate(starts.tolist()):
+            found = self._substitute_at(start, size)
+            if mirrored is not None:
+                found = found.flip(
+                    [2 + axis for axis, turned in enumerate(mirrored[number].tolist()) if turned]
+                )
+            cut.append(found)
+        return torch.cat(cut).to(images.dtype)
+
+    def _substitute_at(self, start: Sequence[int | None], size: Sequence[int]) -> Tensor:
         """Return the learnt images (1, M, D, H, W) at a place; their border's values beyond them."""
         substitute: Tensor = self.substitute
-        for axis, size in enumerate(images.shape[2:], 2):
+        for axis, (wanted, edge) in enumerate(zip(start, size, strict=True), 2):
             limit = substitute.shape[axis]
-            first = (limit - size) // 2 if start is None else start[axis - 2]
-            first = max(min(first, limit - size), 0)
-            if size <= limit:
-                substitute = substitute.narrow(axis, first, size)
+            first = (limit - edge) // 2 if wanted is None else wanted
+            first = max(min(first, limit - edge), 0)
+            if edge <= limit:
+                substitute = substitute.narrow(axis, first, edge)
             else:
-                places = torch.arange(size, device=images.device).clamp(max=limit - 1)
+                places = torch.arange(edge, device=substitute.device).clamp(max=limit - 1)
                 substitute = substitute.index_select(axis, places)
-        return substitute.to(images.dtype)
+        return substitute
 
     def logits(self, images: Mapping[str, Tensor], *place: Place) -> Tensor:
         """Return the region logits (N, 3, D, H, W) of the subset whose images these are."""
         stacked, present = oriented(images, self.config)
-        start = None
+        starts = None
         if place:
             size = next(iter(images.values())).shape[2:]
             start = _start_along(self.config.axes, place[0], (size[0], size[1], size[2]))
-        return from_axes(self(stacked, present, start).logits, self.config.axes)
+            starts = torch.tensor([start] * len(stacked))
+        return from_axes(self(stacked, present, starts).logits, self.config.axes)
 
     def classes(self, blended: Tensor) -> Tensor:
         """Return class scores (4, D, H, W) from blended region logits (3, D, H, W)."""

@@ -83,6 +83,7 @@ class TrainingConfig(Part):
                 "hardware",
                 "gmd takes its steps in one process, and not in 16-mixed: it changes gradients itself.",
             )
+        self._refuse_unfit_m3ae()
         try:
             architecture = self.architecture
         except ValueError as error:
@@ -91,6 +92,22 @@ class TrainingConfig(Part):
             ) from error
         if method.name != "rdl" and architecture.modalities != self.network.modalities:
             raise unfit("network.modalities", f"{method.name} knows the four modalities of BraTS alone.")
+
+    def _refuse_unfit_m3ae(self) -> None:
+        method, data = self.method, self.data
+        if method.stage == "masked":
+            if method.name != "m3ae":
+                raise unfit("method.stage", f"method.stage: {method.name} has no masked stage; m3ae has.")
+            if any(length % method.masked_edge for length in data.crop):
+                raise unfit(
+                    "data.crop", f"data.crop must be divisible by method.masked_edge ({method.masked_edge})."
+                )
+        if method.name == "m3ae" and data.resident_gb and method.substitute not in (None, data.crop):
+            raise unfit(
+                "data.resident_gb",
+                "data.resident_gb must be 0 where m3ae learns images larger than a crop: a resident crop "
+                "does not say where it lies.",
+            )
 
     @property
     def architecture(self) -> Architecture:
@@ -105,8 +122,7 @@ class TrainingConfig(Part):
                 # A token has 64 times as many numbers as a voxel, as published.
                 sizes |= {"embedding": 64 * method.width, "hidden": 512 * method.width}
         if method.name == "m3ae":
-            # A crop does not say where it was cut: the learnt images are those of any.
-            sizes["substitute"] = self.data.crop
+            sizes["substitute"] = method.substitute or self.data.crop
         return METHODS[method.name].architecture.model_validate(sizes)
 
     @property

@@ -57,7 +57,7 @@ class Augmentation:
 
     def __call__(
         self, images: NDArray[np.float32], labels: NDArray[np.uint8], crop: Triple, rng: np.random.Generator
-    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.bool_]]:
         """Change a crop.
 
         Parameters
@@ -75,6 +75,8 @@ class Augmentation:
         -------
         images, labels : ndarray
             (M, *crop) and (*crop).
+        mirrored : ndarray
+            (3,) True for axes that now run the other way.
         """
         if self.config.affine and rng.random() < self.config.affine:
             images, labels = self._turn(images, labels, crop, rng)
@@ -82,10 +84,11 @@ class Augmentation:
             corner = [(size - edge) // 2 for size, edge in zip(images.shape[1:], crop, strict=True)]
             middle = tuple(slice(start, start + edge) for start, edge in zip(corner, crop, strict=True))
             images, labels = images[(slice(None), *middle)], labels[middle]
-        axes = tuple(axis for axis in range(3) if rng.random() < self.config.flip)
+        mirrored = np.array([rng.random() < self.config.flip for _ in range(3)])
+        axes = tuple(np.flatnonzero(mirrored).tolist())
         images = np.flip(images, tuple(axis + 1 for axis in axes))
         labels = np.ascontiguousarray(np.flip(labels, axes))
-        return np.stack([self._repaint(image, rng) for image in images]), labels
+        return np.stack([self._repaint(image, rng) for image in images]), labels, mirrored
 
     def _turn(
         self, images: NDArray[np.float32], labels: NDArray[np.uint8], crop: Triple, rng: np.random.Generator

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import torch
@@ -44,6 +44,8 @@ class Batch(TypedDict):
     names: list[str]
     halves: list[bool]
     indices: list[int]
+    starts: NotRequired[Tensor]  # (B, 3) int64, the first voxel's place among those of the patient's brain
+    mirrored: NotRequired[Tensor]  # (B, 3) bool, True for axes that run the other way
 
 
 class CropDataset(Dataset[Any]):
@@ -103,7 +105,10 @@ class CropDataset(Dataset[Any]):
         size = self.augmentation.size_to_read(data.crop)
         corner = choose_corner(cached.classes, size, data.tumour_share, rng)
         images, labels = read_crop(cached, corner, size)
-        images, labels = self.augmentation(images, labels, data.crop, rng)
+        images, labels, mirrored = self.augmentation(images, labels, data.crop, rng)
+        start = np.add(corner, np.subtract(size, data.crop) // 2)
+        if half is not None:
+            start[0] += half.side.start
         return {
             "images": images,
             "labels": labels.astype(np.int64),
@@ -111,6 +116,8 @@ class CropDataset(Dataset[Any]):
             "name": visit.patient.name,
             "half": half is not None,
             "index": index,
+            "start": start,
+            "mirrored": mirrored,
         }
 
 
@@ -178,6 +185,8 @@ def stack_crops(crops: Sequence[dict[str, object]]) -> Batch:
         "names": [str(crop["name"]) for crop in crops],
         "halves": [bool(crop["half"]) for crop in crops],
         "indices": [int(str(crop["index"])) for crop in crops],
+        "starts": stack("start"),
+        "mirrored": stack("mirrored"),
     }
 
 

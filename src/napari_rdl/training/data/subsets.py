@@ -80,6 +80,27 @@ def draw_subsets(
     return subsets, weights / (there - 1 + full_weight) * (there / chosen.sum(0))
 
 
+def draw_by_count(present: Tensor, rng: np.random.Generator) -> Tensor:
+    """Draw how many of a sample's modalities are left out, each number alike, then which.
+
+    Parameters
+    ----------
+    present : Tensor
+        (M,) bool, on the CPU.
+    rng : Generator
+        The sample's own.
+
+    Returns
+    -------
+    Tensor
+        (M,) bool, never empty.
+    """
+    there = present.nonzero()[:, 0].numpy()
+    chosen = present.clone()
+    chosen[rng.permutation(there)[: int(rng.integers(len(there)))]] = False
+    return chosen
+
+
 def draw_proper_subset(
     matrix: Tensor, present: Tensor, rngs: Sequence[np.random.Generator]
 ) -> tuple[Tensor, Tensor]:

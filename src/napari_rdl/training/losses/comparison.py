@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from napari_rdl.training.config import LossConfig, MethodConfig
+from napari_rdl.training.data.crops import Batch
 from napari_rdl.training.losses.published import fused_loss, region_overlap_loss, region_targets
-from napari_rdl.training.losses.total import Objective, StepLoss
+from napari_rdl.training.losses.total import StepLoss
+
+
+class Crops(NamedTuple):
+    """A batch, its modalities in the network's own order.
+
+    Attributes
+    ----------
+    images, labels, present, subsets, weights : Tensor
+        As of `Objective.forward`.
+    drawn : dict
+        What the objective drew for these crops by itself.
+    """
+
+    images: Tensor
+    labels: Tensor
+    present: Tensor
+    subsets: Tensor
+    weights: Tensor
+    drawn: dict[str, Tensor]
 
 
 class ComparisonObjective(nn.Module, ABC):
@@ -28,18 +48,33 @@ class ComparisonObjective(nn.Module, ABC):
         Empty: nothing is trained beside the network.
     done : float
         Share of the run that lies behind.
+    order : list of int
+        The network's own order of the modalities.
     """
 
     terms: tuple[str, ...]
 
-    def __init__(self, network: Any, method: MethodConfig) -> None:
+    def __init__(self, network: Any, method: MethodConfig, loss: LossConfig) -> None:
         super().__init__()
         self.network = network
-        self.method = method
+        self.method, self.loss = method, loss
         self.transfer = nn.ModuleList()
         self.done = 1.0
         config = network.config
-        self._order = [config.modalities.index(name) for name in config.inputs]
+        self.order = [config.modalities.index(name) for name in config.inputs]
+
+    def drawn(self, batch: Batch, rngs: Sequence[np.random.Generator]) -> dict[str, Tensor]:
+        """Return what the objective draws for a batch by itself, or wants to know of it; `forward` gets it.
+
+        Parameters
+        ----------
+        batch : Batch
+            As it comes from the data.
+        rngs : sequence of Generator
+            One for each sample.
+        """
+        del batch, rngs
+        return {}
 
     def forward(
         self,
@@ -50,16 +85,15 @@ class ComparisonObjective(nn.Module, ABC):
         weights: Tensor,
         missing: Tensor,
         missing_valid: Tensor,
+        **drawn: Tensor,
     ) -> StepLoss:
-        """Return the loss of a batch; parameters as of `Objective.forward`."""
-        images, present = images[:, self._order], present[:, self._order]
-        return self._loss(images, labels, present, subsets[:, :, self._order], weights)
+        """Return the loss of a batch; parameters as of `Objective.forward`, and what `drawn` returned."""
+        images, present, subsets = images[:, self.order], present[:, self.order], subsets[:, :, self.order]
+        return self._loss(Crops(images, labels, present, subsets, weights, drawn))
 
     @abstractmethod
-    def _loss(
-        self, images: Tensor, labels: Tensor, present: Tensor, subsets: Tensor, weights: Tensor
-    ) -> StepLoss:
-        """Return the loss of a batch whose modalities are in the network's own order."""
+    def _loss(self, crops: Crops) -> StepLoss:
+        """Return the loss of a batch."""
 
 
 class FusedObjective(ComparisonObjective):
@@ -67,9 +101,8 @@ class FusedObjective(ComparisonObjective):
 
     terms = ("fused", "separate", "deep")
 
-    def _loss(
-        self, images: Tensor, labels: Tensor, present: Tensor, subsets: Tensor, weights: Tensor
-    ) -> StepLoss:
+    def _loss(self, crops: Crops) -> StepLoss:
+        images, labels, present, subsets, weights, _ = crops
         target = _one_hot(labels, len(self.network.config.classes))
         parts = images.new_zeros(3)
         separate: Sequence[Tensor] = ()
@@ -96,41 +129,13 @@ class FusedObjective(ComparisonObjective):
         return StepLoss(begun * parts[0] + parts[1] + parts[2], parts.detach())
 
 
-class ConsistentObjective(ComparisonObjective):
-    """M3AE's: the regions at three levels, and that two subsets' deepest features agree.
-
-    The paper compares the deepest features; the public code at the commit read compares the outputs of a
-    deeper level. Here it is the paper's.
-    """
-
-    terms = ("dice", "consistency")
-
-    def _loss(
-        self, images: Tensor, labels: Tensor, present: Tensor, subsets: Tensor, weights: Tensor
-    ) -> StepLoss:
-        target = region_targets(labels, self.network.config.regions)
-        dice, features = images.new_zeros(()), []
-        for subset, weight in zip(subsets, weights, strict=True):
-            said = self.network(images, subset)
-            of_levels = [
-                region_overlap_loss(one.float(), target, squared=True) for one in (said.logits, *said.deep)
-            ]
-            dice = dice + weight.mean() * torch.stack(of_levels).sum()
-            features.append(said.features.float())
-        apart = [functional.mse_loss(one, other) for one, other in combinations(features, 2)]
-        consistency = torch.stack(apart).mean() if apart else torch.zeros_like(dice)
-        total = dice + self.method.consistency * consistency
-        return StepLoss(total, torch.stack((dice, consistency)).detach())
-
-
 class DecoupledObjective(ComparisonObjective):
     """GMD's: an objective for each choice of modalities that are left out; their gradients are decoupled."""
 
     terms = ("dice",)
 
-    def _loss(
-        self, images: Tensor, labels: Tensor, present: Tensor, subsets: Tensor, weights: Tensor
-    ) -> StepLoss:
+    def _loss(self, crops: Crops) -> StepLoss:
+        images, labels, present = crops.images, crops.labels, crops.present
         network = self.network
         target = region_targets(labels, network.config.regions)
         count = images.shape[1]
@@ -149,21 +154,6 @@ class DecoupledObjective(ComparisonObjective):
                 losses.append(region_overlap_loss(mean, target[rows], squared=False))
         total = torch.stack(losses).mean()
         return StepLoss(total, total.detach()[None], tuple(losses))
-
-
-_OBJECTIVES: dict[str, Callable[[Any, MethodConfig], ComparisonObjective]] = {
-    "rfnet": FusedObjective,
-    "mmformer": FusedObjective,
-    "m3ae": ConsistentObjective,
-    "gmd": DecoupledObjective,
-}
-
-
-def make_objective(network: Any, loss: LossConfig, method: MethodConfig) -> Objective | ComparisonObjective:
-    """Return a network with the losses of its method."""
-    if method.name == "rdl":
-        return Objective(network, loss)
-    return _OBJECTIVES[method.name](network, method)
 
 
 def _one_hot(labels: Tensor, classes: int) -> Tensor:

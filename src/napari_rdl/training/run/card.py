@@ -46,6 +46,7 @@ def run_card(config: TrainingConfig, patients: Patients, step: int, scores: Scor
         network=config.architecture,
         spacing=config.data.spacing,
         tile=config.tile,
+        segments=config.method.stage == "segment",
         trained_on=trained_on,
         steps=step,
         recipe=recipe,

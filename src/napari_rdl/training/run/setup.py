@@ -81,7 +81,9 @@ class Setup:
 
     def trainer(self, record: Record) -> Trainer:
         """Return the run, before its first step."""
-        validating = self.patients.validation[: self.config.validation.patients]
+        # What restores images has no labels to be scored by.
+        scored = self.patients.validation if self.config.method.stage == "segment" else []
+        validating = scored[: self.config.validation.patients]
         return Trainer(
             self.config,
             self.stepper(),

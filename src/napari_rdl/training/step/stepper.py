@@ -9,14 +9,15 @@ from typing import Any, cast
 import numpy as np
 import torch
 from lightning.fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 from napari_rdl.errors import NapariRdlError
 from napari_rdl.models import Model, build_network
 from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.data.crops import SUBSETS, Batch
 from napari_rdl.training.data.subsets import draw_proper_subset, draw_subsets, subset_matrix
-from napari_rdl.training.losses.comparison import ComparisonObjective, make_objective
+from napari_rdl.training.losses.comparison import ComparisonObjective
+from napari_rdl.training.losses.methods import make_objective
 from napari_rdl.training.losses.mutual_information import GaussianTransfer
 from napari_rdl.training.losses.total import Objective, StepLoss
 from napari_rdl.training.step.average import WeightAverage
@@ -46,6 +47,7 @@ class Stepper:
         self._matrix = subset_matrix(config.network.modalities)
         torch.manual_seed(config.seed)
         network: Any = build_network(config.architecture)
+        self._begins_anew = start is None
         if start is not None:
             # A gate that the checkpoint lacks keeps its first values: those of the mean.
             network.load_state_dict({**network.state_dict(), **start.network.state_dict()})
@@ -75,12 +77,29 @@ class Stepper:
             readout.requires_grad_(True)
             return [{"params": list(readout.parameters()), "scale": 1.0}]
         of_fusion = [] if readout is None else list(readout.parameters())
-        known = set(of_fusion)
+        learnt = self._learnt_images()
+        known = {*of_fusion, *learnt}
         others = [parameter for parameter in self.objective.parameters() if parameter not in known]
         groups = [{"params": others, "scale": 1.0}]
         if of_fusion:
             groups.append({"params": of_fusion, "scale": self.config.optimizer.fusion_scale})
+        if learnt:
+            settings = self.config
+            groups.append(
+                {"params": learnt, "scale": (settings.method.images_lr or 0) / settings.optimizer.lr}
+            )
         return groups
+
+    def _learnt_images(self) -> list[nn.Parameter]:
+        """Return M3AE's images where they have a rate of their own; they are kept where that is 0."""
+        images = getattr(self.objective.network, "substitute", None)
+        rate = self.config.method.images_lr
+        if rate is None and not self._begins_anew:
+            rate = 0.0
+        if images is None or rate is None:
+            return []
+        images.requires_grad_(rate > 0)
+        return [images]
 
     @property
     def network(self) -> Any:
@@ -167,7 +186,9 @@ class Stepper:
         images, labels, present, missing, valid = (
             tensor.to(self.fabric.device, non_blocking=True) for tensor in tensors
         )
-        result: StepLoss = self.model(images, labels, present, subsets, weights, missing, valid)
+        objective = self.objective
+        drawn = objective.drawn(batch, rngs) if isinstance(objective, ComparisonObjective) else {}
+        result: StepLoss = self.model(images, labels, present, subsets, weights, missing, valid, **drawn)
         return result
 
     def _start_transfer(self, batches: Sequence[Batch]) -> None:
