@@ -33,11 +33,17 @@ def test_switches_say_what_a_flip_costs_and_how_far_it_is(opened, finish, tmp_pa
     assert not representations.at_once(["T1"])
     switches = opened.switches
     assert switches.hint.text() == "All that the patient has. Each new subset is a pass of about 1 s."
-    told, bars = [], []
+    told, bars, hints = [], [], []
     opened.updater.progressed.connect(lambda *said: told.append(said))
     opened.updater.progressed.connect(lambda *_said: bars.append(not switches.pass_bar.isHidden()))
+    opened.updater.progressed.connect(lambda *_said: hints.append(switches.hint.text()))
+    opened.updater.progressed.connect(lambda *_said: bars.append(not opened.volumes_table.isEnabled()))
     opened.set_subset(["T1"])
     finish(opened)
+    before = "Labels and volumes are still those of T1+T1c+T2+FLAIR. Switch back to stop the pass."
+    assert set(hints) == {before}
+    assert opened.volumes_table.isEnabled()
+    assert switches.hint.text().startswith("Without T1c, T2, FLAIR.")
     assert {message for _, _, message in told} >= {"Encoding T1"}
     assert all(bars)
     assert switches.pass_bar.isHidden()

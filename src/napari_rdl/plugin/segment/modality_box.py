@@ -110,9 +110,13 @@ class ModalitySwitches(Section):
         self._price = seconds
         self.show_subset([name for name, switch in self.switches.items() if switch.isChecked()])
 
-    def show_pass(self, done: int, total: int, message: str) -> None:
-        """Show how far the pass of the subset that was switched to is."""
+    def show_pass(self, done: int, total: int, message: str, shown: str) -> None:
+        """Show how far the pass of the subset that was switched to is, while another one is `shown`."""
         if self._price is not None:
+            if shown:
+                self.hint.setText(
+                    f"Labels and volumes are still those of {shown}. Switch back to stop the pass."
+                )
             self.pass_bar.setVisible(True)
             self.pass_bar.setRange(0, total)
             self.pass_bar.setValue(done)
@@ -121,6 +125,12 @@ class ModalitySwitches(Section):
     def end_pass(self) -> None:
         """Show no pass any more."""
         self.pass_bar.setVisible(False)
+        self.show_subset([name for name, switch in self.switches.items() if switch.isChecked()])
+
+    @property
+    def passing(self) -> bool:
+        """Whether a pass is shown."""
+        return not self.pass_bar.isHidden()
 
     def set_keys(self, keys: Mapping[str, str]) -> None:
         """Show which key flips which modality."""

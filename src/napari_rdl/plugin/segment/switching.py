@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
 
+from napari_rdl.brats import subset_name
 from napari_rdl.plugin.parts.section import settle_layouts
 from napari_rdl.plugin.segment.modality_box import ModalitySwitches
 from napari_rdl.plugin.segment.prediction_updater import PredictionUpdater
@@ -44,8 +45,8 @@ class Switching(QObject):
         session.representations_changed.connect(self._on_representations)
         session.subset_changed.connect(self._on_subset)
         updater.settled.connect(self._on_settled)
-        updater.progressed.connect(self.switches.show_pass)
-        updater.failed.connect(lambda _error: self.switches.end_pass())
+        updater.progressed.connect(self._on_progress)
+        updater.failed.connect(lambda _error: self._end_pass())
 
     def set_full(self, volumes: Mapping[str, float]) -> None:
         """Take the volumes of all modalities, region -> ml, with which the others are compared."""
@@ -66,10 +67,22 @@ class Switching(QObject):
             self._updater.show(self._session.representations, subset)
         settle_layouts()
 
+    def _on_progress(self, done: int, total: int, message: str) -> None:
+        shown = self._updater.segmentation
+        self.switches.show_pass(done, total, message, subset_name(shown.modalities) if shown else "")
+        # What is below belongs to the subset before.
+        self.volumes_table.setEnabled(not self.switches.passing)
+        self.expectation.setEnabled(not self.switches.passing)
+
+    def _end_pass(self) -> None:
+        self.switches.end_pass()
+        self.volumes_table.setEnabled(True)
+        self.expectation.setEnabled(True)
+
     def _on_settled(self, segmentation: Segmentation) -> None:
         self.volumes_table.volumes.set_volumes(segmentation.volumes_ml(), self._full)
         self.expectation.set_expectation(segmentation.expected)
-        self.switches.end_pass()
+        self._end_pass()
         if (representations := self._session.representations) is not None:
             self.switches.set_price(representations.pass_seconds)
         settle_layouts()
