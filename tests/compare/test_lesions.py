@@ -1,4 +1,6 @@
-"""Lesion-wise scores, pooled distances and surface Dice, against counting by hand and MONAI."""
+"""Lesion-wise scores, pooled distances, surface Dice: against counting by hand, MONAI and BraTS's package."""
+
+import json
 
 import numpy as np
 import pytest
@@ -7,6 +9,9 @@ from monai.metrics import compute_surface_dice
 
 from napari_rdl.compare.lesions import SMALLEST_MM3, WORST_MM, LesionScores, lesion_scores
 from napari_rdl.compare.surfaces import Surface, hd95_between, pooled_hd95, surface_dice
+from napari_rdl.metrics import dice
+
+from . import official
 
 UNIT = (1.0, 1.0, 1.0)
 
@@ -70,3 +75,19 @@ def test_surface_dice_is_monais_and_pooled_distances_are_counted():
     pooled = np.percentile(np.concatenate([between.min(0), between.min(1)]), 95)
     assert pooled_hd95(one, other) == pytest.approx(pooled, rel=1e-5)
     assert pooled_hd95(one, other) <= hd95_between(one, other)
+
+
+def test_scores_are_those_of_the_challenges_own_package():
+    values = {"wt": (1, 2, 3), "tc": (1, 3), "et": (3,)}
+    for seed, said in zip(official.SEEDS, json.loads(official.FIGURES.read_text("utf-8")), strict=True):
+        truth, found = official.label_maps(seed)
+        for region, theirs in said.items():
+            one, other = np.isin(found, values[region]), np.isin(truth, values[region])
+            assert dice(one, other) == pytest.approx(theirs["dice"], abs=1e-9)
+            pooled = pooled_hd95(Surface(one, UNIT), Surface(other, UNIT))
+            assert pooled == pytest.approx(theirs["hd95"], abs=1e-5)
+            # Their mean is over the lesions that were found; ours counts what was missed or is none as 0.
+            scores = lesion_scores(one, other, UNIT)
+            assert (scores.missed, scores.false) == (theirs["fn"], theirs["fp"]), (seed, region)
+            counted = theirs["tp"] + theirs["fn"] + theirs["fp"]
+            assert scores.dice == pytest.approx(theirs["lesion_dice"] * theirs["tp"] / counted, abs=1e-6)
