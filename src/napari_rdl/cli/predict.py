@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -177,8 +178,13 @@ def _new_run(
 ) -> Run:
     subset = _parse_modalities(modalities)
     started = perf_counter()
-    from napari_rdl.models import load_model
-    from napari_rdl.segment import SegmentSettings
+    # What is imported stays: there is no garbage to look for meanwhile.
+    gc.disable()
+    try:
+        from napari_rdl.models import load_model
+        from napari_rdl.segment import SegmentSettings
+    finally:
+        gc.enable()
 
     settings = SegmentSettings(device=device)
     run = Run(load_model(model), settings, out, subset, all_subsets)

@@ -15,6 +15,7 @@ from napari_rdl.models import Model
 from napari_rdl.segment.answers import stop_if
 from napari_rdl.segment.computation import Computation
 from napari_rdl.segment.devices import resolve_device, resolve_precision
+from napari_rdl.segment.kept_memory import large_pieces_kept
 from napari_rdl.segment.ladder import Rung, free_memory, is_out_of_memory, rungs
 from napari_rdl.segment.settings import SegmentSettings
 from napari_rdl.segment.tiles import Tiling
@@ -87,6 +88,7 @@ class Attempts:
         self._done = 0
         self._total = sum(self._count(name) for name in shapes)
 
+    @large_pieces_kept()
     def make(self, names: Sequence[str], work: Callable[[], _Result]) -> _Result:
         """Return what `work` makes of the volumes `names`, on ever more frugal rungs.
 

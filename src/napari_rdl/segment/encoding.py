@@ -15,6 +15,7 @@ from napari_rdl.errors import CaseError, CheckpointError
 from napari_rdl.models import JointNetwork, Model, ModelCard, SeparableNetwork
 from napari_rdl.segment.answers import Answers, Subset, stop_if
 from napari_rdl.segment.attempts import Attempts
+from napari_rdl.segment.kept_memory import large_pieces_kept
 from napari_rdl.segment.linear import LinearSums, LinearTerm
 from napari_rdl.segment.passes import JointPasses
 from napari_rdl.segment.readout import Readout, SparseTerm
@@ -28,6 +29,7 @@ DEFAULT_BUDGET = 2**30
 """What the logits of a joint model's subsets may hold, in bytes."""
 
 
+@large_pieces_kept()
 def encode(
     case: Case,
     model: Model,

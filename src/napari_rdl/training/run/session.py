@@ -10,6 +10,7 @@ from pathlib import Path
 import torch.distributed
 
 from napari_rdl.callbacks import IsCancelled, Progress, ignore_progress, never_cancelled
+from napari_rdl.segment.kept_memory import large_pieces_kept
 from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.data.sources import Patients
 from napari_rdl.training.run.ending import log_file, recorded_problems, said_plainly, terminations
@@ -193,7 +194,7 @@ def _train(
                 trainer.steps,
                 len(setup.patients.train),
             )
-            with recorded_problems(trainer, folder), setup.making():
+            with recorded_problems(trainer, folder), setup.making(), large_pieces_kept():
                 finished = trainer.run(progress, lambda: terminated() or cancelled() or folder.stop.exists())
             logger.info("%s at step %d.", "Finished" if finished else "Stopped", position.step)
             outcome = Outcome(folder.path, finished, position.step, trainer.steps, position.best)
