@@ -17,7 +17,7 @@ def test_a_list_is_worked_through(widget, desk_beside, patients_folder, tmp_path
     working, box = correct.working, correct.working.box
     assert box.of_list.isHidden()
     path = tmp_path / "list.json"
-    working.make_list(patients_folder, path)
+    working.make_list([patients_folder], path)
     assert box.patients.count() == 4
     assert "4 to do" in box.summary.text()
     # Who opens it second only reads.

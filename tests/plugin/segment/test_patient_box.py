@@ -7,8 +7,10 @@ import gzip
 import nibabel as nib
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QFileDialog
 
 from napari_rdl.brats import MODALITIES
+from napari_rdl.cohort.worklist import Worklist
 from napari_rdl.plugin.segment import widget as widget_module
 from napari_rdl.plugin.settings import PluginSettings
 from tests.plugin.seen import layer_state, of_role
@@ -95,7 +97,9 @@ def test_layers_without_a_file_are_segmented_on_their_own_grid(widget, finish):
     assert not widget.switches.switches["T1"].isEnabled()
 
 
-def test_a_folder_of_several_patients_offers_their_list(widget, patients_folder, finish, monkeypatch):
+def test_a_folder_of_several_patients_offers_their_list(
+    widget, patients_folder, finish, monkeypatch, tmp_path
+):
     widget.open_patient(patients_folder)
     finish(widget)
     patients = widget.patient_box.patients
@@ -104,6 +108,13 @@ def test_a_folder_of_several_patients_offers_their_list(widget, patients_folder,
         f"BraTS2021_9100{number}" for number in range(4)
     ]
     assert patients.box.placeholderText() == "4 patients: choose one"
+    path = tmp_path / "days.json"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path.with_suffix("")), ""))
+    patients.worklist_button.click()
+    desk = widget.viewer.window.dock_widgets["Correct labels (napari-rdl)"]
+    assert desk.working.box.patients.count() == 4
+    assert [entry.name for entry in Worklist(path, read_only=True).entries][-1] == "BraTS2021_91003"
+    desk.shut_down()
     monkeypatch.setattr(widget_module, "plugin_settings", lambda: PluginSettings(run_on_open=True))
     patients.after_button.click()
     finish(widget)

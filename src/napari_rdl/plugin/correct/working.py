@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,10 +104,21 @@ class Working(QObject):
         self._show()
         self._on_patient()
 
-    def make_list(self, folder: Path, path: Path) -> None:
-        """Make a worklist of a folder of patients, and open it."""
-        if self._try(lambda: new_worklist([folder], path)) is not None:
+    def make_list(self, folders: Sequence[Path], path: Path) -> None:
+        """Make a worklist of folders of patients, and open it."""
+        if self._try(lambda: new_worklist(folders, path)) is not None:
             self.open_list(path)
+
+    def ask_for_list_of(self, folders: Sequence[Path]) -> None:
+        """Ask where a worklist of these folders' patients is to be kept, make it and open it."""
+        home = folders[0] if len(folders) == 1 else folders[0].parent
+        start = str(home / "worklist.json")
+        name, _ = QFileDialog.getSaveFileName(self._widget, "Keep the worklist in", start, _FILES)
+        if name:
+            path = Path(name)
+            self.make_list(
+                folders, path if path.suffix.lower() == ".json" else path.with_name(f"{path.name}.json")
+            )
 
     # --- What becomes of patients
 
@@ -244,14 +255,8 @@ class Working(QObject):
 
     def _ask_for_folder(self) -> None:
         folder = QFileDialog.getExistingDirectory(self._widget, "A folder of patients", str(Path.home()))
-        if not folder:
-            return
-        start = str(Path(folder) / "worklist.json")
-        name, _ = QFileDialog.getSaveFileName(self._widget, "Keep the worklist in", start, _FILES)
-        if name:
-            path = Path(name)
-            path = path if path.suffix.lower() == ".json" else path.with_name(f"{path.name}.json")
-            self.make_list(Path(folder), path)
+        if folder:
+            self.ask_for_list_of([Path(folder)])
 
     def _try(self, act: Callable[[], Any]) -> Any:
         """Return what `act` returns; what goes wrong is told, and None returned."""

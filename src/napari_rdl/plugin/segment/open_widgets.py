@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from napari_rdl.plugin.segment.widget import SegmentWidget
 
 WIDGET_NAME = "Segment tumour"
+DESK_NAME = "Correct labels"
 
 
 class OpenWidgets:
@@ -55,7 +56,19 @@ open_segment_widgets = OpenWidgets()
 
 def open_segment_widget(viewer: Viewer) -> SegmentWidget:
     """Bring the viewer's Segment tumour to the front, beside the other docks; it is opened if need be."""
-    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN_NAME, WIDGET_NAME, tabify=True)
+    return _brought_to_front(viewer, WIDGET_NAME)
+
+
+def open_desk(viewer: Viewer) -> Any:
+    """Bring the viewer's Correct labels to the front in the same way.
+
+    That room uses this one and not the other way round: napari knows it by its name.
+    """
+    return _brought_to_front(viewer, DESK_NAME)
+
+
+def _brought_to_front(viewer: Viewer, name: str) -> Any:
+    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN_NAME, name, tabify=True)
     dock.show()
     dock.raise_()
     return widget

@@ -18,18 +18,22 @@ if TYPE_CHECKING:
 
 
 class PatientList(QWidget):
-    """The patients of a folder that holds several: choose one, or step to the next.
+    """The patients of a folder that holds several: choose one, step to the next, or make a worklist of them.
 
     Signals
     -------
     chosen : Path
+    worklist_asked : tuple of Path
+        The folder that holds them, or their own.
     """
 
     chosen = Signal(object)
+    worklist_asked = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.folders: tuple[Path, ...] = ()
+        self._sources: tuple[Path, ...] = ()
         self.box = narrow_combo("The patients of the folder that was opened")
         self.box.setAccessibleName("Patient")
         self.before_button, self.after_button = QPushButton("◀"), QPushButton("▶")
@@ -43,14 +47,21 @@ class PatientList(QWidget):
         row.addWidget(self.before_button)
         row.addWidget(self.box, 1)
         row.addWidget(self.after_button)
+        self.worklist_button = small_button(
+            "Worklist…",
+            "Make a worklist of these patients in Correct labels: who is how far, and who comes next",
+        )
+        row.addWidget(self.worklist_button)
+        self.worklist_button.clicked.connect(lambda: self.worklist_asked.emit(self._sources))
         self.box.activated.connect(self._choose)
         self.before_button.clicked.connect(lambda: self._choose(self.box.currentIndex() - 1))
         self.after_button.clicked.connect(lambda: self._choose(self.box.currentIndex() + 1))
         self.set_folders(())
 
-    def set_folders(self, folders: Sequence[Path]) -> None:
-        """List these patients, none of them chosen yet."""
+    def set_folders(self, folders: Sequence[Path], found_in: Path | None = None) -> None:
+        """List these patients, none of them chosen yet: found in one folder, or given themselves."""
         self.folders = tuple(folders)
+        self._sources = self.folders if found_in is None else (found_in,)
         with QSignalBlocker(self.box):
             self.box.clear()
             for folder in self.folders:

@@ -19,7 +19,7 @@ from napari_rdl.plugin.segment.choices import Choices
 from napari_rdl.plugin.segment.corrected_volumes import CorrectedVolumes
 from napari_rdl.plugin.segment.early import load_early
 from napari_rdl.plugin.segment.key_bindings import KeyEditor, ModalityKeys, ViewerKeys
-from napari_rdl.plugin.segment.open_widgets import open_segment_widgets
+from napari_rdl.plugin.segment.open_widgets import open_desk, open_segment_widgets
 from napari_rdl.plugin.segment.opening import Opening
 from napari_rdl.plugin.segment.patient_box import PatientBox
 from napari_rdl.plugin.segment.prediction_updater import PredictionUpdater
@@ -172,6 +172,9 @@ class SegmentWidget(DockWidget):
         self.patient_box.layers_chosen.connect(self.use_layers)
         self.patient_box.resample_asked.connect(self.opening.again_resampled)
         self.patient_box.more_chosen.connect(self.opening.with_more)
+        self.patient_box.patients.worklist_asked.connect(
+            lambda folders: open_desk(self._viewer).working.ask_for_list_of(folders)
+        )
         self.run_box.run_asked.connect(self.run)
         self.run_box.cancel_asked.connect(self.cancel)
         self.run_box.choice_changed.connect(self._on_choice)
@@ -202,7 +205,7 @@ class SegmentWidget(DockWidget):
         self.saving.set_busy(busy)
 
     def _on_several(self, folders: tuple[Path, ...]) -> None:
-        self.patient_box.patients.set_folders(folders)
+        self.patient_box.patients.set_folders(folders, self.opening.folder)
         self.patient_box.patients.box.setFocus()
 
     def _on_read(self, patient: OpenedCase) -> None:
