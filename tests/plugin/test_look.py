@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
     QStyle,
     QStyleOptionComboBox,
     QTabBar,
+    QTableView,
     QWidget,
 )
 
@@ -69,6 +70,8 @@ def cut_off(page: QWidget) -> list[str]:
             edit = QStyle.SubControl.SC_ComboBoxEditField
             room = part.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, edit, part).width()
             texts = [part.itemText(number) for number in range(part.count())]
+        elif isinstance(part, QTableView) and part.horizontalScrollBar().maximum():
+            found.append(f"the last columns of {part.accessibleName() or type(part).__name__}")
         measure = part.fontMetrics().horizontalAdvance
         found += [
             f"{text} ({measure(text)} > {room} of {part.width()} {type(part).__name__})"
@@ -159,6 +162,7 @@ def test_nothing_is_cut_off_all_is_explained_and_the_focus_is_seen_at_300_pixels
     view = train.runs.run_view
     for part in (view.pause_button, view.stop_button, view.kill_button, view.log_section, train.runs.use_box):
         part.setVisible(True)
+    encoded.patient_box.patients.set_folders([Path("a"), Path("b")])
     for widget in (encoded, compare):
         in_front(widget)
         qtbot.waitUntil(lambda widget=widget: cut_off(widget) == [])

@@ -140,6 +140,10 @@ class MatrixModel(QAbstractTableModel):
         region = self.region_of(column)
         return f"{row.name}, {region}: {self._text(row, region)}" if region else row.name
 
+    def texts(self) -> list[str]:
+        """Return what the cells of regions say."""
+        return [self._text(row, region) for row in self.rows for region in brats.REGIONS]
+
     def _text(self, row: SubsetRow, region: str) -> str:
         score = row.scores.get(region)
         if self.measure.name == "hd95" and score is not None and not score.hd95_measured:

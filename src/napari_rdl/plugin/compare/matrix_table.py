@@ -178,13 +178,19 @@ class MatrixTable(QTableView):
     def _fit_columns(self) -> None:
         header = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        header.setMinimumSectionSize(1)
         measure = self.fontMetrics().horizontalAdvance
-        header.resizeSection(PIN_COLUMN, measure("AB") + 6)
+        header.resizeSection(PIN_COLUMN, measure("AB") + 1)
         for column in range(1, self.matrix.columnCount()):
             if self.matrix.modality_of(column):
-                header.resizeSection(column, measure("T1c") + 8)
+                header.resizeSection(column, measure("T1c") + _HEADER_SIDES)
         first = self.matrix.columnCount() - len(brats.REGIONS)
         taken = sum(header.sectionSize(column) for column in range(first))
-        left = max(self.viewport().width() - taken, 3 * (measure("-100.0") + 4))
+        widest = max([measure("100.0"), *(measure(text) for text in self.matrix.texts())]) + _CELL_SIDES
+        each = max((self.viewport().width() - taken) // len(brats.REGIONS), widest)
         for number in range(len(brats.REGIONS)):
-            header.resizeSection(first + number, left // len(brats.REGIONS))
+            header.resizeSection(first + number, each)
+
+
+_HEADER_SIDES, _CELL_SIDES = 3, 6
+"""Pixels beside a text, so that it is read whole in a dock of 300 pixels."""

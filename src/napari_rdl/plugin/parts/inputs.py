@@ -5,8 +5,17 @@ from __future__ import annotations
 from typing import cast
 
 from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtGui import QStandardItemModel
-from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QPushButton, QSizePolicy, QWidget
+from qtpy.QtGui import QPaintEvent, QStandardItemModel
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QComboBox,
+    QPushButton,
+    QSizePolicy,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
+    QWidget,
+)
 
 _LETTERS = 6
 
@@ -14,9 +23,25 @@ HEADER = "header"
 """What a line of a list holds that only says what those below it are."""
 
 
+class _Elided(QComboBox):
+    """A combo box that says by dots that its choice is longer than it is wide."""
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Paint it as the style does, with the text that there is room for."""
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        edit = QStyle.SubControl.SC_ComboBoxEditField
+        room = self.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, edit, self).width()
+        text = option.currentText or self.placeholderText()
+        option.currentText = self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, room - 4)
+        painter = QStylePainter(self)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+
+
 def narrow_combo(tip: str) -> QComboBox:
     """Return a combo box that takes what room there is, however long its entries."""
-    box = QComboBox()
+    box = _Elided()
     box.setToolTip(tip)
     make_narrow(box)
     return box

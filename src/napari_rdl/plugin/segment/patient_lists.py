@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_rdl import brats
 from napari_rdl.plugin.parts.inputs import narrow_combo, small_button
@@ -41,17 +41,20 @@ class PatientList(QWidget):
             button.setToolTip(f"Open the {which} patient of the folder")
             button.setAccessibleName(f"{which.capitalize()} patient")
             button.setFixedWidth(34)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
+        row = QHBoxLayout()
         row.setSpacing(SPACING)
         row.addWidget(self.before_button)
         row.addWidget(self.box, 1)
         row.addWidget(self.after_button)
-        self.worklist_button = small_button(
-            "Worklist…",
-            "Make a worklist of these patients in Correct labels: who is how far, and who comes next",
+        self.worklist_button = QPushButton("Worklist of these…")
+        self.worklist_button.setToolTip(
+            "Make a worklist of these patients in Correct labels: who is how far, and who comes next"
         )
-        row.addWidget(self.worklist_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(SPACING)
+        column.addLayout(row)
+        column.addWidget(self.worklist_button)
         self.worklist_button.clicked.connect(lambda: self.worklist_asked.emit(self._sources))
         self.box.activated.connect(self._choose)
         self.before_button.clicked.connect(lambda: self._choose(self.box.currentIndex() - 1))
