@@ -97,6 +97,14 @@ def warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield command
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_power_is_lost() -> Iterator[None]:
+    """Spare the waiting for the disk: thousands of small files are written, and read by this machine alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda file: None)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep every test's caches, settings and journals away from the user's own."""

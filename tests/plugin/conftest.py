@@ -140,13 +140,11 @@ def encoded(request, _kept: Kept, tiny_checkpoint: Path, brats_folder: Path, fin
     """The widget after a run on the small patient, in a viewer that is passed from test to test."""
     assert "make_napari_viewer" not in request.fixturenames, "a viewer of one's own: encoded_alone"
 
-    def make(viewer):
-        widget = _docked(viewer, tiny_checkpoint)
+    def run(widget) -> None:
         _open(widget, brats_folder, finish)
         _run(widget, finish)
-        return widget
 
-    yield _kept.take(make)
+    yield _kept.take(lambda viewer: _docked(viewer, tiny_checkpoint), run)
     report = getattr(request.node, "rep_call", None)
     if report is not None and report.passed:
         _kept.give_back(finish)

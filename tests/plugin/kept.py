@@ -30,21 +30,24 @@ APP = "kept"
 class Kept:
     """Holds the viewer between tests; each takes it and gives it back.
 
-    What a test leaves behind and can be taken away is taken away. Where anything else is left, the next test
-    gets a new viewer.
+    What a test leaves behind and can be taken away is taken away; a patient that was closed is opened and run
+    again. Where anything else is left, the next test gets a new viewer.
     """
 
     def __init__(self) -> None:
         self.widget: Any = None
+        self._run: Callable[[Any], None] = lambda widget: None
         self._patches = pytest.MonkeyPatch()
         self._before: dict[str, Any] = {}
 
-    def take(self, make: Callable[[Any], Any]) -> Any:
-        """Return the widget, as it is after a run; `make` opens and runs in a new viewer."""
+    def take(self, make: Callable[[Any], Any], run: Callable[[Any], None]) -> Any:
+        """Return the widget, as it is after a run: `make` docks it in a new viewer, `run` opens and runs."""
         if self.widget is None:
             viewer = self._new_viewer()
             try:
                 self.widget = make(viewer)
+                self._run = run
+                run(self.widget)
             except BaseException:
                 viewer.close()
                 self._end()
@@ -70,7 +73,7 @@ class Kept:
             return
         from napari.settings import get_settings
 
-        widget, self.widget, self._before = self.widget, None, {}
+        widget, self.widget, self._before, self._run = self.widget, None, {}, lambda widget: None
         viewer = widget.viewer
         widget.shut_down()
         get_settings().reset()
@@ -128,6 +131,12 @@ class Kept:
                     docked.shut_down()
                 viewer.window.remove_dock_widget(docked)
         widget.saving.corrected.let_go()
+        session = widget.session
+        if id(session.case) != self._before["case"] or session.representations is None:
+            viewer.layers.clear()
+            self._run(widget)
+            active = viewer.layers.selection.active
+            self._before |= {"case": id(session.case), "layers": list(viewer.layers), "active": active}
         before = self._before["layers"]
         for layer in [layer for layer in viewer.layers if layer not in before]:
             viewer.layers.remove(layer)

@@ -22,6 +22,11 @@ _PACKAGES = ("napari-rdl", "torch", "monai", "nibabel", "numpy", "scipy")
 
 def current_versions() -> dict[str, str]:
     """Return the versions that a result depends on, without importing the packages."""
+    return dict(_versions())
+
+
+@lru_cache(maxsize=1)
+def _versions() -> dict[str, str]:
     versions = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

@@ -16,6 +16,7 @@ from tests.plugin.conftest import WAIT_MS
 @pytest.fixture(scope="module")
 def finished(brats_folder, tiny_checkpoint, tmp_path_factory):
     """A study of two patients: one whole, one with T1c alone and no mask."""
+    from napari_rdl.cohort import picture, report
     from napari_rdl.cohort.study import StudySettings, study_cohort
     from napari_rdl.models import load_model
     from napari_rdl.segment import SegmentSettings
@@ -30,9 +31,12 @@ def finished(brats_folder, tiny_checkpoint, tmp_path_factory):
     (root / "BraTS2021_A" / "notes.txt").write_text("no image")
     settings = SegmentSettings(device="cpu", precision="float32", tile=32, overlap=0)
     out = tmp_path_factory.mktemp("study")
-    return study_cohort(
-        root, load_model(tiny_checkpoint), out, settings=StudySettings(distances=False), segment=settings
-    )
+    with pytest.MonkeyPatch.context() as patch:  # nothing is drawn
+        patch.setattr(picture, "draw_patient", lambda case, study: b"")
+        patch.setattr(report, "chart_images", lambda *_: {})
+        return study_cohort(
+            root, load_model(tiny_checkpoint), out, settings=StudySettings(distances=False), segment=settings
+        )
 
 
 @pytest.fixture

@@ -190,14 +190,14 @@ def test_patients_are_made_while_training_goes_on(tmp_path, monkeypatch):
     def progress(done, total, message):
         if message.startswith("loss"):
             seen.append(len(list(folder.glob("phantom_000000*"))))
-            time.sleep(0 if seen[-1] == 5 else 0.2)
+            time.sleep(0 if seen[-1] == 5 else 0.5)
 
     deadline = time.monotonic() + 300
     run_training(
         config,
         tmp_path / "run",
         progress=progress,
-        cancelled=lambda: len(seen) > 40 and (seen[-40] == 5 or time.monotonic() > deadline),
+        cancelled=lambda: len(seen) > 20 and (seen[-20] == 5 or time.monotonic() > deadline),
     )
     assert seen[0] < seen[-1] == 5
     assert visits(tmp_path / "run")["sources"][0]["patients_visited"] == 5
