@@ -99,7 +99,7 @@ def warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_power_is_lost() -> Iterator[None]:
-    """Spare the waiting for the disk: thousands of small files are written, and read by this machine alone."""
+    """Spare the waiting for the disk: thousands of small files are written, to be read at once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda file: None)
         yield

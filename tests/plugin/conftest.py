@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let those who pass one viewer on follow each other: others need to be the only viewer."""
     here = [number for number, item in enumerate(items) if "/plugin/" in item.path.as_posix()]
     of_the_room = [items[number] for number in here]
-    of_the_room.sort(key=lambda item: "encoded" not in getattr(item, "fixturenames", ()))
+    of_the_room.sort(key=lambda item: [name not in item.fixturenames for name in ("encoded", "opened")])
     for number, item in zip(here, of_the_room, strict=True):
         items[number] = item
 
@@ -91,14 +91,19 @@ def make_napari_viewer(_only_viewer, make_napari_viewer):
 
 
 def _docked(viewer, checkpoint: Path):
-    from napari_rdl.plugin.segment.session import RunChoice
     from napari_rdl.plugin.segment.widget import SegmentWidget
 
     widget = SegmentWidget(viewer)
     viewer.window.add_dock_widget(widget, name=DOCK)
-    widget.run_box.set_choice(RunChoice(model=checkpoint, device="cpu", precision="float32"))
+    _choose(widget, checkpoint)
     widget.viewer = viewer
     return widget
+
+
+def _choose(widget, checkpoint: Path) -> None:
+    from napari_rdl.plugin.segment.session import RunChoice
+
+    widget.run_box.set_choice(RunChoice(model=checkpoint, device="cpu", precision="float32"))
 
 
 def _open(widget, folder: Path, finish) -> None:
@@ -122,34 +127,45 @@ def widget(make_napari_viewer, tiny_checkpoint: Path):
 
 
 @pytest.fixture
-def opened(widget, brats_folder: Path, finish):
-    """The widget with the small patient open."""
+def encoded_alone(widget, brats_folder: Path, finish):
+    """The widget after a run on the small patient, in a viewer of the test's own."""
     _open(widget, brats_folder, finish)
+    _run(widget, finish)
     return widget
 
 
 @pytest.fixture
-def encoded_alone(opened, finish):
-    """The widget after a run on the small patient, in a viewer of the test's own."""
-    _run(opened, finish)
-    return opened
+def _passed_on(request, _kept: Kept, tiny_checkpoint: Path, brats_folder: Path, finish):
+    """Take the widget for a test, in a viewer that is passed from test to test."""
+    assert "make_napari_viewer" not in request.fixturenames, "a viewer of one's own: widget, encoded_alone"
 
+    def take(kind: str):
+        def run(widget) -> None:
+            _choose(widget, tiny_checkpoint)
+            _open(widget, brats_folder, finish)
+            if kind == "encoded":
+                _run(widget, finish)
 
-@pytest.fixture
-def encoded(request, _kept: Kept, tiny_checkpoint: Path, brats_folder: Path, finish):
-    """The widget after a run on the small patient, in a viewer that is passed from test to test."""
-    assert "make_napari_viewer" not in request.fixturenames, "a viewer of one's own: encoded_alone"
+        return _kept.take(kind, lambda viewer: _docked(viewer, tiny_checkpoint), run)
 
-    def run(widget) -> None:
-        _open(widget, brats_folder, finish)
-        _run(widget, finish)
-
-    yield _kept.take(lambda viewer: _docked(viewer, tiny_checkpoint), run)
+    yield take
     report = getattr(request.node, "rep_call", None)
     if report is not None and report.passed:
         _kept.give_back(finish)
     else:
         _kept.drop()
+
+
+@pytest.fixture
+def opened(_passed_on):
+    """The widget with the small patient open."""
+    return _passed_on("opened")
+
+
+@pytest.fixture
+def encoded(_passed_on):
+    """The widget after a run on the small patient."""
+    return _passed_on("encoded")
 
 
 @pytest.fixture

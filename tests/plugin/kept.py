@@ -36,17 +36,23 @@ class Kept:
 
     def __init__(self) -> None:
         self.widget: Any = None
+        self._kind = ""
         self._run: Callable[[Any], None] = lambda widget: None
         self._patches = pytest.MonkeyPatch()
         self._before: dict[str, Any] = {}
 
-    def take(self, make: Callable[[Any], Any], run: Callable[[Any], None]) -> Any:
-        """Return the widget, as it is after a run: `make` docks it in a new viewer, `run` opens and runs."""
+    def take(self, kind: str, make: Callable[[Any], Any], run: Callable[[Any], None]) -> Any:
+        """Return the widget as `run` leaves it, which opens a patient, and may run; `make` docks it.
+
+        One that was run otherwise, of another `kind`, goes first.
+        """
+        if self._kind != kind:
+            self.drop()
         if self.widget is None:
             viewer = self._new_viewer()
             try:
                 self.widget = make(viewer)
-                self._run = run
+                self._kind, self._run = kind, run
                 run(self.widget)
             except BaseException:
                 viewer.close()
@@ -132,8 +138,11 @@ class Kept:
                 viewer.window.remove_dock_widget(docked)
         widget.saving.corrected.let_go()
         session = widget.session
-        if id(session.case) != self._before["case"] or session.representations is None:
+        as_run = (session.representations is not None) == self._before["run"]
+        same_model = widget.run_box.choice == self._before["model"]
+        if id(session.case) != self._before["case"] or not (as_run and same_model):
             viewer.layers.clear()
+            session._cache = None  # nothing was encoded before
             self._run(widget)
             active = viewer.layers.selection.active
             self._before |= {"case": id(session.case), "layers": list(viewer.layers), "active": active}
@@ -164,6 +173,7 @@ class Kept:
             "docks": list(viewer.window.dock_widgets),
             "case": id(widget.session.case),
             "run": widget.session.representations is not None,
+            "model": widget.run_box.choice,
             "subset": widget.session.subset,
             "layers": layers,
             "names": [layer.name for layer in layers],

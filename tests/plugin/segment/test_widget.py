@@ -85,7 +85,7 @@ def test_opening_the_same_patient_again_needs_no_second_encode(encoded, brats_fo
     assert len(of_role(encoded.viewer, "image")) == len(MODALITIES)
 
 
-def test_cancel_leaves_the_patient_without_a_prediction(opened, qtbot, finish):
+def test_cancel_leaves_the_patient_without_a_prediction(opened, qtbot, finish, monkeypatch):
     at_work = threading.Event()
 
     def slow(case, choice, progress, cancelled):
@@ -94,7 +94,7 @@ def test_cancel_leaves_the_patient_without_a_prediction(opened, qtbot, finish):
             progress(1, 100, "Encoding T1")
         raise Cancelled
 
-    opened.session.encode = slow
+    monkeypatch.setattr(opened.session, "encode", slow)
     before = layer_state(opened.viewer)
     opened.run()
     qtbot.waitUntil(at_work.is_set)
@@ -115,7 +115,7 @@ def test_the_real_encode_is_cancelled_between_tiles(opened, qtbot, finish):
     assert opened.run_box.status.text() == "Cancelled."
 
 
-def test_closing_the_viewer_during_a_run_ends_it_at_once(opened, qtbot):
+def test_closing_the_viewer_during_a_run_ends_it_at_once(opened, qtbot, monkeypatch):
     at_work, ended = threading.Event(), threading.Event()
 
     def slow(case, choice, progress, cancelled):
@@ -125,14 +125,14 @@ def test_closing_the_viewer_during_a_run_ends_it_at_once(opened, qtbot):
         ended.set()
         raise Cancelled
 
-    opened.session.encode = slow
+    monkeypatch.setattr(opened.session, "encode", slow)
     opened.run()
     qtbot.waitUntil(at_work.is_set)
     opened.viewer.close()
     assert ended.is_set()
 
 
-def test_taking_the_dock_away_during_a_run_ends_it(opened, qtbot):
+def test_taking_the_dock_away_during_a_run_ends_it(opened, qtbot, monkeypatch):
     at_work, ended = threading.Event(), threading.Event()
 
     def slow(case, choice, progress, cancelled):
@@ -142,7 +142,7 @@ def test_taking_the_dock_away_during_a_run_ends_it(opened, qtbot):
         ended.set()
         raise Cancelled
 
-    opened.session.encode = slow
+    monkeypatch.setattr(opened.session, "encode", slow)
     opened.run()
     qtbot.waitUntil(at_work.is_set)
     opened.viewer.window.remove_dock_widget(opened)
@@ -163,11 +163,11 @@ def test_a_checkpoint_that_is_none_is_refused_in_a_sentence(opened, tmp_path, fi
     assert layer_state(opened.viewer) == before
 
 
-def test_what_nobody_expected_is_logged_and_said(opened, finish, caplog):
+def test_what_nobody_expected_is_logged_and_said(opened, finish, caplog, monkeypatch):
     def broken(case, choice, progress, cancelled):
         raise ZeroDivisionError("a slip")
 
-    opened.session.encode = broken
+    monkeypatch.setattr(opened.session, "encode", broken)
     opened.run()
     finish(opened)
     assert "ZeroDivisionError: a slip" in opened.messages.messages[0][1]
