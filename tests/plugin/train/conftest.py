@@ -58,23 +58,26 @@ def endless(changes):
     return {**changes, "optimizer.max_steps": 1_000_000, "validation.every": 10, "run.checkpoint_every": 5}
 
 
+def _docked(viewer, runs):
+    manager = npe2.PluginManager.instance()
+    if "napari-rdl" not in manager:
+        manager.register(npe2.PluginManifest.from_distribution("napari-rdl"))
+    widget = TrainWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Train model")
+    if widget._memory.choices.runs_folder != runs:
+        widget.runs.run_list.folder_chosen.emit(runs)
+    widget.viewer = viewer
+    return widget
+
+
 @pytest.fixture
 def make_widget(make_napari_viewer, runs):
     """Dock a widget in a new viewer; ``widget.viewer`` is it."""
     made = []
 
     def make():
-        viewer = make_napari_viewer()
-        manager = npe2.PluginManager.instance()
-        if "napari-rdl" not in manager:
-            manager.register(npe2.PluginManifest.from_distribution("napari-rdl"))
-        widget = TrainWidget(viewer)
-        viewer.window.add_dock_widget(widget, name="Train model")
-        if widget._memory.choices.runs_folder != runs:
-            widget.runs.run_list.folder_chosen.emit(runs)
-        widget.viewer = viewer
-        made.append(widget)
-        return widget
+        made.append(_docked(make_napari_viewer(), runs))
+        return made[-1]
 
     yield make
     for widget in made:
@@ -82,8 +85,11 @@ def make_widget(make_napari_viewer, runs):
 
 
 @pytest.fixture
-def widget(make_widget):
-    return make_widget()
+def widget(opened, runs):
+    """The widget beside Segment tumour with a patient open, in the viewer that is passed on."""
+    widget = _docked(opened.viewer, runs)
+    yield widget
+    widget.shut_down()
 
 
 @pytest.fixture
