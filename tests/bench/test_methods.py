@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_rdl.bench import methods
+from napari_rdl.bench import methods, methods_patient
 from napari_rdl.bench.methods import measure_methods
+from napari_rdl.bench.methods_patient import HALF, measure_patient
+from napari_rdl.case import load_case
 from napari_rdl.errors import ConfigError
 from napari_rdl.models import build_network
 from napari_rdl.models.registry import METHODS
@@ -55,3 +57,18 @@ def test_each_method_has_a_row_beside_ours_and_only_a_joint_one_passes_again(sma
 def test_what_cannot_be_timed_is_said(small, names, edge, sentence) -> None:
     with pytest.raises(ConfigError, match=sentence):
         measure_methods(names, edge=edge, rounds=1, model=small)
+
+
+def test_a_patient_goes_through_each_methods_own_windows(tiny_model, brats_folder, monkeypatch) -> None:
+    small = build_network(METHODS["rfnet"].architecture(width=4))
+    monkeypatch.setattr(methods_patient, "published_network", lambda name: small)
+    case = load_case(brats_folder)
+    times = measure_patient(case, ["rfnet"], tiny_model)
+    ours, rfnet = times.rows
+    # A modality at a time, each cut for itself; together, in windows that hold a head of this size.
+    assert (ours.windows % len(case.modalities), ours.overlap, ours.ratio) == (0, 0.25, 1)
+    assert (rfnet.edge, rfnet.overlap, rfnet.windows) == (80, HALF, 1)
+    assert rfnet.ratio == pytest.approx(rfnet.seconds / ours.seconds)
+    assert 0 < ours.more_seconds < ours.seconds
+    with pytest.raises(ConfigError, match="No windows of 'unet' are known"):
+        measure_patient(case, ["unet"], tiny_model)

@@ -126,8 +126,11 @@ def measure_methods(
 
 
 def _network(name: str, model: Model | None) -> Network:
-    if name == "rdl":
-        return (model or load_model()).network
+    return (model or load_model()).network if name == "rdl" else published_network(name)
+
+
+def published_network(name: str) -> Network:
+    """Return a method's network of the published size, with fresh weights."""
     return build_network(METHODS[name].architecture())
 
 

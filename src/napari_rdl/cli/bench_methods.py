@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,14 +23,21 @@ def methods(
     rounds: Annotated[int, typer.Option(min=1, help="Rounds; medians over them are told.")] = 3,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the processor.")] = 1,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    patient: Annotated[
+        Path | None, typer.Option(help="A patient's folder: it is segmented once with each, instead.")
+    ] = None,
     model: Model = None,
     as_json: Json = False,
 ) -> None:
     """Time one patch of each method's network, all in one run.
 
     From the images of all modalities, and of one, to logits; and what one more subset costs then. Fresh
-    weights (but ours), sizes as published, float32.
+    weights (but ours), sizes as published, float32. With --patient, from a patient's images to labels,
+    with the sliding windows of each method's public test script.
     """
+    if patient is not None:
+        _of_patient(patient, names, threads, device, model, as_json)
+        return
     with stdout_for_results(), progress_bar("Methods") as progress:
         from napari_rdl.bench.methods import measure_methods
         from napari_rdl.models import load_model
@@ -48,6 +56,42 @@ def methods(
         write_json(times.model_dump(mode="json"))
     else:
         _show(times)
+
+
+def _of_patient(
+    patient: Path, names: list[str] | None, threads: int, device: str, model: str | None, as_json: bool
+) -> None:
+    with stdout_for_results(), progress_bar("Methods") as progress:
+        from napari_rdl.bench.methods_patient import measure_patient
+        from napari_rdl.case import load_case
+        from napari_rdl.models import load_model
+        from napari_rdl.models.importing import PUBLISHED
+
+        times = measure_patient(
+            load_case(patient),
+            names or PUBLISHED,
+            load_model(model),
+            device=device,
+            threads=threads,
+            progress=progress,
+        )
+    if as_json:
+        write_json(times.model_dump(mode="json"))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    title = f"{times.patient}, {times.device}, {times.threads} threads"
+    table = Table("method", "windows", "all modalities", "a further subset", "of ours", title=title)
+    for row in times.rows:
+        table.add_row(
+            row.method,
+            f"{row.windows} of {row.edge}³, {row.overlap:.0%} overlap",
+            f"{row.seconds:.1f} s",
+            f"{row.more_seconds:.1f} s",
+            f"{row.ratio:.2f}",
+        )
+    Console(file=sys.stdout).print(table)
 
 
 def _show(times: MethodTimes) -> None:
