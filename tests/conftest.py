@@ -115,6 +115,17 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     monkeypatch.setenv("LOCALAPPDATA", str(home / "local"))
 
 
+@pytest.fixture
+def uncharted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write all that a study or an evaluation writes, with nothing drawn in it, which takes the longest."""
+    from napari_rdl.cohort import charts, picture, report
+
+    monkeypatch.setattr(picture, "draw_patient", lambda case, study: b"")
+    monkeypatch.setattr(report, "chart_images", lambda *_: {})
+    monkeypatch.setattr(charts, "heat_map", lambda *_: None)
+    monkeypatch.setattr(charts, "png", lambda figure: b"")
+
+
 def tiny_arrays(seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return a brain-like blob in four modalities (int16, 0 outside), and class indices with a tumour."""
     rng = np.random.default_rng(seed)

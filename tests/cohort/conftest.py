@@ -65,14 +65,5 @@ def undrawn(monkeypatch):
     monkeypatch.setattr(report, "write_study", lambda study: None)
 
 
-@pytest.fixture
-def uncharted(monkeypatch):
-    """Write all that a study writes, with nothing drawn in it."""
-    from napari_rdl.cohort import picture, report
-
-    monkeypatch.setattr(picture, "draw_patient", lambda case, study: b"")
-    monkeypatch.setattr(report, "chart_images", lambda *_: {})
-
-
 def named(study, name):
     return next(patient for patient in study.patients if patient.name == f"BraTS2021_{name}")

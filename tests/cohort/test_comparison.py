@@ -96,7 +96,7 @@ def test_models_that_mean_other_things_are_refused(tiny_model):
         compare({"a": evaluation(0), "b": Evaluation({}, {}, MODALITIES, EvaluationSettings(), {})})
 
 
-def test_evaluate_and_study_take_several_models(brats_folder, tiny_checkpoint, tmp_path, capsys):
+def test_evaluate_and_study_take_several_models(brats_folder, tiny_checkpoint, tmp_path, capsys, uncharted):
     from ..joint import registered, save_tiny_joint
 
     out = tmp_path / "out"

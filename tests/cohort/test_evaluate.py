@@ -25,6 +25,13 @@ SEGMENT = SegmentSettings(device="cpu", precision="float32", tile=32, overlap=0)
 QUICK = EvaluationSettings(segment=SEGMENT, distances=False)
 
 
+@pytest.fixture(autouse=True)
+def _drawn_once(request):
+    """Draw the table for the one test that looks at it."""
+    if request.node.name != "test_report_has_the_papers_columns":
+        request.getfixturevalue("uncharted")
+
+
 @pytest.fixture
 def count_encodings(monkeypatch):
     calls = []

@@ -95,7 +95,9 @@ def test_the_runs_of_a_table_are_commands_that_train_takes(tmp_path, capsys):
         assert load_recipe(line[line.index("--recipe") + 1], changes).seed >= 0
 
 
-def test_a_table_keeps_every_patient_of_every_seed(patients_folder, cache_folder, tmp_path, monkeypatch):
+def test_a_table_keeps_every_patient_of_every_seed(
+    patients_folder, cache_folder, tmp_path, monkeypatch, uncharted
+):
     script = load("run_table")
     changes = [*TINY, "optimizer.max_steps=2", "validation.every=100", "validation.patients=1"]
     changes += [f"data.cache={str(cache_folder)!r}"]
@@ -126,7 +128,9 @@ def test_a_table_keeps_every_patient_of_every_seed(patients_folder, cache_folder
     assert "--data" in (tmp_path / "results" / "table9-tiny.md").read_text()
 
 
-def test_cross_validation_scores_everyone_once(patients_folder, cache_folder, tmp_path, monkeypatch, capsys):
+def test_cross_validation_scores_everyone_once(
+    patients_folder, cache_folder, tmp_path, monkeypatch, capsys, uncharted
+):
     script = load("cross_validate")
     changes = [*TINY, "optimizer.max_steps=2", "validation.every=100", f"data.cache={str(cache_folder)!r}"]
     options = {"folds": 2, "changes": changes, "device": "cpu"}
