@@ -18,9 +18,12 @@ class Counting(WorkBar):
         super().paintEvent(event)
 
 
-@pytest.fixture
-def bar(shown):
+@pytest.fixture(
+    params=["", "QProgressBar::chunk { width: 1px; background-color: red; }"], ids=["plain", "sheet"]
+)
+def bar(shown, request):
     bar = shown(Counting())
+    bar.setStyleSheet(request.param)
     bar.resize(200, 20)
     bar.setTextVisible(False)
     return bar

@@ -165,6 +165,7 @@ def test_the_corrected_layer_is_an_outline_beside_the_filled_prediction_and_has_
     # Its volumes stand beside the prediction's, and follow the brush.
     table, ml = encoded.volumes_table, corrected.metadata[LAYER_KEY]["source"].grid.voxel_ml
     assert not table.isColumnHidden(3)
+    assert table.volumes.index(2, 0).data() == "Enhancing", "read whole in a narrow dock"
     assert table.volumes.index(2, 3).data() == f"{(corrected.data == 3).sum() * ml:.1f}"
     corrected.data[:] = 0
     corrected.data_setitem((np.arange(10), np.arange(10), np.arange(10)), 3)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QRect, QTimer
-from qtpy.QtGui import QHideEvent, QPaintEvent, QShowEvent
+from qtpy.QtCore import QRect, Qt, QTimer
+from qtpy.QtGui import QHideEvent, QPainter, QPaintEvent, QPixmap, QShowEvent
 from qtpy.QtWidgets import QProgressBar, QStyle, QStyleOptionProgressBar, QStylePainter, QWidget
 
 _STEP_MS = 500
@@ -55,7 +55,13 @@ class WorkBar(QProgressBar):
         option.minimum, option.maximum, option.progress = 0, _PLACES, 0
         painter = QStylePainter(self)
         painter.drawControl(QStyle.ControlElement.CE_ProgressBar, option)
+        # A part of the full bar. Style sheets paint beyond a painter's clip.
+        full = QPixmap(self.size() * self.devicePixelRatio())
+        full.setDevicePixelRatio(self.devicePixelRatio())
+        full.fill(Qt.GlobalColor.transparent)
+        option.progress = _PLACES
+        with QPainter(full) as of_full:
+            self.style().drawControl(QStyle.ControlElement.CE_ProgressBar, option, of_full, self)
         width = self.width() // _PLACES
         painter.setClipRect(QRect(self._place * width, 0, width, self.height()))
-        option.progress = _PLACES
-        painter.drawControl(QStyle.ControlElement.CE_ProgressBar, option)
+        painter.drawPixmap(0, 0, full)

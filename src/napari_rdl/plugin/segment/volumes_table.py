@@ -33,7 +33,7 @@ _NONE = QModelIndex()
 class VolumesModel(QAbstractTableModel):
     """Rows WT, TC, ET; columns name, ml, change in ml and percent against all modalities, corrected ml.
 
-    Beside corrected volumes the change is in ml alone: a narrow dock has no room for more.
+    Beside corrected volumes names are short and the change is in ml alone: a narrow dock has no room for more.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -94,7 +94,8 @@ class VolumesModel(QAbstractTableModel):
 
     def _text(self, region: str, column: int) -> str:
         if column == 0:
-            return ROWS.get(region, region)
+            title = ROWS.get(region, region)
+            return title.partition(" (")[0] if self._corrected else title
         if column == 3:
             return f"{self._corrected[region]:.1f}" if region in self._corrected else "–"
         if region not in self._shown:
