@@ -30,9 +30,10 @@ class _Part(BaseModel):
 
 
 class Row(_Part):
-    """One line of a table: what it changes in the benchmark's recipe, and the paper's figures."""
+    """One line of a table: what it changes in a recipe, the benchmark's or its own; the paper's figures."""
 
     name: str
+    recipe: str | None = None
     set: tuple[str, ...] = ()
     paper: tuple[float, ...] = ()
 
@@ -74,6 +75,11 @@ class Run:
         return (*self.benchmark.set, *self.row.set, f"seed={self.seed}")
 
     @property
+    def recipe(self) -> str:
+        """The recipe that is changed: the row's own or the benchmark's."""
+        return self.row.recipe or self.benchmark.recipe
+
+    @property
     def evaluated(self) -> bool:
         """Whether `napari-rdl evaluate` scores it; phantoms are scored by the run itself."""
         return not self.source.startswith("phantom:")
@@ -84,7 +90,7 @@ class Run:
             return ["--resume", str(self.folder)]
         changes = [word for change in self.changes for word in ("--set", change)]
         return [
-            *("--recipe", self.benchmark.recipe, "--data", self.source),
+            *("--recipe", self.recipe, "--data", self.source),
             *(*changes, "--out", str(self.folder)),
         ]
 
@@ -131,7 +137,7 @@ class Run:
             if (self.folder / "config.json").exists():
                 outcome = resume_training(self.folder)
             else:
-                config = load_recipe(self.benchmark.recipe, self.changes, data__source=self.source)
+                config = load_recipe(self.recipe, self.changes, data__source=self.source)
                 outcome = run_training(config, self.folder)
             if not outcome.finished:
                 # SIGTERM, Ctrl-C or a stop file: the same command goes on from here.
@@ -186,7 +192,7 @@ def _folder_name(benchmark: Benchmark, row: Row, source: str, seed: int) -> str:
     """Return a name that is the same for the same training, whichever table asks for it."""
     from napari_rdl.training.recipe import load_recipe
 
-    config = load_recipe(benchmark.recipe, (*benchmark.set, *row.set), data__source=source)
+    config = load_recipe(row.recipe or benchmark.recipe, (*benchmark.set, *row.set), data__source=source)
     digest = hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:10]
     return f"{digest}-seed{seed}"
 

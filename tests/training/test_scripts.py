@@ -85,11 +85,14 @@ def test_a_mean_of_checkpoints(tiny_checkpoint, tmp_path):
         torch.testing.assert_close(mean[name], value + 0.25, rtol=0, atol=1e-5)
 
 
-def test_the_runs_of_a_table_are_commands_that_train_takes(tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("table", "benchmark", "rows"), [("table6", "synthetic", 12), ("methods", "methods", 5)]
+)
+def test_the_runs_of_a_table_are_commands_that_train_takes(table, benchmark, rows, tmp_path, capsys):
     script = load("run_table")
-    script.main(["table6"], "synthetic", None, tmp_path, commands=True)
+    script.main([table], benchmark, None, tmp_path, commands=True)
     lines = [shlex.split(line) for line in capsys.readouterr().out.splitlines()]
-    assert len({line[line.index("--out") + 1] for line in lines}) == len(lines) >= 12
+    assert len({line[line.index("--out") + 1] for line in lines}) == len(lines) >= rows
     for line in lines:
         changes = [word for before, word in pairwise(line) if before == "--set"]
         assert load_recipe(line[line.index("--recipe") + 1], changes).seed >= 0
