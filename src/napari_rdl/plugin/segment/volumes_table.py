@@ -33,7 +33,7 @@ _NONE = QModelIndex()
 class VolumesModel(QAbstractTableModel):
     """Rows WT, TC, ET; columns name, ml, change in ml and percent against all modalities, corrected ml.
 
-    Beside corrected volumes names are short and the change is in ml alone: a narrow dock has no room for more.
+    Beside corrected volumes names are short and the change is in ml: a narrow dock has no room for more.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
