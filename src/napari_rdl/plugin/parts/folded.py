@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QResizeEvent
+from qtpy.QtGui import QFont, QFontMetrics, QResizeEvent
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_rdl.plugin.parts.message_bar import MessageBar
@@ -46,7 +46,11 @@ class Folded(Collapsible):
         button.setAccessibleName(self._title or button.toolTip())
         room = self.width() - _BESIDE
         if room > 0:  # else it has no place yet, and is resized when it gets one
-            button.setText(button.fontMetrics().elidedText(button.text(), Qt.TextElideMode.ElideRight, room))
+            # napari's style makes the line of what is open bold.
+            font = QFont(button.font())
+            font.setBold(opened)
+            cut = QFontMetrics(font).elidedText(button.text(), Qt.TextElideMode.ElideRight, room)
+            button.setText(cut)
 
 
 class FoldedText(Folded):
