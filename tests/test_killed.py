@@ -15,7 +15,7 @@ from napari_rdl.cli import main
 from napari_rdl.cohort import load_study
 from napari_rdl.files import is_scratch
 
-KILLS = int(os.environ.get("NAPARI_RDL_KILLS", "6"))
+KILLS = int(os.environ.get("NAPARI_RDL_KILLS", "4"))
 """How often; a night is for dozens."""
 
 KILLER = """
