@@ -39,8 +39,6 @@ def test_a_piece_is_fetched_once_while_pieces_are_kept_and_given_back_at_the_end
             np.empty(PIECE, np.uint8).fill(1)
         assert pages_fetched() < pages, "the outer one still keeps them"
     assert held() - before < PIECE // 2
-    # Huge pages, where the system has them, are fewer.
-    assert pages_fetched() > 5 * pages // 512
 
 
 def test_an_error_ends_it_too(monkeypatch):

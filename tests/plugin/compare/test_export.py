@@ -88,3 +88,4 @@ def test_a_csv_that_waits_for_a_comparison_that_goes_is_said_to_be_missing(
     compare.problem.connect(problems.append)
     encoded.session.set_case(encoded.session.case)
     assert "table.csv was not written" in problems[0]
+    measure_now.set()
