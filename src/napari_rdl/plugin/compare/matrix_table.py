@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 PINS = ("A", "B")
 
+_HEADER_SIDES, _CELL_SIDES = 3, 6
+"""Pixels beside a text, so that it is read whole in a dock of 300 pixels."""
+
 
 class MatrixTable(QTableView):
     """Shows the subsets; says which one was gone to and which one is to be pinned.
@@ -190,7 +193,3 @@ class MatrixTable(QTableView):
         each = max((self.viewport().width() - taken) // len(brats.REGIONS), widest)
         for number in range(len(brats.REGIONS)):
             header.resizeSection(first + number, each)
-
-
-_HEADER_SIDES, _CELL_SIDES = 3, 6
-"""Pixels beside a text, so that it is read whole in a dock of 300 pixels."""

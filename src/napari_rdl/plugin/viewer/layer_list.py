@@ -54,6 +54,7 @@ def layers_removed() -> Iterator[None]:
         gc.unfreeze()
         if not _collecting:
             _collecting.append(True)
+            # The first may fall due while the window is busy, and would come before its picture.
             QTimer.singleShot(_COLLECT_MS, lambda: QTimer.singleShot(_COLLECT_MS, _collect))
 
 
