@@ -37,6 +37,9 @@ _HEAVY = (
     "napari_rdl.segment",
 )
 _frozen: set[str] = set()
+_frozen_at = 0
+_COLLECTIONS = 8
+"""After as many full collections, what is left of the tests that were is taken for lasting."""
 _NOT_REWRITTEN = {"hypothesis", "napari", "napari_plugin_engine", "npe2"}
 
 
@@ -51,16 +54,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Keep what heavy packages made out of the garbage collector's sight.
+    """Keep what lives between tests out of the garbage collector's sight.
 
     napari collects garbage with each layer that is removed, its fixture with each viewer that is closed; a
-    million objects of torch and napari, which never go, take a third of a second each time.
+    million objects of torch, napari and the window that is kept take a third of a second each time.
     """
+    global _frozen_at
     loaded = {name for name in _HEAVY if name in sys.modules}
-    if not loaded <= _frozen:
-        _frozen.update(loaded)
-        gc.collect()
-        gc.freeze()
+    collected = gc.get_stats()[2]["collections"]
+    if loaded <= _frozen and collected < _frozen_at + _COLLECTIONS:
+        return
+    _frozen.update(loaded)
+    gc.collect()
+    gc.freeze()
+    _frozen_at = collected + 1
 
 
 def pytest_xdist_auto_num_workers() -> int:
