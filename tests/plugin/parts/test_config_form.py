@@ -136,6 +136,17 @@ def test_numbers_are_written_short_and_read_back_the_same(number, text):
     assert float(text) == number
 
 
+def test_many_digits_are_not_shown_and_not_lost(form):
+    row = form.rows["rate"]
+    row.set_base(2 / 3)
+    assert row.editor.native.text() == "0.6667"
+    assert row.value == 2 / 3
+    assert not row.changed
+    row.editor.native.setText("0.5")
+    assert row.value == 0.5
+    assert row.changed
+
+
 def test_the_wheel_scrolls_and_changes_nothing(form, qtbot):
     spin = form.rows["count"].editor.native
     wheel = QWheelEvent(

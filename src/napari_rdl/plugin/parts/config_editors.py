@@ -18,6 +18,7 @@ from qtpy.QtWidgets import QComboBox, QLineEdit, QSizePolicy, QWidget
 from napari_rdl.plugin.parts.inputs import leave_the_wheel_alone
 
 LARGEST = 2**31 - 1
+_LONGEST = 8
 _ALTERNATIVES = re.compile(r"\^\(([\w|]+)\)\$")
 
 
@@ -99,7 +100,8 @@ def make_editor(field: FieldInfo, titles: Mapping[str, str] | None = None) -> Ed
         low, high = bounds(field)
         editor = Editor(SpinBox(min=low or 0, max=LARGEST if high is None else high), _same, int)
     elif annotation is float:
-        editor = Editor(LineEdit(), _read_number, write_number)
+        numbers = _Numbers()
+        editor = Editor(LineEdit(), numbers.read, numbers.write)
     elif get_origin(annotation) is tuple:
         editor = Editor(LineEdit(), _reader_of_tuples(annotation), _write_tuple)
     else:
@@ -161,11 +163,24 @@ def _choices(field: FieldInfo, annotation: Any) -> tuple[Any, ...]:
     return ()
 
 
-def _read_number(text: str) -> Any:
-    try:
-        return float(text)
-    except ValueError:
+class _Numbers:
+    """Show long numbers in four digits; what was shown and not edited is still the whole number."""
+
+    def __init__(self) -> None:
+        self._whole: dict[str, float] = {}
+
+    def write(self, value: float) -> str:
+        text = write_number(value)
+        if len(text) > _LONGEST:
+            text = write_number(float(f"{value:.4g}"))
+            self._whole[text] = value
         return text
+
+    def read(self, text: str) -> Any:
+        try:
+            return self._whole.get(text, float(text))
+        except ValueError:
+            return text
 
 
 def _write_tuple(values: tuple[Any, ...]) -> str:
