@@ -21,6 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from table_report import PatientScores, Scores, mean_over_patients, write_tables
 
 from napari_rdl.files import write_json
+from napari_rdl.training.run.folder import RunFolder
+from napari_rdl.training.run.running import Ended, read_record
 
 HERE = Path(__file__).parent
 
@@ -95,16 +97,14 @@ class Run:
         ]
 
     def is_trained(self) -> bool:
-        """Return whether the last step is done and its weights are written."""
-        from napari_rdl.training.config import TrainingConfig
-        from napari_rdl.training.step.schedule import Length
+        """Return whether the last step is done, by number or by the clock, and its weights are written."""
+        ended = read_record(RunFolder(self.folder).ended, Ended)
+        return ended is not None and ended.finished and RunFolder(self.folder).last.exists()
 
-        # A run that was stopped before its first line of metrics has weights all the same.
-        if not all((self.folder / name).exists() for name in ("last.safetensors", "metrics.jsonl")):
-            return False
-        config = TrainingConfig.model_validate_json((self.folder / "config.json").read_text("utf-8"))
-        patients = json.loads((self.folder / "split.json").read_text("utf-8"))["train"]
-        return self._last_validation().get("step") == Length.of(config, len(patients)).steps
+    def steps(self) -> int:
+        """Return the steps taken, 0 before the end."""
+        ended = read_record(RunFolder(self.folder).ended, Ended)
+        return ended.step if ended is not None else 0
 
     def patients(self) -> PatientScores | None:
         """Return each patient's hard Dice, or None while there is none."""
@@ -168,10 +168,10 @@ class Run:
         }
         write_json(self.folder / "scores.json", {"patients": scores})
 
-    def _last_validation(self) -> dict[str, Any]:
-        lines = (self.folder / "metrics.jsonl").read_text("utf-8").splitlines()
-        found = [json.loads(line) for line in lines if '"validation"' in line]
-        return found[-1] if found else {}
+
+def load_experiment(table: str) -> Experiment:
+    """Return a table by its name in ``experiments/``."""
+    return Experiment.model_validate(_read(table))
 
 
 def plan(experiment: Experiment, benchmark: str, sources: list[str], runs: Path) -> list[Run]:
@@ -213,7 +213,7 @@ def main(
     results: Annotated[Path, typer.Option(help="Where tables go.")] = HERE / "results",
 ) -> None:
     """Train and score what is not done yet, and write the tables."""
-    experiments = {name: Experiment.model_validate(_read(name)) for name in tables}
+    experiments = {name: load_experiment(name) for name in tables}
     planned = {
         name: plan(experiment, benchmark or experiment.benchmark, data or [], runs)
         for name, experiment in experiments.items()

@@ -166,6 +166,15 @@ def machines(runs: list[Run]) -> list[str]:
     return sorted(found)
 
 
+def steps_taken(experiment: Experiment, runs: list[Run]) -> dict[str, int]:
+    """Return row -> steps, the mean over its runs that are scored."""
+    taken = {
+        row.name: [run.steps() for run in runs if run.row == row and run.scores() is not None]
+        for row in experiment.rows
+    }
+    return {name: round(float(np.mean(steps))) for name, steps in taken.items() if steps}
+
+
 def threads_of(run: Run) -> int | str:
     """Return how many threads a run had."""
     config = json.loads((run.folder / "config.json").read_text("utf-8"))
@@ -185,6 +194,12 @@ def write_tables(experiment: Experiment, benchmark: str, runs: list[Run], out: P
         )
     text += ["", f"    {command}", "", "| " + " | ".join(heading) + " |", "|---" * len(heading) + "|"]
     text += ["| " + " | ".join(row) + " |" for row in rows]
+    taken = steps_taken(experiment, runs)
+    if len(set(taken.values())) > 1:
+        text += [
+            "",
+            f"Steps, mean over runs: {', '.join(f'{name} {steps}' for name, steps in taken.items())}.",
+        ]
     text += ["", *(f"Made with {machine}." for machine in machines(runs))]
     if experiment.note:
         text += ["", experiment.note]

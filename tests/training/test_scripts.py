@@ -86,7 +86,13 @@ def test_a_mean_of_checkpoints(tiny_checkpoint, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("table", "benchmark", "rows"), [("table6", "synthetic", 12), ("methods", "methods", 5)]
+    ("table", "benchmark", "rows"),
+    [
+        ("table6", "synthetic", 12),
+        ("methods", "methods", 5),
+        ("methods", "methods_time", 5),
+        ("shapes", "shapes", 6),
+    ],
 )
 def test_the_runs_of_a_table_are_commands_that_train_takes(table, benchmark, rows, tmp_path, capsys):
     script = load("run_table")
@@ -98,18 +104,31 @@ def test_the_runs_of_a_table_are_commands_that_train_takes(table, benchmark, row
         assert load_recipe(line[line.index("--recipe") + 1], changes).seed >= 0
 
 
+def write_tiny_table(folder, name, table, data, cache):
+    """Write a table and a benchmark of two steps a run."""
+    changes = [*TINY, "optimizer.max_steps=2", "validation.every=100", "validation.patients=1"]
+    changes += [f"data.cache={str(cache)!r}"]
+    (folder / "experiments").mkdir()
+    benchmark = f"[tiny]\nrecipe = 'laptop'\ndata = {json.dumps(str(data))}\n"
+    (folder / "experiments" / "benchmarks.toml").write_text(benchmark + f"set = {json.dumps(changes)}\n")
+    (folder / "experiments" / f"{name}.toml").write_text(f"title = 'T'\nbenchmark = 'tiny'\n{table}")
+
+
 def test_a_table_keeps_every_patient_of_every_seed(
     patients_folder, cache_folder, tmp_path, monkeypatch, uncharted
 ):
     script = load("run_table")
-    changes = [*TINY, "optimizer.max_steps=2", "validation.every=100", "validation.patients=1"]
-    changes += [f"data.cache={str(cache_folder)!r}"]
-    (tmp_path / "experiments").mkdir()
-    benchmark = f"[tiny]\nrecipe = 'laptop'\ndata = {json.dumps(str(patients_folder))}\n"
-    (tmp_path / "experiments" / "benchmarks.toml").write_text(benchmark + f"set = {json.dumps(changes)}\n")
-    rows = "[[rows]]\nname = 'one'\n[[rows]]\nname = 'other'\nset = ['loss.divergence=0']\n"
-    table = "title = 'T'\nbenchmark = 'tiny'\ncolumns = 'regions'\nseeds = [0, 1]\nreference = 'one'\n"
-    (tmp_path / "experiments" / "table9.toml").write_text(table + rows)
+    table = """
+        columns = 'regions'
+        seeds = [0, 1]
+        reference = 'one'
+        [[rows]]
+        name = 'one'
+        [[rows]]
+        name = 'other'
+        set = ['loss.divergence=0']
+    """
+    write_tiny_table(tmp_path, "table9", table, patients_folder, cache_folder)
     monkeypatch.setattr(script, "HERE", tmp_path)
     # What phantoms are scored by, without the time that making them takes.
     monkeypatch.setattr(script.Run, "evaluated", False)
@@ -317,3 +336,37 @@ def test_two_processes_are_measured_against_one(
     assert found["within_rtol_1e-3_atol_1e-6"]
     assert found["parameters"] > 1000
     assert found["speed_up"] == found["crops_per_s_2"] / found["crops_per_s_1"]
+
+
+def test_dice_against_time_is_drawn_and_what_is_done_is_not_repeated(
+    patients_folder, brats_folder, cache_folder, tmp_path, monkeypatch, uncharted
+):
+    script = load("dice_against_time")
+    tables = sys.modules["run_table"]
+    table = """
+        columns = 'missing'
+        seeds = [0]
+        [[rows]]
+        name = 'by number'
+        [[rows]]
+        name = 'by the clock'
+        set = ['optimizer.max_minutes=1e-6']
+    """
+    write_tiny_table(tmp_path, "kin", table, patients_folder, cache_folder)
+    monkeypatch.setattr(tables, "HERE", tmp_path)
+    monkeypatch.setattr(script, "sample_patient_folder", lambda: brats_folder)
+    monkeypatch.setattr(tables.Run, "evaluated", False)
+    monkeypatch.setattr(tables.Run, "_score_phantoms", lambda run: None)
+    arguments = ("kin", tmp_path / "runs", str(patients_folder), 1, tmp_path / "results")
+    script.main(*arguments)
+    with (tmp_path / "results" / "kin-time.csv").open() as file:
+        number, clock = list(csv.DictReader(file))
+    assert (number["row"], number["steps"]) == ("by number", "2")
+    assert (clock["row"], clock["steps"]) == ("by the clock", "1")
+    for line in (number, clock):
+        regions = [float(line[f"full {region}"]) for region in ("WT", "TC", "ET")]
+        assert float(line["full"]) == pytest.approx(np.mean(regions), abs=1e-3)
+        assert float(line["seconds"]) > 0
+    assert (tmp_path / "results" / "kin-time.png").read_bytes().startswith(b"\x89PNG")
+    monkeypatch.setattr(tables.Run, "train", lambda run: pytest.fail("trained again"))
+    script.main(*arguments)
