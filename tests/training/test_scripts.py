@@ -355,6 +355,8 @@ def test_dice_against_time_is_drawn_and_what_is_done_is_not_repeated(
     write_tiny_table(tmp_path, "kin", table, patients_folder, cache_folder)
     monkeypatch.setattr(tables, "HERE", tmp_path)
     monkeypatch.setattr(script, "sample_patient_folder", lambda: brats_folder)
+    figures = []
+    monkeypatch.setattr(script, "png", lambda figure: figures.append(figure) or b"a picture")
     monkeypatch.setattr(tables.Run, "evaluated", False)
     monkeypatch.setattr(tables.Run, "_score_phantoms", lambda run: None)
     arguments = ("kin", tmp_path / "runs", str(patients_folder), 1, tmp_path / "results")
@@ -367,6 +369,9 @@ def test_dice_against_time_is_drawn_and_what_is_done_is_not_repeated(
         regions = [float(line[f"full {region}"]) for region in ("WT", "TC", "ET")]
         assert float(line["full"]) == pytest.approx(np.mean(regions), abs=1e-3)
         assert float(line["seconds"]) > 0
-    assert (tmp_path / "results" / "kin-time.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "results" / "kin-time.png").read_bytes() == b"a picture"
+    points = [[*dots.get_offsets()[0]] for dots in figures[0].axes[0].collections]
+    told = [[float(line["seconds"]), float(line["full"])] for line in (number, clock)]
+    np.testing.assert_allclose(points, told, atol=1e-3)
     monkeypatch.setattr(tables.Run, "train", lambda run: pytest.fail("trained again"))
     script.main(*arguments)

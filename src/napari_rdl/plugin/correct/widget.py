@@ -33,6 +33,8 @@ from napari_rdl.plugin.segment.followed_patient import FollowedPatient
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
+    from napari_rdl.case import Case
+
 _SUMMARY_MS = 400
 
 
@@ -148,6 +150,7 @@ class CorrectWidget(DockWidget):
         self._summary_timer.timeout.connect(self._show_summary)
         self.painted.class_selected.connect(tools.show_class)
         self.painted.missing.connect(history.back_button.setVisible)
+        self.painted.missing.connect(self._say_where_it_is)
         self.keys.bound.connect(tools.show_keys)
         self.keys.bind(self._actions())
 
@@ -272,11 +275,26 @@ class CorrectWidget(DockWidget):
     def _show_sources(self, on: bool) -> None:
         self.sources.show(self.desk.case, self.desk.history if on else None)
 
+    def _say_where_it_is(self) -> None:
+        if self.desk.case is not None and self.desk.recorder is not None:
+            self.patient.said.setText(self._painted_in_words(self.desk.case))
+
+    def _painted_in_words(self, case: Case) -> str:
+        layer = self.desk.layer
+        if layer is None:
+            return ""
+        if layer not in self._viewer.layers:
+            return (
+                f"{case.name}: the layer '{layer.name}' is no longer in the list. Bring the layer back, "
+                "below, returns it with all of your work."
+            )
+        return f"{case.name}: painting on the layer '{layer.name}'."
+
     def _say_what_to_do(self) -> None:
         case, work = self.desk.case, self.desk.recorder is not None
         encoded = self.desk.representations is not None
         if case is not None and work:
-            said = f"{case.name}: painting on the layer '{self.desk.layer.name}'." if self.desk.layer else ""
+            said = self._painted_in_words(case)
         elif case is not None and encoded:
             said = f"{case.name} is segmented."
         else:
