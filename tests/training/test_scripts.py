@@ -188,6 +188,24 @@ def test_false_tumour_of_every_subset(patients_folder, tiny_checkpoint, tmp_path
     assert next(line for line in lines if line.startswith("| T2 |")).split(" | ")[1] == "3"
 
 
+def test_the_worst_failures_are_drawn_and_of_no_real_patient(
+    patients_folder, tiny_checkpoint, tmp_path, monkeypatch, capsys
+):
+    script = load("shipped-weights/worst_failures")
+    with pytest.raises(typer.BadParameter, match="not shown"):
+        script.main(str(tmp_path), tmp_path)
+    drawn = []
+    monkeypatch.setattr(
+        script, "draw_patient", lambda case, study: drawn.append(case.name) or case.name.encode()
+    )
+    script.main("phantom:2:7", tmp_path, count=1, model=str(tiny_checkpoint), device="cpu")
+    said = capsys.readouterr()
+    dice = {line.split(":")[0]: float(line.split(":")[1]) for line in said.err.splitlines()}
+    assert sorted(dice) == sorted(drawn)
+    assert (tmp_path / "failure-1.png").read_bytes().decode() == min(dice, key=dice.get)
+    assert not (tmp_path / "failure-2.png").exists()
+
+
 def test_a_release_says_whom_it_saw_what_to_expect_and_how_sure_to_be(
     patients_folder, tiny_checkpoint, tmp_path, capsys
 ):
