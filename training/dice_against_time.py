@@ -14,7 +14,7 @@ from typing import Annotated
 
 import pandas as pd
 import typer
-from run_table import HERE, Run, load_experiment, plan
+from run_table import HERE, Run, dice_of, load_experiment, plan
 from table_report import mean_over_patients
 
 from napari_rdl.brats import REGIONS
@@ -35,14 +35,7 @@ def scores(run: Run, model: Model, patients: str) -> dict[str, float]:
         patients, model, run.folder / "native", settings=EvaluationSettings(distances=False)
     )
     assert evaluation is not None
-    table = mean_over_patients(
-        {
-            patient: {
-                name: {region: row[region]["dice"] for region in REGIONS} for name, row in subsets.items()
-            }
-            for patient, subsets in evaluation.scores.items()
-        }
-    )
+    table = mean_over_patients(dice_of(evaluation.scores))
     full = {f"full {region}": value for region, value in zip(REGIONS, table[-1], strict=True)}
     fifteen = {f"mean {region}": value for region, value in zip(REGIONS, table.mean(0), strict=True)}
     return full | {"full": float(table[-1].mean())} | fifteen | {"mean": float(table.mean())}

@@ -112,14 +112,7 @@ class Run:
         if not path.exists():
             return None
         found = json.loads(path.read_text("utf-8"))["patients"]
-        if not self.evaluated:
-            return found
-        return {
-            patient: {
-                name: {region: value["dice"] for region, value in row.items()} for name, row in rows.items()
-            }
-            for patient, rows in found.items()
-        }
+        return dice_of(found) if self.evaluated else found
 
     def scores(self) -> Scores | None:
         """Return the mean over patients, or None while there is none."""
@@ -167,6 +160,16 @@ class Run:
             for patient in patients
         }
         write_json(self.folder / "scores.json", {"patients": scores})
+
+
+def dice_of(evaluated: dict[str, Any]) -> PatientScores:
+    """Return the Dice alone of an evaluation's patients."""
+    return {
+        patient: {
+            name: {region: value["dice"] for region, value in row.items()} for name, row in rows.items()
+        }
+        for patient, rows in evaluated.items()
+    }
 
 
 def load_experiment(table: str) -> Experiment:

@@ -285,8 +285,8 @@ class CorrectWidget(DockWidget):
             return ""
         if layer not in self._viewer.layers:
             return (
-                f"{case.name}: the layer '{layer.name}' is no longer in the list. Bring the layer back, "
-                "below, returns it with all of your work."
+                f"{case.name}: the layer '{layer.name}' is no longer in the list. 'Bring the layer "
+                "back' below returns it with all of your work."
             )
         return f"{case.name}: painting on the layer '{layer.name}'."
 

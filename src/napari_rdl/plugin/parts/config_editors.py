@@ -19,6 +19,7 @@ from napari_rdl.plugin.parts.inputs import leave_the_wheel_alone
 
 LARGEST = 2**31 - 1
 _LONGEST = 8
+"""Characters of a number that a narrow field shows whole."""
 _ALTERNATIVES = re.compile(r"\^\(([\w|]+)\)\$")
 
 
