@@ -40,16 +40,6 @@ _frozen: set[str] = set()
 _frozen_at = 0
 _COLLECTIONS = 8
 """After as many full collections, what is left of the tests that were is taken for lasting."""
-_NOT_REWRITTEN = {"hypothesis", "napari", "napari_plugin_engine", "npe2"}
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Leave the assertions of napari and hypothesis, which bring plugins of pytest, as they are.
-
-    pytest would make 400 of their modules anew in each of its processes, which takes seconds.
-    """
-    rewritten = getattr(config.pluginmanager.rewrite_hook, "_must_rewrite", set())
-    rewritten -= {name for name in rewritten if name.partition(".")[0] in _NOT_REWRITTEN}
 
 
 @pytest.hookimpl(tryfirst=True)
