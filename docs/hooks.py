@@ -28,7 +28,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Point at the added pages, and from them back; take equations out, so that Markdown reads nothing into them."""
+    """Point at the added pages and from them back; take equations out, so that Markdown leaves them alone."""
     if page.file.src_uri.startswith("training/"):
         markdown = markdown.replace("](../../docs/", "](../../")
     markdown = markdown.replace("](../training/", "](training/")
