@@ -35,7 +35,8 @@ def test_tiles_blend_as_monai_blends_them(shape, overlap):
             mode="gaussian",
         )[0]
     found = encode_tiles(network, {"T2": image}, Tiling(16, overlap, "float32", CPU), lambda name: None)
-    assert torch.equal(found["T2"], expected)
+    # A product that is added at once is rounded once, MONAI's twice.
+    torch.testing.assert_close(found["T2"], expected, rtol=1e-6, atol=1e-6)
 
 
 def test_batches_of_several_modalities_say_what_single_tiles_say():

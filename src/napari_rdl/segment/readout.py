@@ -55,8 +55,14 @@ class SparseTerm:
     def of(cls, terms: Tensor, inside: Tensor, grid: WorkingGrid) -> SparseTerm:
         """Keep what `terms` (T, d, h, w) holds where `inside` (d, h, w) is True."""
         voxels = inside.flatten().nonzero()[:, 0]
-        kept = terms.flatten(1).index_select(1, voxels.to(terms.device))
-        return cls(grid, voxels.cpu().numpy(), kept.clamp_(-_HALF_MAX, _HALF_MAX).half())
+        columns, chosen = terms.flatten(1), voxels.to(terms.device)
+        if columns.stride(0) == 1:
+            # A voxel's numbers lie beside each other: they are taken together.
+            kept = columns.t().index_select(0, chosen).t()
+        else:
+            kept = columns.index_select(1, chosen)
+        half = kept.clamp_(-_HALF_MAX, _HALF_MAX).half().contiguous()
+        return cls(grid, voxels.cpu().numpy(), half)
 
 
 class Readout(DenseAnswers):
@@ -86,7 +92,10 @@ class Readout(DenseAnswers):
         self._whole = WorkingGrid.union(self._grids.values())
         self._terms = {name: term.terms for name, term in terms.items()}
         places = {name: self._placed(term) for name, term in terms.items()}
-        self._voxels = np.unique(np.concatenate(list(places.values())))
+        spoken = np.zeros(self._term_shape, bool)
+        for place in places.values():
+            spoken.ravel()[place] = True
+        self._voxels = np.flatnonzero(spoken)
         self._rows = {name: self._rows_of(place) for name, place in places.items()}
         self._looked_at: tuple[object, _Parts] = (None, {})  # of the last slice: one flips where one looks
         # Where each voxel lies, sorted along the first axis as `_voxels` is.

@@ -110,8 +110,14 @@ class Blend:
         if said is None:
             return
         if self._sum is None:
-            self._sum = torch.zeros((len(said), *self._padded), device=self._device)
-        self._sum[(slice(None), *within)] += said.to(self._device) * self._importance
+            self._sum = self._empty_like(said)
+        self._sum[(slice(None), *within)].addcmul_(said.to(self._device), self._importance)
+
+    def _empty_like(self, said: Tensor) -> Tensor:
+        """Return zeros that lie in memory as what will be added does: by channel, or by voxel."""
+        if said.stride(0) == 1:
+            return torch.zeros((*self._padded, len(said)), device=self._device).movedim(-1, 0)
+        return torch.zeros((len(said), *self._padded), device=self._device)
 
     def finish(self) -> Tensor:
         """Return the blended volume (C, D/p, H/p, W/p), float32."""

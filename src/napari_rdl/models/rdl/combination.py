@@ -16,7 +16,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_rdl.models.convolution import quick
+
 _CHUNK = 8192
+_ROWS = 4096
+
+_LARGER = 3
+"""By how much logits and gate are larger than normalised features, about."""
 
 
 def weigh(logits: Tensor, gate: Tensor | None) -> Tensor:
@@ -65,22 +71,46 @@ class DeepSets(nn.Module):
         modality : Tensor
             (N,) index of each sample's modality.
         """
-        space = decoded.shape[2:]
-        features, said, score = decoded.flatten(2), logits.flatten(2), gate.flatten(2)
-        if torch.is_grad_enabled() or decoded.device.type != "cpu":
-            return self._embed(features, said, score, modality).reshape(len(decoded), -1, *space)
-        # In pieces that stay in the processor's cache; each voxel is embedded alone.
-        pieces = zip(*(part.split(_CHUNK, 2) for part in (features, said, score)), strict=True)
-        embedded = [self._embed(one, two, three, modality) for one, two, three in pieces]
-        return torch.cat(embedded, 2).reshape(len(decoded), -1, *space)
+        if not quick(decoded):
+            return self._embed(decoded, logits, gate, modality)
+        return self.terms(decoded, logits, gate, modality)[:, logits.shape[1] + 1 :]
+
+    def terms(self, decoded: Tensor, logits: Tensor, gate: Tensor, modality: Tensor) -> Tensor:
+        """Return what is summed over modalities: e^g times the logits, e^g and phi_i; without gradients.
+
+        Takes what `embed` takes. Each voxel is embedded alone, in pieces that stay in the processor's
+        cache, and written once: a voxel's numbers lie beside each other.
+
+        Returns
+        -------
+        Tensor
+            (N, T, x, y, z), channels last.
+        """
+        outputs = logits.shape[1]
+        every = decoded.new_empty(len(decoded), *decoded.shape[2:], outputs + 1 + self.second.shape[1])
+        for sample, m in enumerate(modality.tolist()):
+            first, second = self.first[m].t(), self.second[m].t()
+            rows = every[sample].flatten(0, 2)
+            parts = [part[sample].flatten(1).t() for part in (decoded, logits, gate)]
+            for start in range(0, len(rows), _ROWS):
+                piece = slice(start, start + _ROWS)
+                features, said, score = (part[piece] for part in parts)
+                x = torch.cat((features, said / _LARGER, score / _LARGER), 1)
+                x = torch.addmm(self.first_bias[m], x, first).relu_()
+                weight = score.exp()
+                rows[piece, :outputs] = said * weight
+                rows[piece, outputs : outputs + 1] = weight
+                rows[piece, outputs + 1 :] = torch.addmm(self.second_bias[m], x, second)
+        return every.movedim(-1, 1)
 
     def _embed(self, decoded: Tensor, logits: Tensor, gate: Tensor, modality: Tensor) -> Tensor:
-        # Logits and gate are large beside normalised features.
-        x = torch.cat((decoded, logits / 3, gate / 3), 1)
+        space = decoded.shape[2:]
+        x = torch.cat((decoded, logits / _LARGER, gate / _LARGER), 1).flatten(2)
         x = torch.baddbmm(self.first_bias[modality].unsqueeze(2).to(x), self.first[modality].to(x), x)
-        return torch.baddbmm(
+        x = torch.baddbmm(
             self.second_bias[modality].unsqueeze(2).to(x), self.second[modality].to(x), functional.relu(x)
         )
+        return x.reshape(len(decoded), -1, *space)
 
     def read(self, total: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """Return psi of summed embeddings: (N, E, ...) -> (N, J p^3, ...), computed as `dtype`."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_rdl.models.base import TrainedNetwork
-from napari_rdl.models.convolution import Convolution
+from napari_rdl.models.convolution import Convolution, quick
 from napari_rdl.models.patches import at_places
 from napari_rdl.models.rdl.backbone import Decoder, Encoder
 from napari_rdl.models.rdl.combination import DeepSets, weigh
@@ -106,14 +106,17 @@ class RobustNet(TrainedNetwork):
         decoded = self.decoder(features, modality)
         if places is not None:
             decoded = at_places(decoded, places)
-        logits, gate, embedding = self.head(decoded), None, None
-        if self.gate is not None:
-            bound = self.config.gate_bound
-            gate = bound * torch.tanh(self.gate(decoded) / bound)
+        logits, gate, embedding = self.head(decoded), self._gate(decoded), None
         if self.deep_sets is not None:
             assert gate is not None
             embedding = self.deep_sets.embed(decoded, logits, gate, modality)
         return ModalityOutput(logits, gate, embedding, features)
+
+    def _gate(self, decoded: Tensor) -> Tensor | None:
+        if self.gate is None:
+            return None
+        bound = self.config.gate_bound
+        return bound * torch.tanh(self.gate(decoded) / bound)
 
     def forward(self, images: Tensor, present: Tensor, places: Tensor | None = None) -> ModalityOutput:
         """Pass every present modality of a batch through the backbone, folded into the batch.
@@ -172,7 +175,12 @@ class RobustNet(TrainedNetwork):
             (N, T, D/p, H/p, W/p) float32: J p^3 weighted logits, their weight, and with deep sets the
             E channels of the embedding.
         """
-        return self.encode(image, modality).terms()
+        if self.deep_sets is None or not quick(image):
+            return self.encode(image, modality).terms()
+        decoded = self.decoder(self.encoder(self.channel_encoders(image, modality), modality), modality)
+        gate = self._gate(decoded)
+        assert gate is not None
+        return self.deep_sets.terms(decoded, self.head(decoded), gate, modality)
 
     def read_folded(self, total: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """Turn a subset's sum of terms into logits, still folded.
