@@ -10,7 +10,8 @@ from napari_rdl.cli import main
 from napari_rdl.cohort.comparison import WORST_MM, compare, refuse_unlike_models
 from napari_rdl.cohort.comparison_page import write_comparison
 from napari_rdl.cohort.evaluate import Evaluation, EvaluationSettings
-from napari_rdl.cohort.intervals import mean_interval
+from napari_rdl.cohort.intervals import mean_interval, mean_of_columns
+from napari_rdl.cohort.tables import pool, scores_of_mapping
 from napari_rdl.errors import CheckpointError, ConfigError
 
 MODALITIES = ("T1", "T1c", "T2", "FLAIR")
@@ -57,6 +58,26 @@ def test_distances_stand_with_their_count_and_the_worst():
     )
 
 
+def test_averages_are_those_of_a_models_own_table():
+    """Also where patients lack a subset, or a distance: both files lie in one folder and must agree."""
+    patchy = evaluation(0.0)
+    for name in ("p1", "p2", "p3"):
+        for subset in [subset for subset in patchy.scores[name] if "T1c" in subset]:
+            del patchy.scores[name][subset]
+    for name in ("p4", "p5"):
+        patchy.scores[name]["T1"]["WT"]["hd95"] = None
+    found = compare({"ours": patchy, "other": patchy})
+    scores = scores_of_mapping(patchy.scores)
+    own = {measure: pool(scores, MODALITIES, measure) for measure in ("dice", "hd95", "hd95_worst")}
+    for region in ("WT", "TC", "ET"):
+        dice = [one.mean for one in found.dice[region]["ours"]]
+        assert dice == pytest.approx(own["dice"].values[region])
+        means, counts, worst = zip(*found.hd95[region]["ours"], strict=True)
+        assert means == pytest.approx(own["hd95"].values[region])
+        assert worst == pytest.approx(own["hd95_worst"].values[region])
+        assert list(counts[:-1]) == own["hd95"].counts[region]
+
+
 def test_what_else_was_measured_has_intervals_too(tmp_path):
     both = {"ours": evaluation(0.0), "other": evaluation(0.1)}
     for one in both.values():
@@ -77,6 +98,17 @@ def test_intervals_of_a_table_are_scipys():
     assert (one.mean, one.count) == (pytest.approx(theirs.mean), 12)
     assert one.low == pytest.approx(theirs.low, abs=1)
     assert one.high == pytest.approx(theirs.high, abs=1)
+
+
+def test_an_average_over_columns_has_the_interval_of_the_patients_means():
+    """Where nobody lacks anything, the two orders of averaging are one."""
+    values = np.random.default_rng(3).uniform(size=(9, 15))
+    average, plain = mean_of_columns(values), mean_interval(values.mean(1))
+    assert (average.mean, average.count) == (pytest.approx(plain.mean), 9)
+    assert average.low == pytest.approx(plain.low, abs=0.01)
+    assert average.high == pytest.approx(plain.high, abs=0.01)
+    assert mean_of_columns(values[:1]).low is None
+    assert mean_of_columns(np.full((2, 3), np.nan)) is None
 
 
 def test_models_that_mean_other_things_are_refused(tiny_model):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from napari_rdl.brats import REGIONS, all_subsets, subset_name
-from napari_rdl.cohort.intervals import Interval, mean_intervals
+from napari_rdl.cohort.intervals import Interval, mean_intervals, mean_of_columns
 from napari_rdl.cohort.significance import LEVEL, holm, signed_rank_p
 from napari_rdl.cohort.tables import FURTHER, IN_PER_CENT, WORST_MM, subset_title
 from napari_rdl.errors import CheckpointError, ConfigError
@@ -148,9 +148,12 @@ def compare(evaluations: Mapping[str, Evaluation]) -> Comparison:
         {
             region: {
                 name: [
-                    (_mean(column), int(np.isfinite(column).sum()), _mean(hard))
-                    for column, hard in zip(
-                        _pooled(mm[name][:, :, r]), _pooled(worst[name][:, :, r]), strict=True
+                    (mean, int(count), hard)
+                    for mean, count, hard in zip(
+                        _means(mm[name][:, :, r]),
+                        _counts(mm[name][:, :, r]),
+                        _means(worst[name][:, :, r]),
+                        strict=True,
                     )
                 ]
                 for name in names
@@ -177,10 +180,7 @@ def _intervals(
     """Return region -> model -> an interval for each column, from model -> (patients, subsets, regions)."""
     factor = 100 if measure in IN_PER_CENT else 1
     return {
-        region: {
-            name: mean_intervals([factor * column for column in _columns(of_model[:, :, r])])
-            for name, of_model in values.items()
-        }
+        region: {name: _column_intervals(factor * of_model[:, :, r]) for name, of_model in values.items()}
         for r, region in enumerate(REGIONS)
     }
 
@@ -216,14 +216,21 @@ def _worst(mm: NDArray[np.float64], dice: NDArray[np.float64]) -> NDArray[np.flo
     return np.where(np.isnan(dice), np.nan, filled)
 
 
-def _columns(values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Return each subset's values (patients,), and each patient's mean over its subsets."""
-    return [*values.T, _row_means(values)]
+def _column_intervals(values: NDArray[np.float64]) -> list[Interval | None]:
+    """Return the interval of each subset's values, and last that of the mean of their means."""
+    return [*mean_intervals([*values.T]), mean_of_columns(values)]
 
 
-def _pooled(values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Return each subset's values, and all of them."""
-    return [*values.T, values.ravel()]
+def _means(values: NDArray[np.float64]) -> list[float | None]:
+    """Return each subset's mean, and the mean of these, as the table of one model has it."""
+    means = [_mean(column) for column in values.T]
+    return [*means, _mean(np.array(means, float))]
+
+
+def _counts(values: NDArray[np.float64]) -> list[int]:
+    """Return how many values each subset has, and how many there are."""
+    counts = np.isfinite(values).sum(0)
+    return [*counts, counts.sum()]
 
 
 def _row_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -242,9 +249,9 @@ def _differences(dice: Mapping[str, NDArray[np.float64]], columns: Sequence[str]
     for name in others:
         rows: list[tuple[str, str, Interval, float]] = []
         for r, region in enumerate(REGIONS):
-            ours, theirs = (_columns(dice[one][:, :, r]) for one in (name, reference))
-            apart = [100 * (one - other) for one, other in zip(ours, theirs, strict=True)]
-            for column, values, difference in zip(columns, apart, mean_intervals(apart), strict=True):
+            apart = 100 * (dice[name][:, :, r] - dice[reference][:, :, r])
+            tested = [*apart.T, _row_means(apart)]
+            for column, values, difference in zip(columns, tested, _column_intervals(apart), strict=True):
                 if difference is not None:
                     p = signed_rank_p(values[np.isfinite(values)])
                     rows.append((region, column, difference, p))

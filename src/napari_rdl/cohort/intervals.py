@@ -80,6 +80,44 @@ def mean_intervals(columns: Sequence[NDArray[np.float64]], *, seed: int = 0) -> 
     return found
 
 
+def mean_of_columns(values: NDArray[np.float64], *, seed: int = 0) -> Interval | None:
+    """Return the mean of the columns' means, as a table's last column has it, with its bootstrap interval.
+
+    Patients are drawn anew with all that they have; a column that nobody drawn has counts in none of them.
+
+    Parameters
+    ----------
+    values : ndarray, shape (patients, columns)
+        NaN is no value.
+
+    Returns
+    -------
+    Interval, optional
+        None where there is no value at all; its count is that of the patients who have any.
+    """
+    known = np.isfinite(values)
+    here = values[known.any(1)]
+    if not len(here):
+        return None
+    mean = float(_column_average(np.full((1, len(here)), 1 / len(here)), here)[0])
+    if len(here) < 2:
+        return Interval(mean, None, None, len(here))
+    means = _column_average(_shares(len(here), seed), here)
+    low, high = np.percentile(means, (50 * (1 - LEVEL), 50 * (1 + LEVEL)))
+    return Interval(mean, float(low), float(high), len(here))
+
+
+def _column_average(shares: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean of the columns' means, where patients (columns of `shares`) count by their shares."""
+    known = np.isfinite(values)
+    of_column = shares @ known
+    sums = shares @ np.where(known, values, 0.0)
+    drawn = of_column > 0
+    means = np.divide(sums, of_column, out=np.zeros_like(sums), where=drawn)
+    average: NDArray[np.float64] = means.sum(1) / drawn.sum(1)
+    return average
+
+
 @lru_cache(maxsize=8)
 def _shares(count: int, seed: int) -> NDArray[np.float64]:
     """Return (RESAMPLES, count): how much of each of `count` values is in each mean that is drawn."""
