@@ -11,7 +11,7 @@ import pytest
 from napari_rdl.case import load_case, save_correction
 from napari_rdl.case.dicom_seg import save_dicom_seg
 from napari_rdl.cli import main
-from napari_rdl.errors import CaseError, ConfigError
+from napari_rdl.errors import CaseError, ConfigError, OutputError
 
 hd = pytest.importorskip("highdicom")
 sitk = pytest.importorskip("SimpleITK")
@@ -98,6 +98,33 @@ def test_the_shell_writes_one(patient, capsys):
     assert main(["dicom", str(patient / "case_corrected.nii.gz"), *map(str, words)]) == 0
     assert capsys.readouterr().out.strip() == str(patient / "seg.dcm")
     assert hd.seg.segread(patient / "seg.dcm").number_of_segments == 3
+
+
+def test_only_a_segmentation_is_written_over(patient):
+    case = load_case(patient / "case")
+    labels = labels_of(case)
+    image, slice_ = patient / "case" / "case_t1.nii.gz", next((patient / "dicom").glob("*.dcm"))
+    for own in (image, slice_):
+        before = own.read_bytes()
+        with pytest.raises(OutputError, match="no DICOM segmentation"):
+            save_dicom_seg(labels, case, patient / "dicom", own)
+        assert own.read_bytes() == before
+    for _ in range(2):
+        save_dicom_seg(labels, case, patient / "dicom", patient / "seg.dcm")
+
+
+def test_the_patient_is_one_patient(patient, capsys):
+    case = load_case(patient / "case")
+    save_correction(labels_of(case), case, patient / "case_corrected.nii.gz")
+    (patient / "two" / "other").mkdir(parents=True)
+    (patient / "case").rename(patient / "two" / "case")
+    image = patient / "two" / "case" / "case_t1.nii.gz"
+    (patient / "two" / "other" / "other_t1.nii.gz").write_bytes(image.read_bytes())
+    words = ["--series", patient / "dicom", "--out", patient / "seg.dcm"]
+    words = ["dicom", str(patient / "case_corrected.nii.gz"), *map(str, words)]
+    assert main([*words, "--case", str(patient / "two")]) == 2
+    assert "has 2 patients" in capsys.readouterr().err
+    assert main([*words, "--case", f"T1={image}"]) == 0
 
 
 def test_another_grid_is_refused_in_a_sentence(patient, tmp_path):

@@ -1,5 +1,6 @@
 import dataclasses
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -144,6 +145,15 @@ def test_a_case_without_files_is_saved_on_its_own_grid(
 def test_labels_of_another_shape_are_a_programming_error(brats_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not on the case's grid"):
         save_labels(np.zeros((3, 3, 3), np.uint8), load_case(brats_folder), tmp_path / "s.nii.gz")
+
+
+def test_no_labels_are_written_over_a_patients_own_files(brats_folder: Path, tmp_path: Path) -> None:
+    case = load_case(shutil.copytree(brats_folder, tmp_path / brats_folder.name))
+    for own in (*case.files.values(), case.mask_file):
+        before = own.read_bytes()
+        with pytest.raises(OutputError, match="own files"):
+            save_labels(np.zeros(case.grid.shape, np.uint8), case, own)
+        assert own.read_bytes() == before
 
 
 def test_labels_want_a_nifti_name(brats_folder: Path, tmp_path: Path) -> None:

@@ -38,6 +38,24 @@ def test_predict_writes_the_native_grid_and_one_json_object(shell, patient, tmp_
     assert record["volumes_ml"]["ET"] == pytest.approx(np.count_nonzero(values == 4) * voxel_ml)
 
 
+def test_an_experts_mask_is_never_replaced(shell, patient):
+    """Its name in BraTS folders is that of a result, and many give a patient's folder as --out."""
+    mask = patient / f"{NAME}_seg.nii.gz"
+    before = {path: path.read_bytes() for path in patient.iterdir()}
+    assert mask in before
+    by_name = [f"T1={patient / f'{NAME}_t1.nii.gz'}", f"T2={patient / f'{NAME}_t2.nii.gz'}"]
+    for words in ([patient], [patient, "--all-subsets"], by_name):
+        code, _, err = shell("predict", *words, "--out", patient, "--device", "cpu")
+        assert code == 2
+        assert is_one_sentence(err)
+        assert "may be an expert's mask" in err
+        assert {path: path.read_bytes() for path in patient.iterdir()} == before
+    # What was predicted there is replaced as ever.
+    mask.unlink()
+    for _ in range(2):
+        assert shell("predict", patient, "--out", patient, "--device", "cpu")[0] == 0
+
+
 def test_predict_without_json_says_path_and_volumes(shell, patient, tmp_path):
     code, out, _ = shell("predict", patient, "--out", tmp_path)
     assert code == 0

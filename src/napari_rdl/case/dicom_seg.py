@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from napari_rdl.brats import CLASS_TITLES, CLASSES
 from napari_rdl.case.patient import Case
 from napari_rdl.case.provenance import current_versions
-from napari_rdl.errors import CaseError, ConfigError
+from napari_rdl.errors import CaseError, ConfigError, OutputError
 from napari_rdl.files import write_file
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def save_dicom_seg(
     CaseError
         If the folder has no such series, the series does not lie on the case's grid, or nothing is labelled.
     OutputError
-        If the file cannot be written.
+        If the file cannot be written, or is there and is no DICOM segmentation.
     """
     try:
         import highdicom as hd
@@ -84,6 +84,7 @@ def save_dicom_seg(
     present = [index for index in range(1, len(CLASSES)) if (classes == index).any()]
     if not present:
         raise CaseError(f"{case.name} has no labels: a DICOM segmentation without a segment is none.")
+    _refuse_foreign(Path(path))
     images = read_series(series, series_uid)
     frames = _on_series(classes, case, images, Path(series))
     masks = np.stack([frames == index for index in present], axis=-1)
@@ -184,7 +185,10 @@ def series_affine(images: Sequence[Dataset]) -> NDArray[np.float64]:
     sizes = {(int(image.Rows), int(image.Columns)) for image in images}
     alike = all(np.allclose(image.ImageOrientationPatient, orientation, atol=1e-4) for image in images)
     if len(images) < 2 or len(sizes) > 1 or not alike or not np.allclose(steps, steps[0], atol=1e-2):
-        raise CaseError("The DICOM series is no stack of parallel, evenly spaced slices of one size.")
+        raise CaseError(
+            "The DICOM series is no stack of parallel, evenly spaced slices of one size: give the whole "
+            "series, with every slice."
+        )
     affine = np.eye(4)
     # A row's direction is the way along it, so that the column's number grows.
     affine[:3, 0] = steps.mean(axis=0)
@@ -193,6 +197,22 @@ def series_affine(images: Sequence[Dataset]) -> NDArray[np.float64]:
     affine[:3, 3] = positions[0]
     # DICOM's patient is LPS.
     return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Refuse to write over a file that is no DICOM segmentation, such as one of the patient's images."""
+    from pydicom import dcmread
+    from pydicom.errors import InvalidDicomError
+    from pydicom.uid import SegmentationStorage
+
+    if not path.is_file():
+        return
+    try:
+        kind = dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"]).get("SOPClassUID")
+    except (InvalidDicomError, OSError, ValueError):
+        kind = None
+    if kind != SegmentationStorage:
+        raise OutputError(f"{path} is there and is no DICOM segmentation: choose another name.")
 
 
 def _on_series(

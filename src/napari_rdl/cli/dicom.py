@@ -9,11 +9,12 @@ import typer
 
 from napari_rdl.cli.console import stdout_for_results, write
 from napari_rdl.cli.options import Labels
+from napari_rdl.cli.sources import one_patient
 
 
 def dicom(
     mask: Annotated[Path, typer.Argument(metavar="LABELS", help="Labels as NIfTI, on the patient's grid.")],
-    case: Annotated[Path, typer.Option(metavar="CASE", help="The patient's folder.")],
+    case: Annotated[str, typer.Option(metavar="DIR", help="The patient's folder of NIfTI files.")],
     series: Annotated[
         Path,
         typer.Option(metavar="DIR", help="Folder of the DICOM series that the images came from."),
@@ -32,7 +33,7 @@ def dicom(
         from napari_rdl.case.label_record import record_of
         from napari_rdl.compare import read_labels
 
-        patient = load_case(case, labels=labels)
+        patient = load_case(one_patient(case), labels=labels)
         record = record_of(mask)
         convention = labels or (record.convention.name if record is not None else None)
         classes = read_labels(mask, patient, convention)

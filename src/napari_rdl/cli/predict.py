@@ -81,6 +81,7 @@ class Run:
         clock = perf_counter()
         case, findings = reading.result()
         say_findings(case, findings)
+        self._refuse_what_is_there(case)
         clock = self._lap("load", clock)
         representations = encode(
             case, self.model, modalities=self.modalities, settings=self.settings, progress=progress
@@ -109,6 +110,14 @@ class Run:
         order = [list(subset) for subset in all_subsets(representations.modalities)]
         records.sort(key=lambda record: order.index(cast(list[str], record["modalities"])))
         return records
+
+    def _refuse_what_is_there(self, case: Case) -> None:
+        """Refuse, before time is spent, to write over an expert's mask that has a result's name."""
+        from napari_rdl.segment.segmentation import output_name, refuse_foreign_labels
+
+        used = self.modalities or case.modalities
+        for subset in all_subsets(used) if self.all_subsets else [used]:
+            refuse_foreign_labels(self.out / output_name(case.name, subset, case.modalities))
 
     def _lap(self, stage: str, since: float) -> float:
         now = perf_counter()

@@ -62,6 +62,20 @@ def find_sources(words: Sequence[str] | None) -> list[Source]:
     return _distinct([source for word in words for source in _sources_of_folder(Path(word))])
 
 
+def one_patient(word: str) -> Path | Mapping[str, Path]:
+    """Return the files of what must be one patient, for `load_case`; see `find_sources`.
+
+    Raises
+    ------
+    CaseError
+        Also if it is a folder of several patients.
+    """
+    sources = find_sources([word])
+    if len(sources) > 1:
+        raise CaseError(f"{word} has {len(sources)} patients: give the folder of one of them.")
+    return sources[0].files
+
+
 def _files_of_pairs(pairs: Sequence[tuple[str, str]]) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for key, value in pairs:

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from napari_rdl.brats import subset_name
 from napari_rdl.case import Case, Provenance, WeightsRecord, input_records, save_labels
+from napari_rdl.case.label_record import record_of
 from napari_rdl.case.provenance import text_of
+from napari_rdl.errors import OutputError, Remedy
 from napari_rdl.files import plain_name
 from napari_rdl.metrics import volumes_ml
 from napari_rdl.models import Expectation, bundled_name
@@ -26,6 +28,22 @@ def output_name(case_name: str, modalities: Iterable[str], present: Iterable[str
     names = tuple(modalities)
     suffix = "" if set(names) == set(present) else f"_{subset_name(names)}"
     return f"{plain_name(case_name)}_seg{suffix}.nii.gz"
+
+
+def refuse_foreign_labels(path: Path) -> None:
+    """Refuse to write over labels that have no record of this program's, whose name nobody chose.
+
+    The name of a patient's result with all modalities is that of an expert's mask in BraTS folders.
+
+    Raises
+    ------
+    OutputError
+        If there are such labels.
+    """
+    if path.exists() and record_of(path) is None:
+        raise OutputError(
+            f"{path} is there and was not predicted here: it may be an expert's mask", Remedy.OTHER_FOLDER
+        )
 
 
 @dataclass(frozen=True)
@@ -76,9 +94,11 @@ class Segmentation:
         Raises
         ------
         OutputError
-            If the folder cannot be written.
+            If the folder cannot be written, or has labels of that name that were not predicted.
         """
-        return self.save_as(Path(folder) / output_name(self.case.name, self.modalities, self.case.modalities))
+        path = Path(folder) / output_name(self.case.name, self.modalities, self.case.modalities)
+        refuse_foreign_labels(path)
+        return self.save_as(path)
 
     def save_as(self, path: str | Path) -> Path:
         """Write the labels to a file of another name, and the provenance beside them; see `save`."""
