@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import threading
+from pathlib import Path
 
 import pytest
 from qtpy.QtGui import QImage
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_rdl.brats import REGIONS, SUBSETS
 from tests.plugin.conftest import WAIT_MS
@@ -46,6 +47,22 @@ def test_exports(compare, studied, tmp_path, monkeypatch):
     compare.export.save(tmp_path / "nowhere" / "deep.csv" / "x.csv")
     compare.export.save(table / "below-a-file.csv")
     assert problems
+    assert compare.matrix_box.status.text() == "", "what was saved before is not what was asked for"
+    compare.export.save(table)
+    assert not compare.messages.messages, "what went well is not said to have gone wrong"
+
+
+def test_table_and_picture_are_suggested_names_that_share_no_record(compare, studied, monkeypatch):
+    suggested = []
+
+    def ask(parent, title, start, *_):
+        suggested.append(Path(start).stem)
+        return "", ""
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", ask)
+    compare.export.bar.csv_button.click()
+    compare.export.bar.picture_button.click()
+    assert len(set(suggested)) == 2
 
 
 @pytest.fixture

@@ -44,6 +44,19 @@ def test_a_patients_own_file_is_never_replaced(correct, encoded):
         assert path.read_bytes() == before
 
 
+def test_what_cannot_be_saved_is_said_where_saving_was_asked_for(correct, encoded, tmp_path):
+    encoded.saving.save_corrected(tmp_path / "one.nii.gz")
+    assert "Saved one.nii.gz" in correct.history_box.status.text()
+    encoded.saving.save_corrected(encoded.session.case.mask_file)
+    ((level, sentence),) = correct.messages.messages
+    assert level == "error"
+    assert "own files" in sentence
+    assert correct.history_box.status.text() == ""
+    encoded.saving.save_corrected(tmp_path / "two.nii.gz")
+    assert not correct.messages.messages
+    assert "Saved two.nii.gz" in correct.history_box.status.text()
+
+
 def test_where_no_journal_can_be_kept_work_goes_on_with_a_warning(qtbot, correct, tmp_path, monkeypatch):
     folder = journal_path(correct.desk._identity).parent
     shutil.rmtree(folder)

@@ -49,3 +49,33 @@ def test_two_readers_are_compared_walked_through_and_agreed_on(correct, qtbot, t
     readers.add_file(tmp_path / "other_seg.nii.gz", 1)
     wait()
     assert "other_seg" in correct.messages.messages[0][1]
+
+
+def test_what_is_said_of_two_readers_is_of_those_named_and_of_now(encoded, desk_beside, qtbot):
+    correct = desk_beside(encoded)
+    readers, box = correct.readers, correct.readers.box
+    wait = lambda: qtbot.waitUntil(lambda: not readers.worker.busy, timeout=WAIT_MS)  # noqa: E731
+    assert [one.currentText() for one in box.boxes] == ["Expert's mask", "Prediction"]
+    box.compare_button.click()
+    wait()
+    assert "Dice" in box.table.text()
+    assert box.compare_button.isHidden()
+
+    correct.begin()
+    assert box.boxes[0].currentText() == "Corrected labels"
+    assert box.table.text() == "", "that was said of the expert"
+    assert not box.next_button.isEnabled()
+    box.compare_button.click()
+    wait()
+    assert "WT: Dice 1.00" in box.table.text()
+    assert box.majority_button.isEnabled()
+
+    correct.desk.layer.selected_label = 2
+    correct.use("grow")
+    assert "again" in box.compare_button.text()
+    assert not box.compare_button.isHidden()
+    assert not box.majority_button.isEnabled(), "it would take the new work back"
+    assert box.next_button.isEnabled(), "who mends one place goes on to the next"
+    box.compare_button.click()
+    wait()
+    assert "WT: Dice 1.00" not in box.table.text()

@@ -13,6 +13,8 @@ def test_a_tool_changes_the_class_that_is_selected(correct):
     correct.use("grow")
     assert int((layer.data == layer.selected_label).sum()) > before
     assert "ml changed" in correct.tools_box.status.text()
+    correct.undo()
+    assert correct.tools_box.status.text() == "", "it is not changed any more"
     layer.selected_label = 0
     correct.use("shrink")
     assert "Choose NCR" in correct.tools_box.status.text()

@@ -57,6 +57,10 @@ def test_a_folder_that_cannot_be_written_is_said(encoded, tmp_path, finish):
     finish(encoded)
     assert encoded.messages.messages[0][0] == "error"
     assert str(blocked) in encoded.messages.messages[0][1]
+    assert encoded.saving.box.status.text() == ""
+    encoded.saving.save_prediction(tmp_path / "a.nii.gz")
+    finish(encoded)
+    assert not encoded.messages.messages, "what went well is not said to have gone wrong"
 
 
 def test_the_summary_page_has_what_the_widget_shows_and_what_was_corrected(encoded, tmp_path, finish):

@@ -131,3 +131,51 @@ def test_a_colour_that_was_chosen_holds_everywhere_and_is_remembered(encoded, fi
         box.own_colours_button.click()
     assert dict(class_colours) == dict(CLASS_COLOURS)
     assert box.own_colours_button.isHidden()
+
+
+def test_the_tumour_in_3d_is_shown_without_cells_or_planes_and_they_without_it(encoded, qtbot):
+    box, spatial = encoded.viewing.box, encoded.viewing.spatial
+    box.three_box.setChecked(True)
+    box.surfaces_box.setChecked(True)
+    assert spatial.three is None, "the planes would show what the surfaces hide: nothing"
+    assert not box.three_box.isChecked()
+    box.grid_box.setChecked(True)
+    assert spatial.surfaces is None, "each cell would show another surface"
+    assert not box.surfaces_box.isChecked()
+    assert encoded.viewer.dims.ndisplay == 2
+    box.surfaces_box.setChecked(True)
+    assert not box.grid_box.isChecked()
+    assert not encoded.viewer.canvas.grid.enabled
+    box.three_box.setChecked(True)
+    assert not box.surfaces_box.isChecked()
+    box.three_box.setChecked(False)
+    qtbot.wait(50)  # Qt deletes the canvases in its own time
+
+
+def test_the_experts_mask_lies_on_each_modality_side_by_side(encoded, finish, qtbot):
+    box = encoded.viewing.box
+    box.grid_box.setChecked(True)
+    box.expert_box.click()
+    finish(encoded)
+    cells = lambda: [one for one in of_role(encoded.viewer, "twin") if "expert" in one.name]  # noqa: E731
+    qtbot.waitUntil(lambda: len(cells()) == 3)
+    stride = encoded.viewer.canvas.grid.stride
+    assert len(encoded.viewer.layers) == 4 * stride, "none has a cell of its own"
+    box.grid_box.setChecked(False)
+    box.expert_box.click()
+
+
+def test_the_experts_box_is_true_to_the_list_of_layers(encoded, finish):
+    box = encoded.viewing.box.expert_box
+    box.click()
+    finish(encoded)
+    (layer,) = of_role(encoded.viewer, "expert")
+    layer.visible = False
+    assert not box.isChecked()
+    box.click()
+    assert layer.visible
+    encoded.viewer.layers.remove(layer)
+    assert not box.isChecked()
+    box.click()
+    finish(encoded)
+    assert len(of_role(encoded.viewer, "expert")) == 1

@@ -85,6 +85,21 @@ def test_three_planes_show_one_place_and_painting_and_leave_no_trace(three):
     assert [current_plane(model) for model in three.models] == ["axial", "coronal"]
 
 
+def test_what_is_looked_at_comes_back_with_the_one_canvas(make_napari_viewer, brats_folder, qtbot):
+    viewer = make_napari_viewer()
+    add_case(viewer, load_case(brats_folder))
+    show_plane(viewer, "axial")
+    camera = viewer.scene.camera
+    camera.zoom *= 3
+    before = (camera.center, camera.zoom)
+    planes = ThreePlanes(viewer, viewer.window._qt_window, lambda: None)
+    planes.fit()
+    assert camera.zoom < before[1]
+    planes.close()
+    assert (camera.center, camera.zoom) == before
+    qtbot.wait(50)  # Qt deletes the canvases in its own time
+
+
 def test_the_tumour_as_surfaces_lies_where_the_labels_lie_and_all_is_as_before(
     make_napari_viewer, brats_folder
 ):

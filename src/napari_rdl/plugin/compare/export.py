@@ -178,7 +178,9 @@ class CompareExport(QObject):
         if studied is None:
             return
         folder = self._memory.choices.output_folder or Path.home()
-        start = folder / f"{studied.case.name}_subsets{endings[0]}"
+        # Each has its own record beside it: table and picture of one name would share theirs.
+        what = "subsets" if endings[0] == ".csv" else "subsets_picture"
+        start = folder / f"{studied.case.name}_{what}{endings[0]}"
         path = ask_for_file(self._widget, "Save the comparison", start, kinds, endings, beside=record_beside)
         if path is not None:
             self.save(path)

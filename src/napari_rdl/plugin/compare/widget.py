@@ -139,9 +139,9 @@ class CompareWidget(DockWidget):
         # One layer shows either.
         self.pair.box.difference_switched.connect(lambda on: self.worth.end_where() if on else None)
         self.worth.box.where_asked.connect(lambda name: self.pair.end_difference() if name else None)
-        self.export.done.connect(box.status.setText)
+        self.export.done.connect(self._on_exported)
         self.export.held.connect(self._on_held)
-        self.export.failed.connect(self.say_error)
+        self.export.failed.connect(self._on_not_exported)
         self.cohort.failed.connect(self.say_error)
         self.cohort.reference_known.connect(self._on_reference_known)
         for worker in (
@@ -235,6 +235,14 @@ class CompareWidget(DockWidget):
         box = self.matrix_box.reference_box
         box.set_case(self.comparison.case, kind)
         self._tried = self._stands = box.current
+
+    def _on_exported(self, sentence: str) -> None:
+        self.messages.forget_errors()
+        self.matrix_box.status.setText(sentence)
+
+    def _on_not_exported(self, error: Exception) -> None:
+        self.matrix_box.status.setText("")
+        self.say_error(error)
 
     def _on_held(self, sentence: str) -> None:
         self.messages.show_messages([("note", sentence)] if sentence else [])

@@ -41,6 +41,10 @@ class Desk(SegmentFollower):
         There is another corrected layer, or none.
     changed : no value
         A step was made, taken back or made again.
+    walked : no value
+        A step was taken back or made again.
+    prediction_changed : no value
+        Segment tumour shows what another subset, or another run, says.
     found_changed : no value
         Earlier work was found, taken up or put aside.
     held : str
@@ -51,17 +55,22 @@ class Desk(SegmentFollower):
     problem : str
     saved : Path
         Corrected labels were saved, and their record beside them.
+    refused : Exception
+        They could not be saved; Segment tumour says so too.
     """
 
     patient_changed = Signal()
     work_changed = Signal()
     changed = Signal()
+    walked = Signal()
+    prediction_changed = Signal()
     found_changed = Signal()
     held = Signal(str)
     read_only_changed = Signal()
     failed = Signal(object)
     problem = Signal(str)
     saved = Signal(object)
+    refused = Signal(object)
 
     def __init__(self, viewer: Viewer, parent: QObject) -> None:
         super().__init__(viewer, parent)
@@ -161,6 +170,8 @@ class Desk(SegmentFollower):
             (segment.session.representations_changed, self._on_representations),
             (segment.saving.corrected.changed, self._on_layer),
             (segment.saving.corrected_saved, self._on_saved),
+            (segment.saving.corrected_refused, self._on_refused),
+            (segment.updater.settled, self._on_prediction),
         )
 
     def on_segment(self) -> None:
@@ -214,6 +225,9 @@ class Desk(SegmentFollower):
     def _on_representations(self, representations: object) -> None:
         self.patient_changed.emit()
 
+    def _on_prediction(self, _segmentation: Segmentation) -> None:
+        self.prediction_changed.emit()
+
     def _on_layer(self) -> None:
         layer = self.segment.saving.corrected.layer if self.segment is not None else None
         if layer is not self.layer or self.recorder is None:
@@ -229,6 +243,7 @@ class Desk(SegmentFollower):
             self._corrects = self.segment.updater.segmentation if found is None and self.segment else None
             self.recorder = Recorder(layer, history, self)
             self.recorder.changed.connect(self._on_changed)
+            self.recorder.walked.connect(self.walked)
             self.recorder.problem.connect(self.problem)
             if found is not None and self._identity is not None:
                 path = journal_path(self._identity)
@@ -280,6 +295,9 @@ class Desk(SegmentFollower):
             self.held.emit(sentence)
 
     # --- Saving
+
+    def _on_refused(self, error: Exception) -> None:
+        self.refused.emit(error)
 
     def _on_saved(self, path: Path) -> None:
         case, recorder = self.case, self.recorder

@@ -44,6 +44,7 @@ _COLOURS: dict[int | None, str] = {
 class Read:
     """Two readers' labels and what is said of them."""
 
+    whose: list[object]
     labels: tuple[NDArray[np.uint8], NDArray[np.uint8]]
     agreement: dict[str, RegionAgreement]
     places: list[Disagreement]
@@ -66,6 +67,7 @@ class Readers(QObject):
         self._widget = parent
         self._files: list[Path] = []
         self._next = 0
+        self._outdated = False
         self._layer: Labels | None = None
         self.read: Read | None = None
         self.box = ReadersBox()
@@ -78,6 +80,8 @@ class Readers(QObject):
         self.box.difference_switched.connect(self._show_difference)
         desk.patient_changed.connect(self._on_patient)
         desk.work_changed.connect(self._on_work)
+        desk.changed.connect(lambda: self._on_change_of(CORRECTED))
+        desk.prediction_changed.connect(lambda: self._on_change_of(PREDICTED))
 
     def shut_down(self) -> None:
         """Stop all work and take the layer away."""
@@ -98,14 +102,17 @@ class Readers(QObject):
         case, chosen = self._desk.case, self.box.chosen
         if case is None or any(what is None for what in chosen):
             return
+        if self.read is not None and self.read.whose != chosen:
+            self._forget()
         sources = [self._source_of(what, case) for what in chosen]
+        self._outdated = False
 
         def compare(progress: Progress, cancelled: IsCancelled) -> Read:
             from napari_rdl.compare.readers import disagreements, reader_agreement
 
             first, second = (source() for source in sources)
             agreement = reader_agreement(first, second, case.grid.spacing)
-            return Read((first, second), agreement, disagreements(first, second, case.grid.voxel_ml))
+            return Read(chosen, (first, second), agreement, disagreements(first, second, case.grid.voxel_ml))
 
         self.box.status.setText("Comparing…")
         self.worker.ask(compare, self._on_read)
@@ -188,9 +195,10 @@ class Readers(QObject):
         choices += [(path.name, path) for path in self._files]
         self.box.set_choices(choices, wanted or ())
         self.box.setVisible(case is not None)
-        self.box.show_agreement(
-            self.read.agreement if self.read is not None else None, corrected=self._desk.recorder is not None
-        )
+        if self.read is not None and self.read.whose != self.box.chosen:
+            # What is said must be of those who are named.
+            self._forget()
+        self._show_agreement()
 
     def _on_work(self) -> None:
         # Whoever begins to correct is reader A, unless another file was chosen for that.
@@ -211,18 +219,34 @@ class Readers(QObject):
             self._list()
 
     def _on_patient(self) -> None:
-        self.worker.drop()
         self._files.clear()
-        self.read = None
-        self.box.status.setText("")
+        self._forget()
         self.box.difference_box.setChecked(False)
-        self._remove()
         self._list()
+
+    def _forget(self) -> None:
+        self.worker.drop()
+        self.read, self._outdated = None, False
+        self.box.status.setText("")
+        self._remove()
+        self._show_agreement()
+
+    def _on_change_of(self, whose: str) -> None:
+        if whose in self.box.chosen and (self.read is not None or self.worker.busy):
+            self._outdated = True
+            self._show_agreement()
+
+    def _show_agreement(self) -> None:
+        self.box.show_agreement(
+            self.read.agreement if self.read is not None else None,
+            corrected=self._desk.recorder is not None,
+            outdated=self._outdated,
+        )
 
     def _on_read(self, read: Read) -> None:
         self.read, self._next = read, 0
         self.box.status.setText("")
-        self.box.show_agreement(read.agreement, corrected=self._desk.recorder is not None)
+        self._show_agreement()
         self._show_difference(self.box.difference_box.isChecked())
 
     def _on_failed(self, error: Exception) -> None:

@@ -52,6 +52,9 @@ class ReadersBox(Section):
             form.addWidget(box, row, 1)
             box.activated.connect(lambda _index, row=row: self._on_chosen(row))
             self.boxes.append(box)
+        self.compare_button = QPushButton("Compare")
+        self.compare_button.setToolTip("Say how well the labels of A and B agree, as they are now")
+        self.compare_button.clicked.connect(self.readers_chosen)
         self.table = WrappedLabel()
         self.difference_box = QCheckBox("Difference layer")
         self.difference_box.setToolTip("Show what only A marked as tumour, what only B did, and both")
@@ -73,7 +76,7 @@ class ReadersBox(Section):
         row_.addWidget(self.majority_button, 1)
         row_.addWidget(self.staple_button, 1)
         self.body.addLayout(form)
-        for part in (self.table, self.difference_box, self.next_button):
+        for part in (self.compare_button, self.table, self.difference_box, self.next_button):
             self.body.addWidget(part)
         self.body.addLayout(row_)
         self.body.addWidget(self.status)
@@ -100,13 +103,21 @@ class ReadersBox(Section):
                 place = next((at for at, what in enumerate(whats) if what is before or what == before), -1)
                 box.setCurrentIndex(place if place >= 0 else min(number, len(whats) - 1))
 
-    def show_agreement(self, agreement: Mapping[str, RegionAgreement] | None, *, corrected: bool) -> None:
-        """Say how well A and B agree; nothing for nobody."""
+    def show_agreement(
+        self, agreement: Mapping[str, RegionAgreement] | None, *, corrected: bool, outdated: bool = False
+    ) -> None:
+        """Say how well A and B agree; nothing for nobody.
+
+        What was compared before labels changed is still walked through; no consensus is made of it.
+        """
         there = agreement is not None
+        self.compare_button.setText("Compare again: labels have changed" if outdated else "Compare")
+        self.compare_button.setVisible(outdated or not there)
+        self.compare_button.setEnabled(None not in self.chosen)
         for part in (self.difference_box, self.next_button):
             part.setEnabled(there)
         for button in (self.majority_button, self.staple_button):
-            button.setEnabled(there and corrected)
+            button.setEnabled(there and corrected and not outdated)
         self.table.setText(
             "\n".join(f"{region}: {_said(one)}" for region, one in agreement.items()) if agreement else ""
         )

@@ -42,11 +42,14 @@ class Recorder(QObject):
     -------
     changed : no value
         The history went on or back.
+    walked : no value
+        A step was taken back or made again; `changed` was sent before.
     problem : str
         The layer can no longer be followed, or an edit was refused.
     """
 
     changed = Signal()
+    walked = Signal()
     problem = Signal(str)
 
     def __init__(self, layer: Labels, history: History, parent: QObject) -> None:
@@ -106,6 +109,7 @@ class Recorder(QObject):
         if edit is not None:
             self._write(edit)
             self.changed.emit()
+            self.walked.emit()
 
     def _on_paint(self, event: Any) -> None:
         self._boxes.append(painted_box(event.value, self.history.labels.shape))

@@ -271,6 +271,7 @@ class Refining(QObject):
             np.copyto(self.layer.data, strokes)
             self._heard = np.array(strokes)
             redraw(self.layer)
+            self.box.status.setText(_SCRIBBLE)
 
     def _on_work(self) -> None:
         self._soon.stop()

@@ -27,6 +27,7 @@ from napari_rdl.plugin.correct.toolbox import Toolbox
 from napari_rdl.plugin.correct.tools_box import TOOLS, WAITING, ProtectBox, ToolsBox
 from napari_rdl.plugin.correct.working import Working
 from napari_rdl.plugin.parts.dock import DockWidget
+from napari_rdl.plugin.parts.remedies import in_words
 from napari_rdl.plugin.parts.section import plain_collapsible
 from napari_rdl.plugin.segment.followed_patient import FollowedPatient
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_rdl.case import Case
+    from napari_rdl.errors import NapariRdlError
 
 _SUMMARY_MS = 400
 
@@ -121,12 +123,14 @@ class CorrectWidget(DockWidget):
         desk.patient_changed.connect(self._on_patient)
         desk.work_changed.connect(self._on_work)
         desk.changed.connect(self._on_changed)
+        desk.walked.connect(self._on_walked)
         desk.found_changed.connect(self._on_found)
         desk.held.connect(self._on_held)
         desk.read_only_changed.connect(self._on_read_only)
         desk.failed.connect(self.say_error)
         desk.problem.connect(self.say_problem)
         desk.saved.connect(self._on_saved)
+        desk.refused.connect(self._on_refused)
         self.toolbox.said.connect(tools.status.setText)
         self.toolbox.waiting.connect(tools.show_waiting)
         self.toolbox.failed.connect(self.say_error)
@@ -209,6 +213,11 @@ class CorrectWidget(DockWidget):
         # Counting a volume takes a moment; a hand that paints must not wait for it.
         self._summary_timer.start()
 
+    def _on_walked(self) -> None:
+        # What a tool had changed is not so any more; what it waits for is.
+        if not any(self.tools_box.buttons[tool].isChecked() for tool in WAITING):
+            self.tools_box.status.setText("")
+
     def _on_found(self) -> None:
         found = self.desk.found
         self.found_box.offer(words_for(found) if found is not None else "")
@@ -233,9 +242,15 @@ class CorrectWidget(DockWidget):
         self.messages.show_messages([("warning", sentence) for sentence in sentences])
 
     def _on_saved(self, path: Path) -> None:
+        self._say_what_stands()
         self.history_box.status.setText(
             f"Saved {path.name} in {path.parent}, with a record of what was changed."
         )
+
+    def _on_refused(self, error: NapariRdlError) -> None:
+        # Segment tumour, which saves, may lie behind this widget.
+        self.history_box.status.setText("")
+        self.messages.show_message("error", in_words(error))
 
     def _show_summary(self) -> None:
         history, case = self.desk.history, self.desk.case

@@ -57,6 +57,10 @@ class MessageBar(QWidget):
         """Show one sentence."""
         self.show_messages([(level, sentence)])
 
+    def forget_errors(self) -> None:
+        """Leave out what went wrong, once it has gone well."""
+        self.show_messages([one for one in self._messages if one[0] != "error"])
+
     def clear(self) -> None:
         """Say nothing."""
         self.show_messages([])

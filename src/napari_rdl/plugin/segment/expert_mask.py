@@ -15,6 +15,7 @@ from napari_rdl.plugin.viewer.roles import Role, case_of, role_of
 
 if TYPE_CHECKING:
     from napari.layers import Layer
+    from napari.utils.events import Event
     from napari.viewer import Viewer
 
     from napari_rdl.callbacks import IsCancelled, Progress
@@ -38,7 +39,14 @@ class ExpertMask(QObject):
         self._box = box
         self._tasks = tasks
         self._case: Case | None = None
+        self._followed: Layer | None = None
         box.expert_switched.connect(self._on_switched)
+        viewer.layers.events.removed.connect(self._on_removed)
+
+    def shut_down(self) -> None:
+        """Give the viewer's events back."""
+        self._viewer.layers.events.removed.disconnect(self._on_removed)
+        self._follow(None)
 
     def let_go(self) -> None:
         """Take the last patient's mask out of the viewer, where this widget opened it."""
@@ -50,11 +58,31 @@ class ExpertMask(QObject):
         """Offer another patient's mask."""
         self._case = case
         layer = self._layer()
+        self._follow(layer)
         self._box.expert_box.setEnabled(case.mask_file is not None)
         self._box.set_expert(layer is not None and layer.visible)
 
+    def _follow(self, layer: Layer | None) -> None:
+        """Keep the box true to a layer that is shown and hidden in napari's list, too."""
+        if layer is self._followed:
+            return
+        if self._followed is not None:
+            self._followed.events.visible.disconnect(self._on_visible)
+        self._followed = layer
+        if layer is not None:
+            layer.events.visible.connect(self._on_visible)
+
+    def _on_visible(self, event: Event) -> None:
+        self._box.set_expert(event.source.visible)
+
+    def _on_removed(self, event: Event) -> None:
+        if event.value is self._followed:
+            self._follow(None)
+            self._box.set_expert(False)
+
     def _on_switched(self, on: bool) -> None:
         layer = self._layer()
+        self._follow(layer)
         if layer is not None:
             layer.visible = on
         elif on:
@@ -88,3 +116,4 @@ class ExpertMask(QObject):
         with selection_kept(self._viewer):
             for classes, settings, _ in layer_data:
                 self._viewer.add_labels(classes, **{**settings, "visible": True})
+        self._follow(self._layer())

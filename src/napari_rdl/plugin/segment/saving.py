@@ -41,6 +41,8 @@ class Saving(QObject):
         A prediction or corrected labels.
     corrected_saved : Path
         Corrected labels.
+    corrected_refused : Exception
+        Corrected labels could not be saved; `failed` says so too.
 
     Attributes
     ----------
@@ -56,6 +58,7 @@ class Saving(QObject):
     failed = Signal(object)
     saved = Signal(object)
     corrected_saved = Signal(object)
+    corrected_refused = Signal(object)
 
     def __init__(
         self,
@@ -125,6 +128,7 @@ class Saving(QObject):
         if representations is None or self._busy:
             return
         self._choices.remember(output_folder=path.parent)
+        self.box.status.setText("")
 
         def save(progress: Progress, cancelled: IsCancelled) -> Path:
             progress(0, 0, "Saving")
@@ -141,6 +145,7 @@ class Saving(QObject):
         layer = self.corrected.layer
         corrected = None if layer is None else checked_classes(np.array(layer.data), layer.name)
         findings = self.findings
+        self.box.status.setText("")
 
         def save(progress: Progress, cancelled: IsCancelled) -> Path:
             from napari_rdl.cohort.patient_card import patient_card, write_patient_card
@@ -163,7 +168,9 @@ class Saving(QObject):
         try:
             written = self.corrected.save(path)
         except NapariRdlError as error:
+            self.box.status.setText("")
             self.failed.emit(error)
+            self.corrected_refused.emit(error)
             return False
         self._choices.remember(output_folder=path.parent)
         self._on_saved(written)

@@ -56,6 +56,8 @@ class SpatialViews(QObject):
         if not on:
             self._end_three()
             return
+        # Surfaces hide the images and labels that the planes are made of.
+        self.end_surfaces()
         window = _main_window(self._box)
         if window is None:
             self._box.set_switch(self._box.three_box, False)
@@ -73,6 +75,9 @@ class SpatialViews(QObject):
         if not on or segmentation is None:
             self.end_surfaces()
             return
+        # The cells of the modalities would each show another surface.
+        self._end_three()
+        self._box.grid_box.setChecked(False)
         self.surfaces = TumourSurfaces(self._viewer, segmentation.case)
         self._compute(segmentation)
 

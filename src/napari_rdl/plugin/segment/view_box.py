@@ -152,6 +152,7 @@ class Viewing(QObject):
         """Stop following the viewer."""
         self._first_picture.stop()
         self.spatial.shut_down()
+        self.expert.shut_down()
         self._telling_apart.release()
         class_colours.changed.disconnect(self._on_colours)
         self._viewer.dims.events.order.disconnect(self._on_plane_changed)
@@ -166,6 +167,8 @@ class Viewing(QObject):
 
     def _on_grid_switched(self, on: bool) -> None:
         self._add_beneath()
+        if on:
+            self.spatial.end_surfaces()
         show_modality_grid(self._viewer, on)
         self.box.set_grid(modality_grid_shown(self._viewer))
         self._choices.remember(side_by_side=modality_grid_shown(self._viewer))

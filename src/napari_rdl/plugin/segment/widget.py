@@ -180,6 +180,7 @@ class SegmentWidget(DockWidget):
         self.run_box.choice_changed.connect(self._on_choice)
         self.key_editor.keys_changed.connect(self._on_keys_changed)
         self.saving.failed.connect(self._on_error)
+        self.saving.saved.connect(lambda _path: self.messages.forget_errors())
         self.corrected_volumes.counted.connect(self.volumes_table.show_corrected)
         self.viewing.expert.refused.connect(self._on_expert_refused)
 

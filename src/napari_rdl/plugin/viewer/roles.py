@@ -70,7 +70,7 @@ class Role(StrEnum):
     #             value         saving               modality  reference  twins  prediction
     IMAGE = ("image", Saving.NOT, True, False, False, False)
     """A modality of a patient, or an image read from one file."""
-    EXPERT = ("expert", Saving.CLASSES, False, True, False, False)
+    EXPERT = ("expert", Saving.CLASSES, False, True, True, False)
     """The mask that came with a patient."""
     MASK = ("mask", Saving.FILE_VALUES, False, True, False, False)
     """Labels read from one file, values as they stand in it."""

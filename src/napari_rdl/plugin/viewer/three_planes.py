@@ -48,6 +48,9 @@ class ThreePlanes:
     def __init__(self, viewer: Viewer, window: QMainWindow, closed: Callable[[], None]) -> None:
         self._viewer = viewer
         self._moving = False
+        self._main = _canvas_of(window)
+        self._height = self._main.height() if self._main is not None else 0
+        self._looked_at: tuple[str | None, tuple[Any, float], tuple[Any, float]] | None = None
         self.models = [ViewerModel(title="plane"), ViewerModel(title="plane")]
         self.canvases = [QtViewer(model) for model in self.models]
         self._mirrors = [Mirrors(viewer, model) for model in self.models]
@@ -59,8 +62,7 @@ class ThreePlanes:
             # The slices are the viewer's sliders'.
             canvas.dims.hide()
             row.addWidget(canvas, 1)
-        main = _canvas_of(window)
-        views = [(viewer, main), *((model, canvas.canvas.native) for model, canvas in self._pairs())]
+        views = [(viewer, self._main), *((model, canvas.canvas.native) for model, canvas in self._pairs())]
         self.crosshairs = [Crosshair(model, native) for model, native in views if native is not None]
         self._clicked: list[tuple[Any, Callable[..., Iterator[None]]]] = []
         for model, _ in views:
@@ -91,7 +93,8 @@ class ThreePlanes:
         self._fitting.start(_SETTLED_MS)
 
     def close(self) -> None:
-        """Give the viewer its one canvas back."""
+        """Give the viewer its one canvas back, and what is looked at its size."""
+        self._look_back()
         self._watch.release()
         self._fitting.stop()
         for corner, area in self._corners.items():
@@ -113,14 +116,28 @@ class ThreePlanes:
         self.dock.setParent(None)
         self.dock.deleteLater()
         # Whoever still holds this holds neither window nor canvas.
-        del self._window
+        del self._window, self._main
         for kept in (self.canvases, self.crosshairs, self.models, self._mirrors, self._clicked):
             kept.clear()
 
     def fit(self) -> None:
         """Show each of the planes whole."""
+        camera = self._viewer.scene.camera
+        before = (camera.center, camera.zoom)
         for model in (self._viewer, *self.models):
             model.reset_view()
+        self._looked_at = (current_plane(self._viewer), before, (camera.center, camera.zoom))
+
+    def _look_back(self) -> None:
+        """Look from where it was looked from before; who has moved since sees the same, as large again."""
+        if self._looked_at is None or self._main is None or self._viewer.dims.ndisplay != 2:
+            return
+        plane, before, fitted = self._looked_at
+        camera = self._viewer.scene.camera
+        if (camera.center, camera.zoom) == fitted and current_plane(self._viewer) == plane:
+            camera.center, camera.zoom = before
+        else:
+            camera.zoom *= self._height / max(self._main.height(), 1)
 
     def _pairs(self) -> Iterator[tuple[ViewerModel, QtViewer]]:
         return zip(self.models, self.canvases, strict=True)
