@@ -49,12 +49,22 @@ def test_all_fifteen_subsets_are_answered(method, brats_folder, tmp_path):
     assert isinstance(model.network, JointNetwork) == (method != "gmd")
 
 
-def test_a_subset_that_was_not_trained_is_refused(brats_folder, tmp_path):
-    model = save(tmp_path, "rfnet", trained_subsets=("T1c", "T1c+FLAIR"))
+@pytest.mark.parametrize("method", ["rfnet", "gmd"])
+def test_a_subset_that_was_not_trained_is_refused(method, brats_folder, tmp_path):
+    """Whether it would need a pass of its own or not."""
+    model = save(tmp_path, method, trained_subsets=("T1c", "T1c+FLAIR"))
     found = encode(load_case(brats_folder), model, settings=SegmentSettings(device="cpu"))
     assert found.labels(["T1c"]).shape
-    with pytest.raises(CheckpointError, match=r"never trained on T2: it knows T1c, T1c\+FLAIR\."):
-        found.labels(["T2"])
+    assert not found.at_once(["T2"])
+    for ask in (
+        lambda: found.labels(["T2"]),
+        lambda: found.label_slice(["T2"], 2, 10),
+        lambda: found.probabilities(["T2"]),
+        lambda: list(found.combine_all()),
+        lambda: list(found.labels_by_slab()),
+    ):
+        with pytest.raises(CheckpointError, match=r"never trained on .*: it knows T1c, T1c\+FLAIR\."):
+            ask()
 
 
 def test_outside_the_brain_a_network_sees_what_its_card_says(brats_folder, tmp_path):

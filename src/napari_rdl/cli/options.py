@@ -33,7 +33,9 @@ Labels = Annotated[
 ]
 Resample = Annotated[
     bool,
-    typer.Option("--resample", help="Bring modalities that lie on different grids onto the finest; registers nothing."),
+    typer.Option(
+        "--resample", help="Bring modalities that lie on different grids onto the finest; registers nothing."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write one JSON object to stdout.")]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="The folder to write into; made if it is not there.")]

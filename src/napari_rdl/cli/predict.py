@@ -81,7 +81,7 @@ class Run:
         clock = perf_counter()
         case, findings = reading.result()
         say_findings(case, findings)
-        self._refuse_what_is_there(case)
+        self._refuse_beforehand(case)
         clock = self._lap("load", clock)
         representations = encode(
             case, self.model, modalities=self.modalities, settings=self.settings, progress=progress
@@ -111,12 +111,15 @@ class Run:
         records.sort(key=lambda record: order.index(cast(list[str], record["modalities"])))
         return records
 
-    def _refuse_what_is_there(self, case: Case) -> None:
-        """Refuse, before time is spent, to write over an expert's mask that has a result's name."""
+    def _refuse_beforehand(self, case: Case) -> None:
+        """Refuse, before time is spent, untrained subsets, and to write over an expert's mask."""
+        from napari_rdl.segment.representations import untrained_subset
         from napari_rdl.segment.segmentation import output_name, refuse_foreign_labels
 
         used = self.modalities or case.modalities
         for subset in all_subsets(used) if self.all_subsets else [used]:
+            if (error := untrained_subset(self.model.card, subset)) is not None:
+                raise error
             refuse_foreign_labels(self.out / output_name(case.name, subset, case.modalities))
 
     def _lap(self, stage: str, since: float) -> float:

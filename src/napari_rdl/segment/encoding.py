@@ -12,7 +12,7 @@ from napari_rdl.brats import CLASSES, order_modalities, subset_name
 from napari_rdl.callbacks import IsCancelled, Progress, ignore_progress, never_cancelled
 from napari_rdl.case import Case
 from napari_rdl.errors import CaseError, CheckpointError
-from napari_rdl.models import JointNetwork, Model, ModelCard, SeparableNetwork
+from napari_rdl.models import JointNetwork, Model, SeparableNetwork
 from napari_rdl.segment.answers import Answers, Subset, stop_if
 from napari_rdl.segment.attempts import Attempts
 from napari_rdl.segment.kept_memory import large_pieces_kept
@@ -94,7 +94,7 @@ def encode(
             case, name, model.card.spacing, getattr(network, "patch", 1), model.card.normalization
         )
     if isinstance(network, JointNetwork):
-        answers: Answers = _joint(attempts, network, model.card, case, scans, budget_bytes)
+        answers: Answers = _joint(attempts, network, case, scans, budget_bytes)
     else:
         answers = _separable(attempts, network, case, scans, progress, cancelled)
     attempts.finish()
@@ -154,21 +154,14 @@ def _separable(
 def _joint(
     attempts: Attempts,
     network: JointNetwork,
-    card: ModelCard,
     case: Case,
     scans: Mapping[str, Scan],
     budget_bytes: int,
 ) -> Answers:
-    name, trained = card.name, card.trained_subsets
-
     def run_pass(
         subset: Subset, images: Mapping[str, Tensor], progress: Progress, cancelled: IsCancelled
     ) -> Tensor:
         title = subset_name(subset)
-        if trained and title not in trained:
-            raise CheckpointError(
-                f"The model {name!r} was never trained on {title}: it knows {', '.join(trained)}."
-            )
         x, y, z = next(iter(images.values())).shape
         attempts.plan({title: (x, y, z)}, progress, cancelled)
 

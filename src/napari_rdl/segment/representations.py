@@ -11,9 +11,21 @@ from napari_rdl.boxes import Box, cut_across
 from napari_rdl.brats import order_modalities, subset_name
 from napari_rdl.callbacks import IsCancelled, Progress, ignore_progress, never_cancelled
 from napari_rdl.case import Case
-from napari_rdl.segment.answers import Answers, Labels, Subset
+from napari_rdl.errors import CheckpointError
+from napari_rdl.models import ModelCard
+from napari_rdl.segment.answers import Answers, Labels, Subset, prefixes
 from napari_rdl.segment.computation import Computation
 from napari_rdl.segment.segmentation import Segmentation
+
+
+def untrained_subset(card: ModelCard, names: Subset) -> CheckpointError | None:
+    """Return the error of asking a model for a subset that its card says it was never trained on."""
+    title, trained = subset_name(names), card.trained_subsets
+    if not trained or title in trained:
+        return None
+    return CheckpointError(
+        f"The model {card.name!r} was never trained on {title}: it knows {', '.join(trained)}."
+    )
 
 
 class Representations:
@@ -81,8 +93,12 @@ class Representations:
         return self._answers.nbytes
 
     def at_once(self, subset: Iterable[str] | None = None) -> bool:
-        """Return whether a slice of `subset` is there without a pass through the network."""
-        return self._answers.at_once(self.subset(subset))
+        """Return whether a slice of `subset` is there without a pass through the network.
+
+        A subset that the model was never trained on is not: asking for it is refused.
+        """
+        names = self.subset(subset)
+        return self._untrained(names) is None and self._answers.at_once(names)
 
     @property
     def pass_seconds(self) -> float | None:
@@ -104,10 +120,12 @@ class Representations:
         ------
         ValueError
             If the subset is empty or names a modality that was not encoded.
+        CheckpointError
+            If the model's card says that it was never trained on the subset.
         Cancelled
             If `cancelled` answered True.
         """
-        names = self.subset(subset)
+        names = self._trained(subset)
         found = self._answers.labels(names, progress or ignore_progress, cancelled or never_cancelled)
         return self._segmentation(names, found)
 
@@ -137,7 +155,7 @@ class Representations:
         cut = cut_across(self._answers.box, axis, index)
         if cut is not None:
             _, flat = cut
-            labels[flat] = self._answers.label_slice(self.subset(subset), axis, index).squeeze(axis)
+            labels[flat] = self._answers.label_slice(self._trained(subset), axis, index).squeeze(axis)
         return labels
 
     def probabilities(
@@ -179,7 +197,13 @@ class Representations:
         """Yield all 2^k - 1 subsets, each after the prefix that it extends by one modality.
 
         The order is that of the walk through the prefixes, not that of the paper's tables.
+
+        Raises
+        ------
+        CheckpointError
+            If the model's card says that it was never trained on one of them.
         """
+        self._refuse_untrained()
         found = self._answers.every(progress or ignore_progress, cancelled or never_cancelled)
         for names, labels in found:
             yield self._segmentation(names, labels)
@@ -195,7 +219,13 @@ class Representations:
             The slab's place on the case's grid; the slabs tile `box`.
         labels : dict
             Subset -> class indices (uint8) of the slab.
+
+        Raises
+        ------
+        CheckpointError
+            If the model's card says that it was never trained on one of them.
         """
+        self._refuse_untrained()
         return self._answers.by_slab(progress or ignore_progress, cancelled or never_cancelled)
 
     def subset(self, subset: Iterable[str] | None = None) -> Subset:
@@ -213,11 +243,26 @@ class Representations:
             raise ValueError("A subset must hold at least one modality.")
         return names
 
+    def _trained(self, subset: Iterable[str] | None) -> Subset:
+        """Return `subset` as `subset` does; refuse one that the model was never trained on."""
+        names = self.subset(subset)
+        if (error := self._untrained(names)) is not None:
+            raise error
+        return names
+
+    def _untrained(self, names: Subset) -> CheckpointError | None:
+        """Return what is to be said of a subset that the model was never trained on."""
+        return untrained_subset(self.computation.card, names)
+
+    def _refuse_untrained(self) -> None:
+        for names in prefixes(self.modalities):
+            self._trained(names)
+
     def _probabilities(
         self, subset: Iterable[str] | None, progress: Progress, cancelled: IsCancelled
     ) -> NDArray[np.float32]:
         """Return a subset's class probabilities within `box`."""
-        names = self.subset(subset)
+        names = self._trained(subset)
         temperature = self.computation.card.temperatures.get(subset_name(names), 1.0)
         return self._answers.probabilities(names, temperature, progress, cancelled)
 
