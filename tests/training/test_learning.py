@@ -10,7 +10,7 @@ from napari_rdl.cli import main
 from napari_rdl.cohort.worklist import Worklist
 from napari_rdl.cohort.worklist_file import new_worklist
 from napari_rdl.errors import ConfigError
-from napari_rdl.models import load_model, read_card
+from napari_rdl.models import load_model, read_card, save_model
 from napari_rdl.training import learning
 from napari_rdl.training.learning import (
     BeforeAndAfter,
@@ -81,6 +81,14 @@ def test_it_trains_the_architecture_of_the_weights_mixed_with_phantoms(worklist,
     assert learns(learning_config(worklist))
     with pytest.raises(ConfigError, match="no setting"):
         learning_config(worklist, changes=["nothing=1"])
+
+
+def test_weights_that_are_used_on_large_tiles_learn_on_smaller_crops(worklist, tiny_model, tmp_path):
+    card = tiny_model.card.model_copy(update={"tile": 80})
+    path = save_model(tmp_path / "wide.safetensors", tiny_model.network, card)
+    config = learning_config(worklist, str(path))
+    assert config.data.crop == (64, 64, 64)
+    assert config.tile == 80
 
 
 def test_a_run_from_the_shell_learns_and_is_compared(

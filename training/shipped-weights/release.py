@@ -50,6 +50,9 @@ COLUMNS = ("step", "loss", "dice", "divergence", "region_dice", "mutual_informat
 def main(
     weights: Annotated[Path, typer.Argument(help="The checkpoint to release.")],
     name: Annotated[str | None, typer.Option(help="What menus call it.")] = None,
+    tile: Annotated[
+        int | None, typer.Option(help="Edge of the cubes, in voxels, that the network is used on.")
+    ] = None,
     evaluation: Annotated[
         list[Path] | None, typer.Option(help="Folder of an evaluation: expected Dice. May be given again.")
     ] = None,
@@ -83,6 +86,8 @@ def main(
     changes: dict[str, Any] = {}
     if name is not None:
         changes["name"] = name
+    if tile is not None:
+        changes["tile"] = tile
     if patients_file is not None:
         changes["data_sources"] = read_sources(patients_file)
         changes["trained_on"] = sentence_of(changes["data_sources"])

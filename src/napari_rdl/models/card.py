@@ -55,8 +55,8 @@ class ModelCard(BaseModel):
         ge=1,
         le=1024,
         title="Tile",
-        description="Edge in voxels of the cubes that the network is used on: that of its training crops, "
-        "since group normalisation sees how much of a cube is tumour.",
+        description="Edge in voxels of the cubes that the network is used on, at most: that of its training "
+        "crops, or another that was measured, since group normalisation sees how much of a cube is tumour.",
     )
     normalization: Normalization = Field(
         "zscore-brain",

@@ -35,6 +35,7 @@ FORGETS_ABOVE = 0.02
 SYNTHETIC_SEED = 20_000_000
 """Synthetic patients of the comparison begin here: no run trains on or validates with them."""
 _MOST_OWN, _SYNTHETIC = 8, 3
+_CROP = 64
 _SETTINGS = {
     "data__crops_per_visit": 2,
     "loss__mutual_information": 0.0,
@@ -167,8 +168,8 @@ def learning_config(
             "with weights of the method rdl."
         )
     network = DefaultArchitecture.model_validate(card.network.model_dump())
-    # Training crops divide by the stride; the tile that the weights name was a crop's, and usually does.
-    edge = max(card.tile // network.stride, 1) * network.stride
+    # Training crops divide by the stride. Weights may be used on larger tiles than they are trained on.
+    edge = max(min(card.tile, _CROP) // network.stride, 1) * network.stride
     settings: dict[str, Any] = {
         **_SETTINGS,
         **more,
@@ -177,6 +178,7 @@ def learning_config(
         "network": network.model_dump(mode="json"),
         "data__spacing": list(card.spacing),
         "data__crop": [edge] * 3,
+        "validation__tile": max(card.tile // network.stride, 1) * network.stride,
         "data__sources": [
             {"source": str(worklist), "share": 0.5},
             {"source": "phantom:48", "share": 0.5, "first_seed": SYNTHETIC_SEED // 2},
