@@ -17,6 +17,7 @@ import pandas as pd
 import typer
 
 from napari_rdl.brats import all_subsets, subset_name
+from napari_rdl.cli.app import run_script
 from napari_rdl.cohort.evaluate import EvaluationSettings, evaluate
 from napari_rdl.cohort.intervals import mean_interval
 from napari_rdl.files import write_json, write_text
@@ -143,4 +144,4 @@ def _cell(row: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

@@ -19,6 +19,7 @@ from table_report import mean_over_patients
 
 from napari_rdl.brats import REGIONS
 from napari_rdl.case import Case, load_case
+from napari_rdl.cli.app import run_script
 from napari_rdl.cohort.charts import LIGHT, finish, new_figure, png
 from napari_rdl.cohort.evaluate import EvaluationSettings, evaluate
 from napari_rdl.files import write_bytes, write_text
@@ -111,4 +112,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

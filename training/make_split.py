@@ -10,7 +10,6 @@ carry a suffix such as ``_vol.npy`` or a grade folder, which is taken off.
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path, PurePosixPath
 from typing import Annotated
@@ -18,7 +17,10 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from napari_rdl.cli.app import run_script
 from napari_rdl.cohort.patients import folder_patients, read_split_file
+from napari_rdl.errors import ConfigError, NapariRdlError
+from napari_rdl.files import write_bytes, write_json
 
 
 def main(
@@ -34,8 +36,8 @@ def main(
     parts = ("train", "validation", "test")
     if sizes is not None:
         names = [patient.name for patient in folder_patients(root)]
-        counts = [int(size) for size in sizes.split(",")]
-        if len(counts) != 3 or sum(counts) > len(names):
+        counts = [int(size) if size.strip().isdecimal() else -1 for size in sizes.split(",")]
+        if len(counts) != 3 or min(counts) < 0 or sum(counts) > len(names):
             raise typer.BadParameter(f"{sizes} does not fit the {len(names)} patients below {root}.")
         order = [names[index] for index in np.random.default_rng(seed).permutation(len(names))]
         ends = np.cumsum([0, *counts])
@@ -43,9 +45,17 @@ def main(
     else:
         given = dict(zip(parts, (train, validation, test), strict=True))
         lists = {part: read_list(path) for part, path in given.items() if path is not None}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps({"root": os.path.relpath(root, out.parent), **lists}, indent=1) + "\n", "utf-8")
-    split = read_split_file(out)
+    before = out.read_bytes() if out.is_file() else None
+    write_json(out, {"root": os.path.relpath(root, out.parent), **lists}, indent=1)
+    try:
+        split = read_split_file(out)
+    except NapariRdlError:
+        # What does not fit the folder leaves no file behind.
+        if before is None:
+            out.unlink()
+        else:
+            write_bytes(out, before)
+        raise
     typer.echo(
         f"{len(split.train)} training, {len(split.validation)} validation, {len(split.test)} test patients; "
         f"{len(split.left_out)} of {root} are in no list."
@@ -54,10 +64,13 @@ def main(
 
 def read_list(path: Path) -> list[str]:
     """Return the names of a list, without folders and suffixes."""
-    lines = path.read_text("utf-8").split()
+    try:
+        lines = path.read_text("utf-8").split()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"The list {path} cannot be read ({error}).") from error
     names = [PurePosixPath(line.replace("\\", "/")).name for line in lines]
     return [name.removesuffix(".npy").removesuffix("_vol") for name in names]
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

@@ -23,6 +23,7 @@ import torch
 import typer
 from safetensors.torch import load_file
 
+from napari_rdl.cli.app import run_script
 from napari_rdl.training.recipe import load_recipe, validate_config
 from napari_rdl.training.run.session import run_training
 
@@ -110,4 +111,4 @@ def compare(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> dict[
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

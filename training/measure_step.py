@@ -20,6 +20,7 @@ import torch
 import typer
 from torch.utils.flop_counter import FlopCounterMode
 
+from napari_rdl.cli.app import run_script
 from napari_rdl.models import build_network
 from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.data.subsets import draw_proper_subset, draw_subsets, subset_matrix
@@ -136,4 +137,4 @@ def flops_per_step(config: TrainingConfig, batch: int) -> float:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

@@ -20,6 +20,7 @@ import typer
 from pydantic import BaseModel, ConfigDict, Field
 from table_report import PatientScores, Scores, mean_over_patients, write_tables
 
+from napari_rdl.cli.app import run_script
 from napari_rdl.files import write_json
 from napari_rdl.training.run.folder import RunFolder
 from napari_rdl.training.run.running import Ended, read_record
@@ -174,12 +175,18 @@ def dice_of(evaluated: dict[str, Any]) -> PatientScores:
 
 def load_experiment(table: str) -> Experiment:
     """Return a table by its name in ``experiments/``."""
+    known = sorted(path.stem for path in (HERE / "experiments").glob("*.toml") if path.stem != "benchmarks")
+    if table not in known:
+        raise typer.BadParameter(f"There is no table {table!r}: use {', '.join(known)}.")
     return Experiment.model_validate(_read(table))
 
 
 def plan(experiment: Experiment, benchmark: str, sources: list[str], runs: Path) -> list[Run]:
     """Return every run of a table, one seed after the other so that rows stay comparable meanwhile."""
-    chosen = Benchmark.model_validate(_read("benchmarks")[benchmark])
+    benchmarks = _read("benchmarks")
+    if benchmark not in benchmarks:
+        raise typer.BadParameter(f"There is no benchmark {benchmark!r}: use {', '.join(benchmarks)}.")
+    chosen = Benchmark.model_validate(benchmarks[benchmark])
     sources = sources or ([chosen.data] if chosen.data else [])
     if not sources:
         raise typer.BadParameter(f"The benchmark {benchmark} needs --data: a folder or split files.")
@@ -205,8 +212,12 @@ def _read(name: str) -> dict[str, Any]:
 
 
 def main(
-    tables: Annotated[list[str], typer.Argument(help="table2 ... table6; several share their runs.")],
-    benchmark: Annotated[str | None, typer.Option(help="synthetic, brats2018 or brats2020.")] = None,
+    tables: Annotated[
+        list[str], typer.Argument(help="Names of experiments/, such as table4; several share their runs.")
+    ],
+    benchmark: Annotated[
+        str | None, typer.Option(help="One of experiments/benchmarks.toml; the table's own by default.")
+    ] = None,
     data: Annotated[list[str] | None, typer.Option(help="Folder or split file; once for each split.")] = None,
     runs: Annotated[Path, typer.Option(help="Where run folders go.")] = Path("runs"),
     commands: Annotated[
@@ -253,4 +264,4 @@ def _write_all(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

@@ -53,6 +53,43 @@ def test_a_split_is_made_of_lists_or_drawn(patients_folder, tmp_path):
     assert list(map(len, parts)) == [2, 1, 1]
 
 
+def test_a_split_that_does_not_fit_its_folder_leaves_no_file(patients_folder, tmp_path):
+    script = load("make_split")
+    listed, out = tmp_path / "train.txt", tmp_path / "split.json"
+    listed.write_text("Nobody\n")
+    with pytest.raises(ConfigError, match="names 'Nobody'"):
+        script.main(patients_folder, out, train=listed)
+    assert not out.exists()
+    script.main(patients_folder, out, sizes="2,1,1")
+    before = out.read_bytes()
+    with pytest.raises(ConfigError, match="names 'Nobody'"):
+        script.main(patients_folder, out, train=listed)
+    assert out.read_bytes() == before
+    with pytest.raises(ConfigError, match="cannot be read"):
+        script.main(patients_folder, out, train=tmp_path / "nothere.txt")
+    for sizes in ("2,x,1", "2,-1,1", "9,9,9"):
+        with pytest.raises(typer.BadParameter, match="does not fit"):
+            script.main(patients_folder, out, sizes=sizes)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("make_split", "--root", "nothere", "--out", "split.json"), "There is no folder"),
+        (("run_table", "nope"), "There is no table 'nope'"),
+        (("run_table", "table6", "--benchmark", "nope"), "There is no benchmark 'nope'"),
+    ],
+)
+def test_a_script_refuses_in_one_sentence_as_the_program_does(words, said, tmp_path):
+    name, *options = words
+    command = [sys.executable, str(SCRIPTS / f"{name}.py"), *options]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_mean_of_checkpoints(tiny_checkpoint, tmp_path):
     script = load("shipped-weights/mean")
     model = load_model(tiny_checkpoint)

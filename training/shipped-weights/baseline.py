@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_rdl.case import brain_mask, case_from_arrays, load_case, normalize
+from napari_rdl.cli.app import run_script
 from napari_rdl.cohort.patients import Patient, patients_of
 from napari_rdl.metrics import dice
 from napari_rdl.phantom import held_out_settings, make_phantom
@@ -71,4 +72,4 @@ def largest_above(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

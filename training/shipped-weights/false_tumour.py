@@ -18,6 +18,7 @@ import typer
 
 from napari_rdl.brats import all_subsets, subset_name
 from napari_rdl.case import Case, case_from_arrays
+from napari_rdl.cli.app import run_script
 from napari_rdl.cohort.patients import folder_patients, is_synthetic, synthetic_patients
 from napari_rdl.files import write_json, write_text
 from napari_rdl.models import Model, load_model
@@ -91,4 +92,4 @@ def table(source: str, heads: dict[str, dict[str, float]]) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

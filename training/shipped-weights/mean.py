@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from napari_rdl.cli.app import run_script
 from napari_rdl.errors import CheckpointError
 from napari_rdl.models import load_model, save_model
 
@@ -31,4 +32,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

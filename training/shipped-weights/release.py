@@ -25,6 +25,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from napari_rdl.brats import REGIONS, all_subsets, subset_name
+from napari_rdl.cli.app import run_script
 from napari_rdl.cohort.calibration import calibrate
 from napari_rdl.cohort.intervals import mean_interval
 from napari_rdl.cohort.patients import is_synthetic, patients_of
@@ -286,4 +287,4 @@ def draw_curves(losses: list[dict[str, Any]], validations: list[dict[str, Any]])
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

@@ -15,6 +15,7 @@ import numpy as np
 import typer
 
 from napari_rdl.brats import REGIONS
+from napari_rdl.cli.app import run_script
 from napari_rdl.cohort.patients import is_synthetic, patients_of
 from napari_rdl.cohort.picture import draw_patient
 from napari_rdl.compare import Reference, study_subsets
@@ -51,4 +52,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

@@ -7,8 +7,8 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, NoReturn
 
 import typer
 from typer.exceptions import TyperException
@@ -95,8 +95,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # What a process that ends still holds is the system's to take: Python need not look through it for
         # garbage first, which takes most of a second once torch is there.
         atexit.register(gc.freeze)
+    return _ended(lambda: app(args=arguments, prog_name="napari-rdl", standalone_mode=False))
+
+
+def run_script(command: Callable[..., object]) -> NoReturn:
+    """Run a function as a script's command line, and end the process as the program ends.
+
+    Parameters
+    ----------
+    command : callable
+        Its parameters are the options, as typer reads them.
+    """
+    script = typer.Typer(pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None)
+    script.command()(command)
+    sys.exit(_ended(lambda: script(standalone_mode=False)))
+
+
+def _ended(run: Callable[[], object]) -> int:
+    """Return the exit code of what `run` does, and say in one sentence what a user can mend."""
     try:
-        outcome = app(args=arguments, prog_name="napari-rdl", standalone_mode=False)
+        outcome = run()
     except NapariRdlError as error:
         say(sentence_of(error))
         return EXIT_USER_ERROR
