@@ -141,6 +141,9 @@ def test_many_digits_are_not_shown_and_not_lost(form):
     row.set_base(2 / 3)
     assert row.editor.native.text() == "0.6667"
     assert row.value == 2 / 3
+    row.set_base(0.6667)
+    assert row.value == 0.6667, "what looks alike is not alike"
+    row.set_base(2 / 3)
     assert not row.changed
     row.editor.native.setText("0.5")
     assert row.value == 0.5

@@ -85,6 +85,16 @@ def test_three_planes_show_one_place_and_painting_and_leave_no_trace(three):
     assert [current_plane(model) for model in three.models] == ["axial", "coronal"]
 
 
+def test_all_layers_may_go_while_three_planes_are_shown(three):
+    three.viewer.layers.clear()
+    assert three.viewer.dims.ndim == 2
+    add_case(three.viewer, three.case)
+    show_plane(three.viewer, "axial")
+    assert [current_plane(model) for model in three.models] == ["coronal", "sagittal"]
+    three.viewer.dims.set_current_step(2, 3)
+    assert [model.dims.point for model in three.models] == [three.viewer.dims.point] * 2
+
+
 def test_what_is_looked_at_comes_back_with_the_one_canvas(make_napari_viewer, brats_folder, qtbot):
     viewer = make_napari_viewer()
     add_case(viewer, load_case(brats_folder))

@@ -175,6 +175,8 @@ class _Numbers:
         if len(text) > _LONGEST:
             text = write_number(float(f"{value:.4g}"))
             self._whole[text] = value
+        else:
+            self._whole.pop(text, None)
         return text
 
     def read(self, text: str) -> Any:

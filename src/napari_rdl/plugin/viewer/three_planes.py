@@ -159,7 +159,8 @@ class ThreePlanes:
                 self._follow(model)
 
     def _follow(self, leader: Any) -> None:
-        if self._moving:
+        if self._moving or leader.dims.ndim < 3:
+            # Where no layer is left there is no place to share.
             return
         self._moving = True
         try:
