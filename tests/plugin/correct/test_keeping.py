@@ -134,12 +134,26 @@ def test_work_killed_in_another_process_is_offered_and_restored(
     np.testing.assert_array_equal(correct.desk.layer.data, correct.desk.history.base)
 
 
+def test_a_desk_opened_again_goes_on_with_the_work_on_its_layer(qtbot, correct, encoded, desk_beside):
+    before = correct.desk.layer.data.copy()
+    paint(qtbot, correct, (13, 15, 11), 1)
+    correct.shut_down()
+    again = desk_beside(encoded)
+    assert again.found_box.isHidden(), "it is there already"
+    assert again.desk.layer is encoded.saving.corrected.layer
+    assert len(again.desk.history.steps) == 1
+    np.testing.assert_array_equal(again.desk.history.base, before)
+    again.undo()
+    np.testing.assert_array_equal(again.desk.layer.data, before)
+    assert not journalled(again).history.can_undo
+
+
 def test_discarded_work_is_put_aside(qtbot, correct, encoded, desk_beside):
     paint(qtbot, correct, (13, 15, 11), 1)
     path: Path = journal_path(correct.desk._identity)
     correct.shut_down()
+    encoded.saving.corrected.let_go()
     again = desk_beside(encoded)
-    # The layer that is there is work begun anew, and the journal is on offer until its first step.
     assert again.desk.found is not None
     again.found_box.discard_button.click()
     assert again.found_box.isHidden()

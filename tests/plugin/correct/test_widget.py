@@ -13,6 +13,7 @@ def test_without_a_patient_it_says_what_to_do(make_napari_viewer, shown):
     viewer = make_napari_viewer()
     widget = shown(CorrectWidget(viewer))
     assert "Open a patient" in widget.patient.said.text()
+    assert widget.readers.box.isHidden(), "nobody's labels can be chosen"
     widget.use("grow")
     widget.undo()
     widget.shut_down()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QDockWidget
 
 from napari_rdl.case import read_mask
 from napari_rdl.cohort.worklist import Worklist
 from napari_rdl.cohort.worklist_file import State
+from napari_rdl.plugin.correct import working
+from napari_rdl.plugin.correct.widget import CorrectWidget
 from napari_rdl.plugin.correct.worklist_box import WorklistBox
 
 from .conftest import WAIT_MS
@@ -73,3 +78,23 @@ def test_the_box_says_nothing_of_its_own(qtbot):
     assert not asked
     assert not box.accept_button.isEnabled()
     assert box.patients.horizontalScrollBarPolicy() == Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+
+
+def test_whoever_opens_a_patient_of_the_list_stays_at_the_desk(
+    make_napari_viewer, patients_folder, tmp_path, monkeypatch
+):
+    viewer, opened, raised = make_napari_viewer(), [], []
+    correct = CorrectWidget(viewer)
+    dock = viewer.window.add_dock_widget(correct, name="Correct labels")
+    correct.working.make_list([patients_folder], tmp_path / "list.json")
+
+    def open_segment(_viewer):
+        raised.append("Segment tumour")
+        return SimpleNamespace(open_patient=lambda folder, run: opened.append(folder))
+
+    monkeypatch.setattr(working, "open_segment_widget", open_segment)
+    monkeypatch.setattr(QDockWidget, "raise_", lambda one: raised.append(one))
+    correct.working.step(1)
+    assert len(opened) == 1
+    assert raised == ["Segment tumour", dock]
+    correct.shut_down()

@@ -25,3 +25,10 @@ def test_curves_are_drawn_in_the_themes_colours_and_thinned():
     )
     assert dark.shape == (270, 310, 4)
     assert tuple(dark[0, 0]) == (0, 0, 0, 255)
+
+
+def test_steps_are_whole_in_a_run_of_few():
+    points = ([5, 6], [0.1, 0.2])
+    drawer = CurveDrawer()
+    drawer.draw(CurvePicture({"a": points}, {"a": points}, 310, 270, 1.0, "#000000", "#ffffff", "#888888"))
+    assert all(float(tick).is_integer() for axes in drawer._axes for tick in axes.get_xticks())

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_rdl.correct import Found, History, Identity, Journal, journal_path, put_aside
@@ -206,9 +207,20 @@ class Desk(SegmentFollower):
         if isinstance(found, JournalError):
             self.failed.emit(found)
         elif found is not None and found.history.steps:
-            self._set_found(found)
+            if self._is_on_the_layer(found):
+                self._taking_up = found
+                self._follow_layer()
+            else:
+                self._set_found(found)
         if self.history is not None and self.history.steps:
             self._begin_journal()
+
+    def _is_on_the_layer(self, found: Found) -> bool:
+        """Return whether the corrected layer holds this very work: the desk was closed and opened again."""
+        history, layer = self.history, self.layer
+        if history is None or layer is None or history.steps:
+            return False
+        return np.array_equal(found.history.labels, np.asarray(layer.data))
 
     def _on_claim(self) -> None:
         """Turn to looking only, or back to correcting: what the other one left is looked for first."""

@@ -78,6 +78,7 @@ class Readers(QObject):
         self.box.next_asked.connect(self.go_to_next)
         self.box.consensus_asked.connect(self.agree)
         self.box.difference_switched.connect(self._show_difference)
+        self._list()
         desk.patient_changed.connect(self._on_patient)
         desk.work_changed.connect(self._on_work)
         desk.changed.connect(lambda: self._on_change_of(CORRECTED))

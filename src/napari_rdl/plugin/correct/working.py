@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
-from qtpy.QtWidgets import QFileDialog, QWidget
+from qtpy.QtWidgets import QDockWidget, QFileDialog, QWidget
 
 from napari_rdl.cohort.worklist import Worklist
 from napari_rdl.cohort.worklist_file import Entry, State, new_worklist
@@ -127,7 +127,13 @@ class Working(QObject):
         if self.worklist is None:
             return
         folder = self.worklist.folder_of(self.worklist.entry(name))
-        segment = self._desk.segment or open_segment_widget(self._viewer)
+        segment = self._desk.segment
+        if segment is None:
+            segment = open_segment_widget(self._viewer)
+            # Whoever works through a list stays at the desk.
+            dock = self._widget.parent()
+            if isinstance(dock, QDockWidget):
+                dock.raise_()
         segment.open_patient(folder, run=True)
 
     def step(self, step: int) -> None:

@@ -147,6 +147,8 @@ class CurveDrawer:
         self._axes = (upper, lower)
 
     def _plot(self, axes: Axes, title: str, names: Sequence[str], look: CurvePicture) -> None:
+        from matplotlib.ticker import MaxNLocator
+
         for number, name in enumerate(names):
             (line,) = axes.plot(
                 [],
@@ -162,6 +164,8 @@ class CurveDrawer:
         axes.set_title(shown, loc="left", color=look.text, fontsize=8, pad=3)
         axes.set_facecolor(look.background)
         axes.tick_params(colors=look.text, labelsize=7, length=2, pad=2)
+        # A step is whole, in a run of few steps too.
+        axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
         axes.grid(True, color=look.line, linewidth=0.5, alpha=0.4)
         for spine in axes.spines.values():
             spine.set_color(look.line)
