@@ -79,7 +79,7 @@ def evaluate(
                 distances=distances,
                 smallest_et=smallest_et,
                 scores=further(scores, protocol),
-                part=part,
+                part=part,  # type: ignore[arg-type]
                 labels=labels,
                 resample=resample,
                 segment=SegmentSettings(device=device),

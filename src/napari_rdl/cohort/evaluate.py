@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,8 +58,8 @@ class EvaluationSettings(BaseModel):
         description="Enhancing tumour of fewer voxels than this is taken away before scoring (the field's "
         "post-processing uses 500); 0 keeps everything.",
     )
-    part: str = Field(
-        "test", pattern="^(train|validation|test)$", title="Part", description="List of a split file to use."
+    part: Literal["train", "validation", "test"] = Field(
+        "test", title="Part", description="List of a split file to use."
     )
     labels: str | None = Field(
         None, title="Label convention", description="Convention of the masks, where names do not say it."

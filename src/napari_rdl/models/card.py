@@ -216,7 +216,10 @@ def read_card(path: str | Path) -> ModelCard:
     """
     path = Path(path)
     if not path.is_file():
-        raise CheckpointError(f"There is no checkpoint at {path}: give the path of a .safetensors file.")
+        raise CheckpointError(
+            f"There is no checkpoint at {path}: give the path of a .safetensors file, or the name of bundled "
+            f"weights ({', '.join(bundled_models())})."
+        )
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
