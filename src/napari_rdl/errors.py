@@ -21,6 +21,10 @@ class Remedy(StrEnum):
 
     NAME_LABELS = "name labels"
     """Say which label convention the mask has (`conventions`)."""
+    NAME_FILES = "name files"
+    """Rename files so that they tell their modality, or say it of each."""
+    ONE_FILE = "one file"
+    """Leave one file for each modality, or say which one is meant (`modality`)."""
     RESAMPLE = "resample"
     """Co-register the images, or have them resampled onto one grid."""
     FIT_MASK = "fit mask"
@@ -55,6 +59,8 @@ class Remedy(StrEnum):
 
 NEUTRAL: Mapping[Remedy, str] = {
     Remedy.NAME_LABELS: "name the label convention ({conventions})",
+    Remedy.NAME_FILES: "rename the files to end in _t1, _t1ce, _t2 or _flair, or name them yourself",
+    Remedy.ONE_FILE: "remove or rename all but one, or name the file for {modality} yourself",
     Remedy.RESAMPLE: "co-register them, or have them resampled onto one grid",
     Remedy.FIT_MASK: "give the mask that was drawn on these images, or have it resampled",
     Remedy.FIT_LABELS: "give labels that were made from these images, or have them resampled",

@@ -63,7 +63,7 @@ def test_a_pair_goes_by_its_header(tmp_path: Path) -> None:
 
 def test_two_files_for_one_modality_are_both_named(tmp_path: Path) -> None:
     touch(tmp_path, "P_t1ce.nii.gz", "P_T1Gd.nii.gz", "P_t2.nii.gz")
-    with pytest.raises(CaseError, match=r"for T1c \(P_t1ce.nii.gz and P_T1Gd.nii.gz\).*T1c=file"):
+    with pytest.raises(CaseError, match=r"for T1c \(P_t1ce.nii.gz and P_T1Gd.nii.gz\).*for T1c yourself"):
         find_case_files(tmp_path)
 
 

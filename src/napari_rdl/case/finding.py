@@ -19,7 +19,7 @@ from napari_rdl.case.naming import (
     modality_of_name,
 )
 from napari_rdl.case.nifti import is_nifti_name, stem_of
-from napari_rdl.errors import CaseError
+from napari_rdl.errors import CaseError, Remedy
 
 # Readers ask about every folder that is dropped: a look must stay cheap in a folder of anything.
 _MAX_ENTRIES = 4000
@@ -101,13 +101,13 @@ def find_case_files(folder: str | Path, *, labels: str | None = None) -> CaseFil
         else:
             unexplained.append(path)
     if not images:
-        raise CaseError(_nothing_found(folder, files))
+        raise _nothing_found(folder, files)
     for modality in MODALITIES:
         if len(images.get(modality, ())) > 1:
             raise CaseError(
-                f"{folder} has more than one file for {modality} "
-                f"({_names(images[modality])}): remove or rename all but one, "
-                f"or name the files yourself as {modality}=file."
+                f"{folder} has more than one file for {modality} ({_names(images[modality])})",
+                Remedy.ONE_FILE,
+                modality=modality,
             )
     found = {modality: images[modality][0] for modality in MODALITIES if modality in images}
     mask, notes = _choose_mask(masks, found.values())
@@ -275,16 +275,15 @@ def _names(paths: Iterable[Path]) -> str:
     return " and ".join(path.name for path in paths)
 
 
-def _nothing_found(folder: Path, files: list[Path]) -> str:
+def _nothing_found(folder: Path, files: list[Path]) -> CaseError:
     if files:
         shown = ", ".join(path.name for path in files[:4]) + (", ..." if len(files) > 4 else "")
-        return (
-            f"No modality was recognised in {folder} ({shown}): rename the files to end in "
-            "_t1, _t1ce, _t2 or _flair, or name them yourself as T1=file FLAIR=file."
-        )
+        return CaseError(f"No modality was recognised in {folder} ({shown})", Remedy.NAME_FILES)
     if any(entry.name.lower().endswith((".dcm", ".ima")) for entry in _entries(folder)):
-        return (
+        return CaseError(
             f"{folder} holds DICOM files and no NIfTI: "
             "convert them with dcm2niix, co-register and strip the skull first."
         )
-    return f"No NIfTI file was found in {folder}: give the folder of the patient's .nii or .nii.gz files."
+    return CaseError(
+        f"No NIfTI file was found in {folder}: give the folder of the patient's .nii or .nii.gz files."
+    )

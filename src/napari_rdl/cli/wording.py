@@ -9,6 +9,9 @@ from napari_rdl.errors import NapariRdlError, Remedy
 
 SHELL: Mapping[Remedy, str] = {
     Remedy.NAME_LABELS: "name the convention with --labels ({conventions})",
+    Remedy.NAME_FILES: "rename the files to end in _t1, _t1ce, _t2 or _flair, "
+    "or name them yourself as T1=file FLAIR=file",
+    Remedy.ONE_FILE: "remove or rename all but one, or name the files yourself as {modality}=file",
     Remedy.RESAMPLE: "co-register them, or have them resampled onto one grid with --resample",
     Remedy.FIT_MASK: "give the mask that was drawn on these images, or have it resampled with --resample",
     Remedy.FINISH_STUDY: "run `napari-rdl study` to its end with --out {folder}",

@@ -8,6 +8,9 @@ from napari_rdl.errors import NapariRdlError, Remedy
 
 REMEDIES: Mapping[Remedy, str] = {
     Remedy.NAME_LABELS: "give its files the names of a BraTS year, which say the convention ({conventions})",
+    Remedy.NAME_FILES: "rename the files to end in _t1, _t1ce, _t2 or _flair, or open them in napari and "
+    "assign their layers under 'Use open layers'",
+    Remedy.ONE_FILE: "remove or rename all but one, or drop the files that are meant on Segment tumour",
     Remedy.FIT_MASK: "give the mask that was drawn on these images, or press 'Resample to one grid'",
     Remedy.FIT_LABELS: "give labels that were made from these images, or press 'Resample (nearest)'",
     Remedy.RESAMPLE: "press 'Resample to one grid' in Segment tumour",
