@@ -44,7 +44,7 @@ def said(labels, *, certainty=0.8, modalities=("T1", "T1c", "T2", "FLAIR"), spac
     case = case_from_arrays(
         {name: images[name] for name in modalities}, np.diag([spacing, spacing, spacing, 1.0]), name="tiny"
     )
-    card = SimpleNamespace(temperatures={})
+    card = SimpleNamespace(temperatures={}, trained_subsets=())
     return Representations(
         Said(modalities, labels, certainty), case, lambda case: SimpleNamespace(case=case, card=card)
     )
