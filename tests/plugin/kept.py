@@ -160,6 +160,7 @@ class Kept:
         viewer.scene.camera.center, viewer.scene.camera.zoom = self._before["camera"]
         viewer.layers.selection.active = self._before["active"]
         widget.saving.box.status.setText(self._before["status"])
+        widget.run_box.status.setText(self._before["ran"])
         widget.messages.clear()
         QApplication.processEvents()
 
@@ -187,6 +188,7 @@ class Kept:
             "active": viewer.layers.selection.active,
             "theme": viewer.theme,
             "status": widget.saving.box.status.text(),
+            "ran": widget.run_box.status.text(),
             "unsaved": widget.saving.corrected.unsaved,
             "choices": widget._choices.choices,
             "controls": _controls(widget),
