@@ -14,12 +14,12 @@ def test_what_a_voxel_adds_does_not_depend_on_the_pieces_that_it_is_embedded_in(
     decoded, logits, gate = (torch.randn(2, count, 5, 4, 3) for count in (4, 4, 1))
     modality = torch.tensor([2, 0])
     learned = sets.embed(decoded, logits, gate, modality)
-    monkeypatch.setattr(combination, "_ROWS", 7)
+    monkeypatch.setattr(combination, "_CHUNK", 7)
     with torch.no_grad():
-        found = sets.embed(decoded, logits, gate, modality)
         summed = sets.terms(decoded, logits, gate, modality)
+    weights, found = summed.split((5, 8), 1)
     torch.testing.assert_close(found, learned.detach(), atol=1e-6, rtol=1e-5)
-    torch.testing.assert_close(summed, torch.cat((logits * gate.exp(), gate.exp(), found), 1))
+    torch.testing.assert_close(weights, torch.cat((logits * gate.exp(), gate.exp()), 1))
     # By hand, for one voxel of the first sample.
     x = torch.cat((decoded, logits / 3, gate / 3), 1)[0, :, 3, 2, 1]
     hidden = (sets.first[2] @ x + sets.first_bias[2]).relu()

@@ -16,10 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_rdl.models.convolution import quick
-
 _CHUNK = 8192
-_ROWS = 4096
 
 _LARGER = 3
 """By how much logits and gate are larger than normalised features, about."""
@@ -71,9 +68,13 @@ class DeepSets(nn.Module):
         modality : Tensor
             (N,) index of each sample's modality.
         """
-        if not quick(decoded):
-            return self._embed(decoded, logits, gate, modality)
-        return self.terms(decoded, logits, gate, modality)[:, logits.shape[1] + 1 :]
+        space = decoded.shape[2:]
+        x = torch.cat((decoded, logits / _LARGER, gate / _LARGER), 1).flatten(2)
+        x = torch.baddbmm(self.first_bias[modality].unsqueeze(2).to(x), self.first[modality].to(x), x)
+        x = torch.baddbmm(
+            self.second_bias[modality].unsqueeze(2).to(x), self.second[modality].to(x), functional.relu(x)
+        )
+        return x.reshape(len(decoded), -1, *space)
 
     def terms(self, decoded: Tensor, logits: Tensor, gate: Tensor, modality: Tensor) -> Tensor:
         """Return what is summed over modalities: e^g times the logits, e^g and phi_i; without gradients.
@@ -92,8 +93,8 @@ class DeepSets(nn.Module):
             first, second = self.first[m].t(), self.second[m].t()
             rows = every[sample].flatten(0, 2)
             parts = [part[sample].flatten(1).t() for part in (decoded, logits, gate)]
-            for start in range(0, len(rows), _ROWS):
-                piece = slice(start, start + _ROWS)
+            for start in range(0, len(rows), _CHUNK):
+                piece = slice(start, start + _CHUNK)
                 features, said, score = (part[piece] for part in parts)
                 x = torch.cat((features, said / _LARGER, score / _LARGER), 1)
                 x = torch.addmm(self.first_bias[m], x, first).relu_()
@@ -102,15 +103,6 @@ class DeepSets(nn.Module):
                 rows[piece, outputs : outputs + 1] = weight
                 rows[piece, outputs + 1 :] = torch.addmm(self.second_bias[m], x, second)
         return every.movedim(-1, 1)
-
-    def _embed(self, decoded: Tensor, logits: Tensor, gate: Tensor, modality: Tensor) -> Tensor:
-        space = decoded.shape[2:]
-        x = torch.cat((decoded, logits / _LARGER, gate / _LARGER), 1).flatten(2)
-        x = torch.baddbmm(self.first_bias[modality].unsqueeze(2).to(x), self.first[modality].to(x), x)
-        x = torch.baddbmm(
-            self.second_bias[modality].unsqueeze(2).to(x), self.second[modality].to(x), functional.relu(x)
-        )
-        return x.reshape(len(decoded), -1, *space)
 
     def read(self, total: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """Return psi of summed embeddings: (N, E, ...) -> (N, J p^3, ...), computed as `dtype`."""
