@@ -53,7 +53,7 @@ def save_labels(
         If `classes` is not on the case's grid.
     """
     path = Path(path)
-    spare_inputs(path, case)
+    _spare_inputs(path, case)
     if classes.shape != case.grid.shape:
         raise ValueError(f"labels of shape {classes.shape} are not on the case's grid {case.grid.shape}")
     if not path.name.lower().endswith((".nii", ".nii.gz")):
@@ -90,7 +90,7 @@ def save_correction(
         If it cannot be written there, or if that is one of the patient's own files.
     """
     path = Path(path)
-    spare_inputs(path, case)
+    _spare_inputs(path, case)
     _keep_before(path)
     record = record or Correction(
         case=plain_name(case.name),
@@ -101,14 +101,8 @@ def save_correction(
     return save_labels(classes, case, path, record)
 
 
-def spare_inputs(path: Path, case: Case) -> None:
-    """Refuse to write over a file that a patient was read from.
-
-    Raises
-    ------
-    OutputError
-        If `path` is an image of the patient's, or the mask.
-    """
+def _spare_inputs(path: Path, case: Case) -> None:
+    """Refuse to write over a file that a patient was read from."""
     own = [*case.files.values(), *([case.mask_file] if case.mask_file is not None else [])]
     for file in own:
         if file.exists() and path.exists() and os.path.samefile(file, path):
