@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile
@@ -63,9 +63,8 @@ class LabelStack:
         subsets = all_subsets(representations.modalities)
         voxels, classes = [np.zeros(0, np.int64)], [np.zeros((len(subsets), 0), np.uint8)]
         for (x, y, z), labels in representations.labels_by_slab(progress, cancelled):
-            slab = np.stack([labels[subset] for subset in subsets])
-            i, j, k = np.nonzero(np.bitwise_or.reduce(slab, axis=0))
-            classes.append(slab[:, i, j, k])
+            i, j, k = np.nonzero(reduce(np.bitwise_or, labels.values()))
+            classes.append(np.stack([labels[subset][i, j, k] for subset in subsets]))
             voxels.append(np.ravel_multi_index((i + x.start, j + y.start, k + z.start), shape))
         return cls(shape, representations.modalities, np.concatenate(voxels), np.concatenate(classes, axis=1))
 

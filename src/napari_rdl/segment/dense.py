@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 
@@ -78,17 +78,29 @@ class DenseAnswers(Answers):
         """Return a subset's class indices in `box`."""
         grid = self._grid(subset)
         logits = self._logits(subset, progress, cancelled)
-        labels = np.zeros(boxes.shape_of(self.box), np.uint8)
-        part = labels[boxes.within(grid.box, self.box)]
-        if grid.coincides:
-            part[...] = most_probable(grid.to_case(logits)).cpu().numpy()
-        else:
-            # Between working voxels that are all background, interpolated logits are so too.
+        if not grid.coincides:
             tumour = boxes.bounding_box(most_probable(logits).cpu().numpy())
-            if tumour is not None:
-                place, near = grid.to_case_around(logits, tumour)
-                part[place] = most_probable(near).cpu().numpy()
+            return self._labels_around(subset, tumour, lambda needed: logits[(slice(None), *needed)])
+        labels = np.zeros(boxes.shape_of(self.box), np.uint8)
+        labels[boxes.within(grid.box, self.box)] = most_probable(grid.to_case(logits)).cpu().numpy()
         return self._only_inside(labels, subset, self.box)
+
+    def _labels_around(self, subset: Subset, tumour: Box | None, logits: Callable[[Box], Tensor]) -> Labels:
+        """Return a subset's class indices in `box` where all tumour of its working grid lies in a box.
+
+        Between working voxels that are all background, interpolated logits are so too: only those around
+        the tumour are asked for, and brought to the case's grid.
+        """
+        labels = np.zeros(boxes.shape_of(self.box), np.uint8)
+        if tumour is None:
+            return labels
+        grid = self._grid(subset)
+        place, needed = grid.reached_by(tumour)
+        near = grid.to_case_part(logits(needed), place, needed)
+        found = most_probable(near).cpu().numpy()
+        there = boxes.outward(place, grid.box)
+        labels[boxes.within(there, self.box)] = np.multiply(found, self._inside(subset, there), out=found)
+        return labels
 
     def label_slice(self, subset: Subset, axis: int, index: int) -> Labels:
         """Return one slice of `labels`, from the working voxels that it needs."""

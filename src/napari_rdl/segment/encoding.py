@@ -18,10 +18,11 @@ from napari_rdl.segment.attempts import Attempts
 from napari_rdl.segment.kept_memory import large_pieces_kept
 from napari_rdl.segment.linear import LinearSums, LinearTerm
 from napari_rdl.segment.passes import JointPasses
-from napari_rdl.segment.readout import Readout, SparseTerm
+from napari_rdl.segment.readout import Readout
 from napari_rdl.segment.representations import Representations
 from napari_rdl.segment.scan import Scan
 from napari_rdl.segment.settings import SegmentSettings
+from napari_rdl.segment.sums import SparseTerm
 from napari_rdl.segment.terms import on_case, outline_of, placed_linear_term, placed_sparse_term
 from napari_rdl.segment.tiles import encode_tiles, joint_tiles
 

@@ -17,8 +17,8 @@ from napari_rdl.models.patches import unfold
 from napari_rdl.segment.dense import Outline
 from napari_rdl.segment.linear import LinearTerm
 from napari_rdl.segment.placement import box_on, lattice_affine, moved
-from napari_rdl.segment.readout import SparseTerm
 from napari_rdl.segment.scan import Scan
+from napari_rdl.segment.sums import SparseTerm
 from napari_rdl.segment.working_grid import WorkingGrid
 
 _TOUCHED = 1e-6

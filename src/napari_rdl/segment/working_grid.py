@@ -116,36 +116,39 @@ class WorkingGrid:
             return volume[(..., *boxes.within(self.box, self._case_box))]
         return _apply(volume, [self._to_case_matrix(axis) for axis in range(3)])
 
-    def to_case_around(self, volume: Tensor, where: Box) -> tuple[Box, Tensor]:
-        """Resample only to the case's voxels that a working voxel of `where` takes part in.
+    def reached_by(self, where: Box) -> tuple[Box, Box]:
+        """Return which of the case's voxels a working voxel of a box takes part in.
 
         Parameters
         ----------
-        volume : Tensor
-            (..., *shape).
         where : tuple of slice
             Working voxels, within `shape`.
 
         Returns
         -------
-        tuple of slice
+        place : tuple of slice
             These voxels' place within `box`.
-        Tensor
-            `to_case` there.
+        needed : tuple of slice
+            All working voxels that they are resampled from.
         """
         place: list[slice] = []
         needed: list[slice] = []
-        matrices = []
         for axis, part in enumerate(where):
             matrix = self._to_case_matrix(axis)
             rows = _extent(matrix[:, part])
-            columns = _extent(matrix[rows].T)
             place.append(rows)
-            needed.append(columns)
-            matrices.append(np.ascontiguousarray(matrix[rows, columns]))
+            needed.append(_extent(matrix[rows].T))
         x, y, z = place
         a, b, c = needed
-        return (x, y, z), _apply(volume[..., a, b, c], matrices)
+        return (x, y, z), (a, b, c)
+
+    def to_case_part(self, volume: Tensor, place: Box, needed: Box) -> Tensor:
+        """Return `to_case` in `place` from the working voxels `needed` alone; see `reached_by`."""
+        matrices = [
+            np.ascontiguousarray(self._to_case_matrix(axis)[rows, columns])
+            for axis, (rows, columns) in enumerate(zip(place, needed, strict=True))
+        ]
+        return _apply(volume, matrices)
 
     def needed_for(self, axis: int, index: int, patch: int = 1) -> slice:
         """Return which working voxels along `axis` a slice of the case (within `box`) is resampled from.

@@ -18,6 +18,9 @@ from torch.nn import functional
 
 _CHUNK = 8192
 
+_ALIGNED = 16
+"""Rows of a multiple of this are multiplied alike wherever they lie; shorter ones may round otherwise."""
+
 _LARGER = 3
 """By how much logits and gate are larger than normalised features, about."""
 
@@ -105,17 +108,20 @@ class DeepSets(nn.Module):
         return every.movedim(-1, 1)
 
     def read(self, total: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-        """Return psi of summed embeddings: (N, E, ...) -> (N, J p^3, ...), computed as `dtype`."""
-        space, columns = total.shape[2:], total.flatten(2)
-        if torch.is_grad_enabled() or total.device.type != "cpu":
-            return self._read(columns, dtype).reshape(len(total), -1, *space)
-        read = torch.cat([self._read(piece, dtype) for piece in columns.split(_CHUNK, 2)], 2)
-        return read.reshape(len(total), -1, *space)
+        """Return psi of summed embeddings: (N, E, ...) -> (N, J p^3, ...), computed as `dtype`.
 
-    def _read(self, total: Tensor, dtype: torch.dtype | None) -> Tensor:
-        x = functional.relu(total.to(dtype))
-        x = functional.relu(torch.matmul(self.hidden.weight.to(x), x) + self.hidden.bias[:, None].to(x))
-        return torch.matmul(self.last.weight.to(x), x) + self.last.bias[:, None].to(x)
+        Quickest where a voxel's numbers lie beside each other, channels last; so is the result.
+        """
+        rows = functional.relu(total.flatten(2).movedim(1, -1).to(dtype))
+        hidden = functional.relu(_linear(self.hidden, rows))
+        return _linear(self.last, hidden).movedim(-1, 1).reshape(len(total), -1, *total.shape[2:])
+
+
+def _linear(layer: nn.Linear, rows: Tensor) -> Tensor:
+    weight = layer.weight.to(rows)
+    if beyond := -rows.shape[-1] % _ALIGNED:
+        rows, weight = (functional.pad(side, [0, beyond]) for side in (rows, weight))
+    return functional.linear(rows, weight, layer.bias.to(rows))
 
 
 def fuse_features(features: Tensor, subsets: Tensor) -> Tensor:
