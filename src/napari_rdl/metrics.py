@@ -56,9 +56,14 @@ def dice(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
 
 def class_counts(classes: NDArray[np.integer]) -> NDArray[np.int64]:
     """Return how many voxels each class has: (4,) from class indices of any shape."""
-    # A third of the time of `bincount`, which first makes eight bytes of each.
-    some = [np.count_nonzero(classes == index) for index in range(1, _CLASSES)]
-    return np.array([classes.size - sum(some), *some], np.int64)
+    flat = np.ascontiguousarray(classes, np.uint8).reshape(-1)
+    # Eight at a time, for most are background: a fourth of the time of comparing each with each class.
+    whole = flat.size // 8 * 8
+    words = flat[:whole].view(np.uint64)
+    marked = np.concatenate((words[words != 0].view(np.uint8), flat[whole:]))
+    counts = np.bincount(marked, minlength=_CLASSES).astype(np.int64)
+    counts[0] += flat.size - marked.size
+    return counts
 
 
 def class_pairs(predicted: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -45,7 +45,9 @@ _SECTIONS = {
     "viewer": (
         "As felt in napari",
         "A window is driven as a user would, and each picture waited for. The first image is drawn before "
-        "the others are added and before the checks;\na flip draws the slice that is shown, then the volume.",
+        "the others are added and before the checks.\nIn the second after a run every subset is combined in "
+        "the background: from then on a flip's first picture shows the whole volume; before, the slice comes "
+        "first.",
     ),
     "roofline": (
         "How near to the processor's peak",

@@ -100,6 +100,12 @@ class Representations:
         names = self.subset(subset)
         return self._untrained(names) is None and self._answers.at_once(names)
 
+    def any_subset_at_once(self) -> bool:
+        """Return whether the model answers for every subset, and none needs a pass through the network."""
+        return all(
+            self.at_once(names) and self._untrained(names) is None for names in prefixes(self.modalities)
+        )
+
     @property
     def pass_seconds(self) -> float | None:
         """What a subset that was not asked for before takes with a joint model, from the passes made so far.
@@ -128,6 +134,10 @@ class Representations:
         names = self._trained(subset)
         found = self._answers.labels(names, progress or ignore_progress, cancelled or never_cancelled)
         return self._segmentation(names, found)
+
+    def segmentation(self, subset: Iterable[str], labels: Labels) -> Segmentation:
+        """Return `combine` of a subset from its labels (X, Y, Z), where they are there already."""
+        return Segmentation(self.computation, self._trained(subset), labels)
 
     def labels(self, subset: Iterable[str] | None = None) -> Labels:
         """Return a subset's class indices (X, Y, Z) on the case's grid, RAS+."""
@@ -267,7 +277,6 @@ class Representations:
         return self._answers.probabilities(names, temperature, progress, cancelled)
 
     def _segmentation(self, names: Subset, found: Labels) -> Segmentation:
-        computation = self.computation
-        labels = np.zeros(computation.case.grid.shape, np.uint8)
+        labels = np.zeros(self.case.grid.shape, np.uint8)
         labels[self._answers.box] = found
-        return Segmentation(computation, names, labels)
+        return self.segmentation(names, labels)

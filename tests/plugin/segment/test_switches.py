@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from napari_rdl.brats import MODALITIES, SUBSETS
 from napari_rdl.models import ModelCard, load_model, save_model
@@ -26,6 +27,7 @@ def test_the_prediction_equals_the_labels_of_each_subset(encoded, finish):
 
 
 def test_a_flip_draws_the_slice_in_view_before_the_volume(encoded, finish, qtbot):
+    encoded.updater.every.drop()
     (layer,) = of_role(encoded.viewer, "prediction")
     representations = encoded.session.representations
     before = layer.data.copy()
@@ -46,6 +48,45 @@ def test_a_flip_draws_the_slice_in_view_before_the_volume(encoded, finish, qtbot
     )
     finish(encoded)
     np.testing.assert_array_equal(layer.data, representations.labels(subset))
+
+
+def test_once_every_subset_was_combined_a_flip_shows_all_at_once(encoded, finish, qtbot, monkeypatch):
+    updater, representations = encoded.updater, encoded.session.representations
+    updater.settle_now()
+    encoded.set_subset(("T1",))
+    finish(encoded)
+    qtbot.waitUntil(lambda: updater.every.ready, timeout=30_000)
+    (layer,) = of_role(encoded.viewer, "prediction")
+    wanted = {subset: representations.combine(subset) for subset in SUBSETS}
+    for name in ("combine", "label_slice"):
+        monkeypatch.setattr(type(representations), name, lambda *_: pytest.fail("it is there already"))
+    heard = []
+    for subset, expected in wanted.items():
+        encoded.viewer.layers.events.connect(heard.append)
+        encoded.set_subset(subset)
+        encoded.viewer.layers.events.disconnect(heard.append)
+        assert not updater.pending
+        assert not heard
+        np.testing.assert_array_equal(layer.data, expected.labels)
+        shown = encoded.volumes_table.volumes.index(0, 1).data()
+        assert shown == f"{expected.volumes_ml()['WT']:.1f}"
+        assert updater.segmentation.provenance() == expected.provenance()
+    thumbnails = []
+    layer.events.thumbnail.connect(thumbnails.append)
+    qtbot.waitUntil(lambda: bool(thumbnails), timeout=5_000)
+    layer.events.thumbnail.disconnect(thumbnails.append)
+    encoded.set_subset(MODALITIES)
+
+
+def test_what_was_combined_goes_with_the_patient(encoded, finish, qtbot):
+    updater = encoded.updater
+    encoded.set_subset(("T1",))
+    finish(encoded)
+    qtbot.waitUntil(lambda: updater.every.ready, timeout=30_000)
+    assert updater.every.segmentation(object(), ("T1",)) is None
+    encoded.set_subset(MODALITIES)
+    updater.remove()
+    assert not updater.every.ready
 
 
 def test_the_last_of_many_quick_flips_wins(encoded, finish):

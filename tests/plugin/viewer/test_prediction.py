@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from napari.components import ViewerModel
+from napari.layers import Labels
 
 from napari_rdl.brats import REGIONS
 from napari_rdl.case import load_case
+from napari_rdl.plugin.viewer.appearance import keep_read_only
 from napari_rdl.plugin.viewer.prediction import PredictionLayer, region_outlines
 
 small_classes = arrays(np.uint8, st.tuples(*[st.integers(1, 6)] * 3), elements=st.integers(0, 3))
@@ -137,3 +139,18 @@ def test_remove_takes_the_layers_out_and_stops_listening(prediction, truth):
     assert not len(viewer.layers)
     viewer.dims.order = viewer.dims.order[::-1]
     np.testing.assert_array_equal(outline.data, before)
+
+
+def test_a_layer_that_nobody_paints_in_has_no_tools_to_draw(prediction):
+    layer = Labels(np.zeros((3, 3, 3), np.uint8))
+    tools = [layer._overlays[name] for name in ("brush_stroke", "polygon")]
+    give_back = keep_read_only(layer)
+    assert not any(tool.visible for tool in tools)
+    layer.editable = True
+    assert not layer.editable
+    give_back()
+    assert layer.editable
+    assert all(tool.visible for tool in tools)
+    layer.mode = "paint"
+    assert tools[0].enabled
+    assert not any(prediction.layer._overlays[name].visible for name in ("brush_stroke", "polygon"))

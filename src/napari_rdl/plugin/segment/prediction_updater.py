@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_rdl.plugin.parts.tasks import LatestTask
+from napari_rdl.plugin.segment.every_subset import EverySubset
 from napari_rdl.plugin.viewer.layer_list import selection_kept
 from napari_rdl.plugin.viewer.prediction import PredictionLayer
 from napari_rdl.plugin.viewer.roles import role_of
@@ -20,9 +21,14 @@ if TYPE_CHECKING:
 PAINT_FIRST_MS = 15
 """Time for the slice to reach the screen before the volume takes the processor."""
 
+THUMBNAIL_MS = 250
+"""After a flip's picture, which the list of layers would keep waiting."""
+
 
 class PredictionUpdater(QObject):
     """Draws one patient's prediction. The last subset asked for wins, whatever is still at work.
+
+    What a subset says is combined when it is asked for, until every subset has been in the background.
 
     Signals
     -------
@@ -37,6 +43,8 @@ class PredictionUpdater(QObject):
     prediction : PredictionLayer or None
     segmentation : Segmentation or None
         The volume shown last.
+    every : EverySubset
+        What was combined in the background.
     """
 
     settled = Signal(object)
@@ -49,10 +57,15 @@ class PredictionUpdater(QObject):
         self._volume = LatestTask(self)
         self._volume.failed.connect(self._on_failed)
         self._volume.progressed.connect(self.progressed)
+        self.every = EverySubset(self)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(PAINT_FIRST_MS)
         self._timer.timeout.connect(self._start_volume)
+        self._thumbnail_timer = QTimer(self)
+        self._thumbnail_timer.setSingleShot(True)
+        self._thumbnail_timer.setInterval(THUMBNAIL_MS)
+        self._thumbnail_timer.timeout.connect(self._draw_thumbnail)
         self._representations: Representations | None = None
         self._wanted: tuple[str, ...] = ()
         self._pending = False
@@ -81,8 +94,13 @@ class PredictionUpdater(QObject):
         if (representations, subset) == (self._representations, self._wanted) and not self._pending:
             return
         self._representations, self._wanted = representations, subset
-        self._pending = True
         self._come_back()
+        known = self.every.segmentation(representations, subset)
+        if known is not None:
+            self._timer.stop()
+            self._settle(known, at_once=True)
+            return
+        self._pending = True
         self._show_slice()
         self._timer.start()
 
@@ -114,6 +132,8 @@ class PredictionUpdater(QObject):
         self._representations, self._wanted, self._pending = None, (), False
         self.segmentation = None
         self._timer.stop()
+        self._thumbnail_timer.stop()
+        self.every.drop()
         if self.prediction is not None:
             self.prediction.remove()
             self.prediction = None
@@ -122,7 +142,9 @@ class PredictionUpdater(QObject):
         """Stop at once: the viewer is closing."""
         self._representations, self._pending = None, False
         self._timer.stop()
+        self._thumbnail_timer.stop()
         self._volume.shut_down()
+        self.every.shut_down()
         events = self._viewer.dims.events
         for event in (events.current_step, events.order, events.ndisplay):
             event.disconnect(self._on_place_changed)
@@ -177,14 +199,23 @@ class PredictionUpdater(QObject):
 
         self._volume.ask(combine, show)
 
+    def _draw_thumbnail(self) -> None:
+        if self.prediction is not None:
+            self.prediction.draw_thumbnail()
+
     def _on_failed(self, error: Exception) -> None:
         self._pending = False
         self.failed.emit(error)
 
-    def _settle(self, segmentation: Segmentation) -> None:
+    def _settle(self, segmentation: Segmentation, *, at_once: bool = False) -> None:
         if self._representations is None:
             return
         self._pending = False
         self.segmentation = segmentation
-        self._layer_of(self._representations).show(segmentation.labels)
+        prediction = self._layer_of(self._representations)
+        prediction.show(segmentation.labels, thumbnail=not at_once)
+        if at_once:
+            self._thumbnail_timer.start()
         self.settled.emit(segmentation)
+        if self._representations is not None:
+            self.every.prepare(self._representations)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,12 +94,24 @@ class PredictionLayer:
         """The label layer of class indices."""
         return self._layer
 
-    def show(self, classes: NDArray[np.uint8]) -> None:
-        """Show a whole volume of class indices, (X, Y, Z) on the case's grid."""
+    def show(self, classes: NDArray[np.uint8], *, thumbnail: bool = True) -> None:
+        """Show a whole volume of class indices, (X, Y, Z) on the case's grid.
+
+        Parameters
+        ----------
+        thumbnail : bool
+            False where the picture is waited for; `draw_thumbnail` is to be called after it.
+        """
         self._return_to_viewer()
         np.copyto(self._layer.data, classes)
-        redraw(self._layer, thumbnail=True)
-        self._update_outlines()
+        with nullcontext() if thumbnail else self._viewer.layers.events.blocker():
+            redraw(self._layer, thumbnail=thumbnail)
+            self._update_outlines()
+
+    def draw_thumbnail(self) -> None:
+        """Bring the layer's picture in napari's list up to date."""
+        if self._layer in self._viewer.layers:
+            redraw(self._layer, thumbnail=True)
 
     def show_slice(self, axis: int, index: int, slice2d: NDArray[np.uint8]) -> None:
         """Show class indices in one slice only; its axes are the other two, in order."""
