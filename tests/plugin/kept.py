@@ -160,7 +160,6 @@ class Kept:
         viewer.scene.camera.center, viewer.scene.camera.zoom = self._before["camera"]
         viewer.layers.selection.active = self._before["active"]
         widget.saving.box.status.setText(self._before["status"])
-        widget.run_box.status.setText(self._before["ran"])
         widget.messages.clear()
         QApplication.processEvents()
 

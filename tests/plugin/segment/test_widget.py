@@ -51,6 +51,17 @@ def test_a_run_shows_the_prediction_of_all_modalities(encoded):
     assert "tiny on cpu" in encoded.run_box.status.text()
 
 
+def test_what_was_run_stands_there_after_other_work(encoded, finish):
+    ran = encoded.run_box.status.text()
+    assert "tiny on cpu" in ran
+    encoded.viewing.box.expert_box.click()
+    assert encoded.run_box.status.text() != ran
+    finish(encoded)
+    assert encoded.run_box.status.text() == ran
+    encoded.viewing.box.expert_box.click()
+    finish(encoded)
+
+
 def test_a_run_tells_every_tile(opened, finish):
     heard = []
     opened.tasks.progressed.connect(lambda *step: heard.append(step))

@@ -59,6 +59,7 @@ class RunBox(Section):
         self.progress_bar = WorkBar()
         self.progress_bar.setVisible(False)
         self.status = WrappedLabel()
+        self._ran = ""
 
         form = QGridLayout()
         form.setSpacing(SPACING)
@@ -131,10 +132,16 @@ class RunBox(Section):
         if busy:
             self.progress_bar.setRange(0, 0)
             self.progress_bar.setFormat("")
-        self.status.setText("")
+        # What was run stands there again when other work, such as saving, has ended.
+        self.status.setText("" if busy else self._ran)
         for box in (self.model_box, self.device_box):
             box.setEnabled(not busy)
         self._update_buttons()
+
+    def show_ran(self, sentence: str) -> None:
+        """Say what was run, until another patient or run comes."""
+        self._ran = sentence
+        self.status.setText(sentence)
 
     def show_progress(self, done: int, total: int, message: str) -> None:
         """Show how far the work is."""

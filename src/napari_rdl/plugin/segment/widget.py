@@ -211,6 +211,7 @@ class SegmentWidget(DockWidget):
 
     def _on_read(self, patient: OpenedCase) -> None:
         self.patient_box.patients.show_open(self.opening.folder)
+        self.run_box.show_ran("")
         self.saving.corrected.let_go()
         self.viewing.show_patient(patient)
         self._show_findings(patient)
@@ -244,7 +245,7 @@ class SegmentWidget(DockWidget):
         # What the user waited, with the start of the model and all; not what the network alone took.
         began, self._run_began = self._run_began, None
         waited = f"{time.monotonic() - began:.1f} s" if began is not None else "encoded before"
-        self.run_box.status.setText(
+        self.run_box.show_ran(
             f"{computed.model_name} on {computed.device}, {computed.precision}, {waited}. {steps}".strip()
         )
         self.encoded.emit(representations)
