@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 LIMITS: dict[str, float] = {
     "first picture": 0.7,
     "all modalities": 2.0,
+    "next patient, first picture": 0.7,
+    "next patient, all modalities": 2.0,
     "flip, first pixels": 0.033,
     "flip, whole volume": 0.150,
     "side by side on": 1.0,

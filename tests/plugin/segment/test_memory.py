@@ -9,6 +9,8 @@ import weakref
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication
 
+from napari_rdl.plugin.viewer.roles import Role, role_of
+
 
 def test_an_earlier_patient_leaves_nothing_but_what_was_encoded(
     encoded_alone, brats_folder, tmp_path, finish
@@ -19,7 +21,9 @@ def test_an_earlier_patient_leaves_nothing_but_what_was_encoded(
         "case": encoded_alone.session.case,
         "representations": encoded_alone.session.representations,
         "segmentation": encoded_alone.updater.segmentation,
-        **{layer.name: layer for layer in encoded_alone.viewer.layers},
+        # The images' layers serve the next patient.
+        **{layer.name: layer for layer in encoded_alone.viewer.layers if role_of(layer) is not Role.IMAGE},
+        **encoded_alone.session.case.images,
     }
     left = {name: weakref.ref(one) for name, one in held.items()}
     del held

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -73,6 +74,24 @@ def test_a_run_tells_every_tile(opened, finish):
     assert counted == sorted(counted)
     assert heard[-1][0] == heard[-1][1] >= len(MODALITIES)
     assert {f"Encoding {name}" for name in MODALITIES} <= {message for *_, message in heard}
+
+
+def test_the_next_patient_takes_the_layers_of_the_last(encoded_alone, brats_folder, tmp_path, finish):
+    widget, viewer = encoded_alone, encoded_alone.viewer
+    before = of_role(viewer, "image")
+    chooser = widget.patient_box.layer_assignment
+    chooser.assign("T1", before[-1])
+    widget.open_patient(shutil.copytree(brats_folder, tmp_path / "another"))
+    finish(widget)
+    assert of_role(viewer, "image") == before
+    assert all(layer.name.startswith("another ") for layer in before)
+    assert [layer.visible for layer in before] == [False, False, False, True]
+    assert not of_role(viewer, "prediction"), "what was predicted of the last one is gone"
+    assert chooser.assigned() == dict(zip(("T1", "T1c", "T2", "FLAIR"), before, strict=True))
+    widget.run()
+    finish(widget)
+    (layer,) = of_role(viewer, "prediction")
+    np.testing.assert_array_equal(layer.data, widget.session.representations.labels())
 
 
 def test_opening_the_same_patient_again_needs_no_second_encode(encoded, brats_folder, finish, monkeypatch):

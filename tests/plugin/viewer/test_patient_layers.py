@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -16,7 +18,9 @@ from napari_rdl.plugin.viewer.patient_layers import (
     find_images,
     guess_modality,
     image_layer_data,
+    replace_images,
 )
+from napari_rdl.plugin.viewer.planes import show_plane
 from napari_rdl.plugin.viewer.roles import LAYER_KEY, case_of
 
 
@@ -84,6 +88,53 @@ def test_the_expert_mask_is_hidden_and_in_class_indices(case):
     assert kind == "labels"
     assert not settings["visible"]
     assert set(np.unique(classes)) == {0, 1, 2, 3}
+
+
+def other_case():
+    noise = np.random.default_rng(0).uniform(1, 9, (4, 9, 11, 13)).astype(np.float32)
+    images = dict(zip(("T1", "T1c", "T2", "FLAIR"), noise, strict=True))
+    return case_from_arrays(images, np.diag([2.0, 3.0, 1.5, 1.0]), name="other")
+
+
+def test_another_patient_in_the_same_layers_is_as_in_new_ones(case):
+    fresh, viewer = ViewerModel(), ViewerModel()
+    other = other_case()
+    expected = add_case(fresh, other)
+    layers = add_case(viewer, case)
+    layers["T2"].visible, layers["FLAIR"].colormap = True, "magma"
+    for one in (fresh, viewer):
+        show_plane(one, "axial")
+    viewer.dims.set_current_step(2, 3)
+    heard = []
+    viewer.layers.events.inserted.connect(heard.append)
+    assert replace_images(viewer, list(layers.values()), other)
+    assert not heard
+    assert (viewer.dims.range, viewer.dims.point) == (fresh.dims.range, fresh.dims.point)
+    for name, layer in layers.items():
+        assert layer.data is other.images[name]
+        assert case_of(layer) is other
+        for what in ("name", "visible", "contrast_limits", "contrast_limits_range", "metadata", "units"):
+            assert getattr(layer, what) == getattr(expected[name], what), what
+        np.testing.assert_array_equal(layer.extent.world, expected[name].extent.world)
+    assert layers["FLAIR"].colormap.name == "magma", "a user's own looks stay"
+
+
+@pytest.mark.parametrize("why", ["fewer", "order", "removed", "mirrored", "none"])
+def test_layers_that_do_not_fit_another_patient_are_left_alone(case, why):
+    viewer, other = ViewerModel(), other_case()
+    layers = list(add_case(viewer, case).values())
+    if why == "fewer":
+        other = replace(other, images={name: other.images[name] for name in ("T1", "FLAIR")})
+    elif why == "order":
+        viewer.layers.move(0, 4)
+    elif why == "removed":
+        viewer.layers.remove(layers[1])
+    elif why == "mirrored":
+        layers[0].metadata[LAYER_KEY]["mirrors"] = [layers[1]]
+    elif why == "none":
+        layers = []
+    assert not replace_images(viewer, layers, other)
+    assert all(case_of(layer) is case for layer in viewer.layers)
 
 
 def test_find_images_leaves_out_what_cannot_be_a_modality(case):

@@ -14,6 +14,9 @@ from napari_rdl.plugin.viewer.roles import Role, role_of
 PATIENTS = 3
 """How many are opened after each other for their memory."""
 
+NEXT = "next patient"
+"""How those after the first are called, whose images take the layers that are there."""
+
 _PAUSE = 0.2
 _ANGLE = 6.0
 
@@ -51,7 +54,8 @@ def measure_felt(
         memory = [megabytes()]
         for number in range(PATIENTS):
             progress(number, steps, f"Opening patient {number + 1}")
-            _open(driver, copied(patient, Path(folder) / f"patient-{number + 1}"), found)
+            which = f"{NEXT}, " if number else ""
+            _open(driver, copied(patient, Path(folder) / f"patient-{number + 1}"), found, which)
             if number == 0:
                 progress(1, steps, "Flipping modalities")
                 _flip(driver, repeats, found, "")
@@ -64,7 +68,7 @@ def measure_felt(
     return found, memory
 
 
-def _open(driver: Driver, folder: Path, found: dict[str, list[float]]) -> None:
+def _open(driver: Driver, folder: Path, found: dict[str, list[float]], which: str) -> None:
     widget = driver.widget
     started = perf_counter()
     widget.open_patient(folder)
@@ -77,14 +81,17 @@ def _open(driver: Driver, folder: Path, found: dict[str, list[float]]) -> None:
         ]
         return len(shown) if case is not None and case.name == folder.name else 0
 
-    _note(found, "first picture", driver.drawn(lambda: there() > 0) - started)
+    first = driver.drawn(lambda: there() > 0) - started
     case = widget.session.case
     assert case is not None
-    _note(found, "all modalities", driver.drawn(lambda: there() == len(case.modalities)) - started)
-    _note(found, "checked", driver.drawn(lambda: driver.resting) - started)
+    count = len(case.modalities)
+    every = first if there() == count else driver.drawn(lambda: there() == count) - started
+    _note(found, f"{which}first picture", first)
+    _note(found, f"{which}all modalities", every)
+    _note(found, f"{which}checked", driver.drawn(lambda: driver.resting) - started)
     driver.rest(_PAUSE)
     seconds = driver.ask(widget.run, lambda: widget.session.representations is not None and driver.resting)
-    _note(found, "first labels", seconds)
+    _note(found, f"{which}first labels", seconds)
     driver.rest(_PAUSE)
 
 

@@ -101,6 +101,11 @@ class LayerAssignment(QWidget):
                 box.value = layer
         self._use.setEnabled(bool(self._layers))
 
+    def guess_again(self) -> None:
+        """Let go of what was chosen: the layers are another patient's."""
+        self._touched.clear()
+        self.refresh()
+
     def assigned(self) -> dict[str, Image]:
         """Return what stands in the boxes: modality -> layer."""
         return {modality: box.value for modality, box in self._boxes.items() if box.value is not None}

@@ -16,7 +16,7 @@ from napari_rdl.plugin.viewer.class_colours import class_colours
 from napari_rdl.plugin.viewer.layer_list import one_scene
 from napari_rdl.plugin.viewer.modality_grid import modality_grid_shown, show_modality_grid
 from napari_rdl.plugin.viewer.next_picture import NextPicture
-from napari_rdl.plugin.viewer.patient_layers import add_images
+from napari_rdl.plugin.viewer.patient_layers import add_images, replace_images
 from napari_rdl.plugin.viewer.planes import current_plane, show_orientation_letters, show_plane
 from napari_rdl.plugin.viewer.recolour import recolour
 from napari_rdl.plugin.viewer.telling_apart import TellingApart
@@ -97,7 +97,7 @@ class Viewing(QObject):
         self._updater.remove()
         self._first_picture.stop()
         self._hidden_yet, self._unfinished = (), False
-        if patient.add_images:
+        if patient.add_images and not replace_images(self._viewer, self._images, patient.case):
             for layer in self._images:
                 if layer in self._viewer.layers:
                     self._viewer.layers.remove(layer)

@@ -214,6 +214,7 @@ class SegmentWidget(DockWidget):
         self.run_box.show_ran("")
         self.saving.corrected.let_go()
         self.viewing.show_patient(patient)
+        self.patient_box.layer_assignment.guess_again()
         self._show_findings(patient)
         self.session.set_case(patient.case)
 

@@ -107,6 +107,40 @@ def add_images(
     return layers
 
 
+def replace_images(viewer: Viewer, layers: Sequence[Image], case: Case) -> bool:
+    """Show a patient in the layers of another one's same modalities: a fraction of the time of new ones.
+
+    What a user made of their looks stays, but for the contrast and which of them is seen.
+
+    Parameters
+    ----------
+    layers : sequence of Image
+        As `add_images` made them, bottom first.
+
+    Returns
+    -------
+    bool
+        False, and nothing was done, where they are not all there, are of other modalities, or are shown in
+        another viewer as well.
+    """
+    here = [layer for layer in viewer.layers if layer in layers]
+    known = [plugin_metadata(layer) for layer in here]
+    if here != list(layers) or tuple(one.get("modality") for one in known) != case.modalities:
+        return False
+    if any(one.get("mirrors") for one in known):
+        return False
+    for layer, (image, settings, _) in zip(layers, image_layer_data(case), strict=True):
+        layer.visible = False
+        layer.data = image
+        layer.contrast_limits_range = settings["contrast_limits"]
+        for name in ("name", "metadata", "scale", "translate", "contrast_limits", "visible"):
+            setattr(layer, name, settings[name])
+    # As napari does for the first layer of an empty viewer.
+    axes = range(viewer.dims.ndim - 3, viewer.dims.ndim)
+    viewer.dims.set_current_step(axes, [(viewer.dims.nsteps[axis] - 1) // 2 for axis in axes])
+    return True
+
+
 def find_images(viewer: Viewer) -> list[Image]:
     """Return the layers that can be a modality: three-dimensional grey images, bottom first."""
     return [
