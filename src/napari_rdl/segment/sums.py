@@ -45,9 +45,10 @@ class SparseTerm:
     @classmethod
     def of(cls, terms: Tensor, inside: Tensor, grid: WorkingGrid) -> SparseTerm:
         """Keep what `terms` (T, d, h, w) holds where `inside` (d, h, w) is True."""
-        voxels = inside.flatten().nonzero()[:, 0]
-        kept = terms.flatten(1).t().index_select(0, voxels.to(terms.device))
-        return cls(grid, voxels.cpu().numpy(), kept.clamp_(-_HALF_MAX, _HALF_MAX).half())
+        voxels = inside.flatten().nonzero()[:, 0].cpu().numpy()
+        # Voxel by voxel where they lie: flattened first, what tiles leave would be copied whole.
+        kept = terms.movedim(0, -1)[inside.to(terms.device)]
+        return cls(grid, voxels, kept.clamp_(-_HALF_MAX, _HALF_MAX).half())
 
 
 class SparseSums:
