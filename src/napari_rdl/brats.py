@@ -183,7 +183,7 @@ class LabelConvention:
         found = np.zeros(len(there), np.uint8)
         for value, index in self.to_class.items():
             found[there == value] = index
-        classes = np.zeros_like(values, np.uint8)
+        classes = np.zeros_like(values, np.uint8, subok=False)
         classes.ravel(order="K")[marked] = found
         return classes
 
