@@ -81,11 +81,19 @@ def _open(driver: Driver, folder: Path, found: dict[str, list[float]], which: st
         ]
         return len(shown) if case is not None and case.name == folder.name else 0
 
-    first = driver.drawn(lambda: there() > 0) - started
+    counts: list[int] = []
+
+    def begun() -> bool:
+        if not counts and (count := there()):
+            counts.append(count)
+        return bool(counts)
+
+    first = driver.drawn(begun) - started
     case = widget.session.case
     assert case is not None
     count = len(case.modalities)
-    every = first if there() == count else driver.drawn(lambda: there() == count) - started
+    # Those of a first patient come after its picture, the next one's with it.
+    every = first if counts[0] == count else driver.drawn(lambda: there() == count) - started
     _note(found, f"{which}first picture", first)
     _note(found, f"{which}all modalities", every)
     _note(found, f"{which}checked", driver.drawn(lambda: driver.resting) - started)
