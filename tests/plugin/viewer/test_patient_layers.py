@@ -116,6 +116,8 @@ def test_another_patient_in_the_same_layers_is_as_in_new_ones(case):
         for what in ("name", "visible", "contrast_limits", "contrast_limits_range", "metadata", "units"):
             assert getattr(layer, what) == getattr(expected[name], what), what
         np.testing.assert_array_equal(layer.extent.world, expected[name].extent.world)
+        if name != "FLAIR":
+            np.testing.assert_array_equal(layer.thumbnail, expected[name].thumbnail)
     assert layers["FLAIR"].colormap.name == "magma", "a user's own looks stay"
 
 

@@ -135,6 +135,9 @@ def replace_images(viewer: Viewer, layers: Sequence[Image], case: Case) -> bool:
         layer.contrast_limits_range = settings["contrast_limits"]
         for name in ("name", "metadata", "scale", "translate", "contrast_limits", "visible"):
             setattr(layer, name, settings[name])
+        if not layer.visible:
+            # napari draws none of what is hidden: the other patient's would stay.
+            layer.thumbnail = np.zeros((0, 0))
     # As napari does for the first layer of an empty viewer.
     axes = range(viewer.dims.ndim - 3, viewer.dims.ndim)
     viewer.dims.set_current_step(axes, [(viewer.dims.nsteps[axis] - 1) // 2 for axis in axes])
