@@ -114,6 +114,22 @@ def test_conventions_as_the_challenges_define_them(name, values, classes):
     assert brats.LABEL_CONVENTIONS[name].decode(np.array(values)).tolist() == classes
 
 
+@pytest.mark.parametrize("layout", ["C", "F", "turned", "every other"])
+def test_a_mask_is_decoded_voxel_by_voxel_however_it_lies_in_memory(layout):
+    values = np.random.default_rng(0).choice([0, 0, 1, 2, 4], (4, 6, 5)).astype(np.float32)
+    laid = {
+        "C": values,
+        "F": np.asfortranarray(values),
+        "turned": values.transpose(2, 0, 1),
+        "every other": values[::-2, ::2],
+    }[layout]
+    classes = brats.LABEL_CONVENTIONS["brats2018"].decode(laid)
+    assert classes.dtype == np.uint8
+    assert classes.shape == laid.shape
+    meant = {0: 0, 1: 1, 2: 2, 4: 3}
+    assert all(classes[at] == meant[laid[at]] for at in np.ndindex(laid.shape))
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("brats2018", 3), ("brats2023", 4), ("brats2013", 5), ("brats2018", 1.5)]
 )

@@ -103,3 +103,15 @@ def test_pairs_are_scikit_learns_confusion_matrix_and_give_the_masks_dice(seed, 
     for region, value in region_dice(predicted, truth).items():
         assert Overlap.of_pairs(pairs, region) == Overlap.of_masks(found[region], true[region])
         assert value == dice(found[region], true[region])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int64])
+@pytest.mark.parametrize("shape", [(3, 5, 7), (8,), (2, 2), (0,)])
+def test_classes_are_counted_and_what_is_none_of_them_is_background(dtype, shape):
+    rng = np.random.default_rng(3)
+    strange = [200] if dtype == np.uint8 else [257, -1]
+    values = rng.choice([0, 0, 0, 1, 2, 3, *strange], shape).astype(dtype)
+    listed = values.ravel().tolist()
+    tumour = [listed.count(index) for index in (1, 2, 3)]
+    for laid in (values, np.asfortranarray(values), values[::-1]):
+        assert class_counts(laid).tolist() == [values.size - sum(tumour), *tumour]

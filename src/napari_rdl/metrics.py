@@ -55,14 +55,16 @@ def dice(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
 
 
 def class_counts(classes: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Return how many voxels each class has: (4,) from class indices of any shape."""
+    """Return how many voxels each class has: (4,) from indices of any shape; others are background."""
+    if classes.dtype != np.uint8:
+        classes = np.where((classes > 0) & (classes < _CLASSES), classes, 0)
     flat = np.ascontiguousarray(classes, np.uint8).reshape(-1)
     # Eight at a time, for most are background: a fourth of the time of comparing each with each class.
     whole = flat.size // 8 * 8
     words = flat[:whole].view(np.uint64)
     marked = np.concatenate((words[words != 0].view(np.uint8), flat[whole:]))
-    counts = np.bincount(marked, minlength=_CLASSES).astype(np.int64)
-    counts[0] += flat.size - marked.size
+    counts = np.bincount(marked, minlength=_CLASSES)[:_CLASSES].astype(np.int64)
+    counts[0] = flat.size - counts[1:].sum()
     return counts
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import subprocess
 import sys
 import time
 
@@ -18,6 +19,8 @@ from tests.plugin.conftest import WAIT_MS
 def test_a_study_is_held_stopped_gone_on_with_and_found_again(
     patients_folder, tiny_checkpoint, warm_python, monkeypatch, tmp_path, qtbot
 ):
+    # Warm indeed: a process forgets what was asked before it began.
+    subprocess.run([warm_python, "-c", ""], check=True)
     monkeypatch.setattr(sys, "executable", warm_python)
     data = shutil.copytree(patients_folder, tmp_path / "patients")
     for number in (1, 2, 3):

@@ -52,7 +52,6 @@ def test_a_flip_draws_the_slice_in_view_before_the_volume(encoded, finish, qtbot
 
 def test_once_every_subset_was_combined_a_flip_shows_all_at_once(encoded, finish, qtbot, monkeypatch):
     updater, representations = encoded.updater, encoded.session.representations
-    updater.settle_now()
     encoded.set_subset(("T1",))
     finish(encoded)
     qtbot.waitUntil(lambda: updater.every.ready, timeout=30_000)
