@@ -57,6 +57,17 @@ def test_what_is_to_be_learned_or_is_no_float32_goes_the_librarys_way() -> None:
     assert "aten::mkldnn_convolution" not in recorded.names
 
 
+@pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="oneDNN has no bf16 here")
+def test_autocast_to_bf16_goes_the_quick_way() -> None:
+    torch.manual_seed(0)
+    layer, x = Convolution(6, 4, 3, padding=1), torch.randn(1, 6, 4, 4, 4)
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16), Recorded() as recorded:
+        found = layer(x)
+    assert found.dtype == torch.bfloat16
+    assert "aten::mkldnn_convolution" in recorded.names
+    torch.testing.assert_close(found.float(), layer(x).detach(), atol=0.03, rtol=0.03)
+
+
 def test_samples_side_by_side_as_groups() -> None:
     x, weight, bias = torch.randn(1, 3, 5, 5, 5), torch.randn(6, 1, 3, 3, 3), torch.randn(6)
     with torch.no_grad():

@@ -38,18 +38,40 @@ def convolve(
     dilation: Sequence[int] = (1, 1, 1),
 ) -> Tensor:
     """Return ``torch.nn.functional.conv3d``, by the quick path where there is one."""
-    if quick(x):
-        return torch.mkldnn_convolution(x, weight, bias, padding, stride, dilation, groups)
-    return functional.conv3d(x, weight, bias, tuple(stride), tuple(padding), tuple(dilation), groups)
+    if not quick(x):
+        return functional.conv3d(x, weight, bias, tuple(stride), tuple(padding), tuple(dilation), groups)
+    # Autocast does not know this call.
+    dtype = quick_dtype()
+    return torch.mkldnn_convolution(
+        x.to(dtype),
+        weight.to(dtype),
+        None if bias is None else bias.to(dtype),
+        padding,
+        stride,
+        dilation,
+        groups,
+    )
 
 
 def quick(x: Tensor) -> bool:
-    """Return whether oneDNN is to be asked directly."""
+    """Return whether oneDNN is to be asked directly, and `x` may be written to where nobody else needs it.
+
+    So it is on a CPU, without gradients, in float32, or in bf16 where the processor multiplies that itself.
+    """
     return (
         x.device.type == "cpu"
-        and x.dtype == torch.float32
         and not torch.is_grad_enabled()
-        and not torch.is_autocast_enabled("cpu")
         and torch.backends.mkldnn.is_available()
         and not torch.compiler.is_compiling()
+        and x.dtype in (torch.float32, quick_dtype())
+        and (quick_dtype() == torch.float32 or _multiplies_bf16())
     )
+
+
+def quick_dtype() -> torch.dtype:
+    """Return in which precision the quick path computes: float32, or what autocast asks for."""
+    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
+
+
+def _multiplies_bf16() -> bool:
+    return quick_dtype() == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()

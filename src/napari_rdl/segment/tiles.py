@@ -97,6 +97,7 @@ class Blend:
         self._importance = _importance([edge // patch for edge in roi], device)
         self._weight = torch.zeros(self._padded, device=device)
         self._sum: Tensor | None = None
+        self._only: Tensor | None = None
 
     def pad(self, volume: Tensor) -> Tensor:
         """Return `volume` (D, H, W), grown with zeros to hold at least one tile."""
@@ -105,6 +106,10 @@ class Blend:
 
     def add(self, place: tuple[slice, ...], said: Tensor | None) -> None:
         """Add what the network said (C, ...) of the tile at `place`; None for nothing at all."""
+        if len(self.places) == 1:
+            # Nothing to average with: kept as it is.
+            self._only = None if said is None else said.to(self._device)
+            return
         within = tuple(slice(part.start // self._patch, part.stop // self._patch) for part in place)
         self._weight[within] += self._importance
         if said is None:
@@ -121,9 +126,9 @@ class Blend:
 
     def finish(self) -> Tensor:
         """Return the blended volume (C, D/p, H/p, W/p), float32."""
-        if self._sum is None:
+        blended = self._only if self._sum is None else self._sum.div_(self._weight)
+        if blended is None:
             raise ValueError("No tile held anything.")
-        blended = self._sum.div_(self._weight)
         inside = tuple(
             slice(before // self._patch, (before + size) // self._patch)
             for before, size in zip(self._before, self._shape, strict=True)

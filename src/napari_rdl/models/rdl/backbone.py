@@ -7,7 +7,8 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_rdl.models.convolution import Convolution
+from napari_rdl.models.channels_last import doubled
+from napari_rdl.models.convolution import Convolution, quick
 from napari_rdl.models.rdl.layers import ResidualBlock
 
 
@@ -56,9 +57,14 @@ class Decoder(nn.Module):
         x = features[-1]
         for narrow, blocks, skip in zip(self.narrow, self.levels, features[-2::-1], strict=True):
             # Narrowing before upsampling costs an eighth of narrowing after it.
-            x = skip + functional.interpolate(
-                narrow(x), size=skip.shape[2:], mode="trilinear", align_corners=False
-            )
+            x = _enlarged(narrow(x), skip)
             for block in cast(nn.ModuleList, blocks):
                 x = block(x, modality)
         return x
+
+
+def _enlarged(x: Tensor, skip: Tensor) -> Tensor:
+    """Return `x` at the resolution of `skip`, and that added."""
+    if quick(x) and all(large == 2 * small for large, small in zip(skip.shape[2:], x.shape[2:], strict=True)):
+        return doubled(x).add_(skip)
+    return skip + functional.interpolate(x, size=skip.shape[2:], mode="trilinear", align_corners=False)

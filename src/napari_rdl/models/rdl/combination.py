@@ -90,22 +90,32 @@ class DeepSets(nn.Module):
         Tensor
             (N, T, x, y, z), channels last.
         """
-        outputs = logits.shape[1]
-        every = decoded.new_empty(len(decoded), *decoded.shape[2:], outputs + 1 + self.second.shape[1])
+        outputs, count = logits.shape[1], logits.shape[1] + 1 + self.second.shape[1]
+        every = torch.empty((len(decoded), *decoded.shape[2:], count), device=decoded.device)
         for sample, m in enumerate(modality.tolist()):
-            first, second = self.first[m].t(), self.second[m].t()
+            first, second = self._with_biases(m, outputs)
             rows = every[sample].flatten(0, 2)
             parts = [part[sample].flatten(1).t() for part in (decoded, logits, gate)]
+            ones = rows.new_ones((min(_CHUNK, len(rows)), 1))
             for start in range(0, len(rows), _CHUNK):
-                piece = slice(start, start + _CHUNK)
-                features, said, score = (part[piece] for part in parts)
-                x = torch.cat((features, said / _LARGER, score / _LARGER), 1)
-                x = torch.addmm(self.first_bias[m], x, first).relu_()
+                features, said, score = (part[start : start + _CHUNK].float() for part in parts)
+                x = torch.mm(torch.cat((features, said, score, ones[: len(said)]), 1), first).relu_()
                 weight = score.exp()
-                rows[piece, :outputs] = said * weight
-                rows[piece, outputs : outputs + 1] = weight
-                rows[piece, outputs + 1 :] = torch.addmm(self.second_bias[m], x, second)
+                torch.cat((said * weight, weight, x @ second), 1, out=rows[start : start + _CHUNK])
         return every.movedim(-1, 1)
+
+    def _with_biases(self, modality: int, outputs: int) -> tuple[Tensor, Tensor]:
+        """Return phi's two layers as matrices (inputs + 1, E + 1) and (E + 1, E).
+
+        The last input is 1, and the first layer hands it on: a matrix product is then all there is. How much
+        larger logits and gate are is in the first one.
+        """
+        larger = self.first.new_ones(self.first.shape[2])
+        larger[-outputs - 1 :] = _LARGER
+        first = torch.cat((self.first[modality] / larger, self.first_bias[modality, :, None]), 1)
+        handed_on = functional.one_hot(torch.tensor(first.shape[1] - 1), first.shape[1])
+        second = torch.cat((self.second[modality], self.second_bias[modality, :, None]), 1)
+        return torch.cat((first, handed_on[None].to(first))).t(), second.t()
 
     def read(self, total: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """Return psi of summed embeddings: (N, E, ...) -> (N, J p^3, ...), computed as `dtype`.

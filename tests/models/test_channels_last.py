@@ -1,0 +1,64 @@
+"""The quick kernels: PyTorch's own answers, in both precisions and whatever the memory order."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional
+
+from napari_rdl.models.channels_last import doubled, normalise_
+from napari_rdl.models.rdl.backbone import Decoder
+from napari_rdl.models.rdl.layers import ModalityNorm
+
+CLOSE = {torch.float32: 1e-4, torch.bfloat16: 0.05}
+
+
+@pytest.mark.parametrize("dtype", CLOSE, ids=str)
+@pytest.mark.parametrize("order", [torch.channels_last_3d, torch.contiguous_format], ids=str)
+@pytest.mark.parametrize(
+    ("channels", "groups", "shape"),
+    [(8, 8, (8, 6, 4)), (32, 8, (4, 4, 4)), (6, 2, (3, 5, 7)), (4, 1, (1, 1, 2))],
+)
+def test_a_sample_is_normalised_where_it_lies(channels, groups, shape, order, dtype) -> None:
+    torch.manual_seed(0)
+    # A mean far from zero: the moments must not cancel.
+    x = (torch.randn(1, channels, *shape) * 3 + 20).to(dtype).contiguous(memory_format=order)
+    weight, bias = torch.rand(channels) + 0.5, torch.randn(channels)
+    expected = functional.group_norm(x.float(), groups, weight, bias, 1e-5)
+    before = x.data_ptr()
+    normalise_(x[0], groups, weight, bias, 1e-5)
+    assert x.data_ptr() == before
+    torch.testing.assert_close(x.float(), expected, atol=CLOSE[dtype], rtol=CLOSE[dtype])
+
+
+@pytest.mark.parametrize("dtype", CLOSE, ids=str)
+@pytest.mark.parametrize("shape", [(4, 6, 8), (1, 2, 3), (5, 1, 1)], ids=str)
+def test_a_volume_is_doubled_as_trilinear_interpolation_does(shape, dtype) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, *shape).to(dtype).contiguous(memory_format=torch.channels_last_3d)
+    expected = functional.interpolate(x.float(), scale_factor=2, mode="trilinear", align_corners=False)
+    found = doubled(x)
+    assert found.is_contiguous(memory_format=torch.channels_last_3d)
+    torch.testing.assert_close(found.float(), expected, atol=CLOSE[dtype] / 2, rtol=CLOSE[dtype] / 2)
+
+
+def test_samples_of_several_modalities_have_their_own_scale_and_shift() -> None:
+    torch.manual_seed(0)
+    norm = ModalityNorm(4, 2, sets=3)
+    torch.nn.init.normal_(norm.weight)
+    torch.nn.init.normal_(norm.bias)
+    x, modality = torch.randn(3, 4, 2, 4, 6), torch.tensor([2, 0, 2])
+    expected = norm(x, modality)
+    with torch.no_grad():
+        found = norm(x.clone(), modality)
+    torch.testing.assert_close(found, expected.detach())
+
+
+def test_what_the_encoder_found_is_not_written_over() -> None:
+    torch.manual_seed(0)
+    decoder = Decoder((4, 8), blocks=1, groups=2, sets=1)
+    features = (torch.randn(1, 4, 6, 6, 6), torch.randn(1, 8, 3, 3, 3))
+    kept = [level.clone() for level in features]
+    with torch.no_grad():
+        decoder(features, torch.tensor([0]))
+    assert all(torch.equal(level, before) for level, before in zip(features, kept, strict=True))
