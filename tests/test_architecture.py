@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -67,3 +68,18 @@ def test_continuous_integration_checks_everything_and_runs_the_test_command_of_t
         assert any(f".venv/bin/{check}" in line for line in lines), check
     words = commands[0].rpartition(".venv/bin/")[2]
     assert f"commands = {words} {{posargs}}" in (ROOT / "tox.ini").read_text("utf-8").splitlines()
+
+
+@pytest.mark.parametrize("own", [None, "ACTIVE"])
+def test_threads_that_wait_leave_the_core_to_others_unless_the_user_has_said(own):
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    code = "import napari_rdl, os; print(os.environ['OMP_WAIT_POLICY'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment | ({} if own is None else {"OMP_WAIT_POLICY": own}),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert done.stdout.strip() == (own or "PASSIVE")

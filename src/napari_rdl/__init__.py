@@ -6,6 +6,7 @@ and opening the plugin in napari loads no torch.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from napari_rdl.segment import Representations, Segmentation, SegmentSettings, encode
 
 __version__ = version("napari-rdl")
+
+# torch's threads wait for each other after every step. Awake, as OpenMP has it by default, they take the
+# core from what else runs, and all subsets take three times as long beside a training; asleep they cost
+# nothing. It is read when torch is loaded, and what the user has set counts.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOMES = {
     "Cancelled": "errors",

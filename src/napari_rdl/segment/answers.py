@@ -108,8 +108,8 @@ def most_probable(logits: Tensor) -> Tensor:
     best = logits[0]
     index = torch.zeros(best.shape, dtype=torch.uint8, device=logits.device)
     for j in range(1, logits.shape[0]):
-        better = logits[j] > best
-        index.masked_fill_(better, j)
+        # A later class's index is larger: filling it in would be slower than the larger of two.
+        torch.maximum(index, (logits[j] > best).view(torch.uint8).mul_(j), out=index)
         best = torch.maximum(best, logits[j])
     return index
 

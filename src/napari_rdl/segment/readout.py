@@ -72,29 +72,29 @@ class Readout(DenseAnswers):
             yield part, part if chosen is None else torch.from_numpy(chosen[part]).to(self._device)
 
     def _read(self, summed: Sum) -> Tensor:
-        """Return logits (n, J, p^3)."""
+        """Return logits (J, p^3, n)."""
         total, spoken = summed
-        count = len(total)
+        count = total.shape[1]
         if count < self._chunk == _CPU_CHUNK:
-            total = torch.nn.functional.pad(total, [0, 0, 0, self._chunk - count])
+            total = torch.nn.functional.pad(total, [0, self._chunk - count])
         with torch.inference_mode():
-            read = self._network.read_folded(total.t()[None])[0].t()[:count]
+            read = self._network.read_folded(total[None])[0, :, :count]
         if spoken is not None:
-            read = read * spoken[:, None]
-        return read.reshape(count, self._classes, -1)
+            read = read * spoken
+        return read.reshape(self._classes, -1, count)
 
     def _read_in(
         self, subset: Subset, chosen: NDArray[np.int64] | None = None, kept: Parts | None = None
     ) -> Tensor:
-        """Return a subset's logits (n, J, p^3) in the chosen voxels, or in all."""
+        """Return a subset's logits (J, p^3, n) in the chosen voxels, or in all."""
         count = self._count if chosen is None else len(chosen)
         logits = self._room_for(count)
         for part, voxels in self._chunks(chosen):
-            logits[part] = self._read(self._sums.of(subset, voxels, part.start, kept))
+            logits[..., part] = self._read(self._sums.of(subset, voxels, part.start, kept))
         return logits
 
     def _room_for(self, count: int) -> Tensor:
-        return torch.empty((count, self._classes, self._patch**3), device=self._device)
+        return torch.empty((self._classes, self._patch**3, count), device=self._device)
 
     def _logits(self, subset: Subset, progress: Progress, cancelled: IsCancelled) -> Tensor:
         return self._cut_out(self._read_in(subset), self._grid(subset).place_in(self._whole))
@@ -121,27 +121,27 @@ class Readout(DenseAnswers):
         return x, y, z
 
     def _cut_out(self, logits: Tensor, place: Box) -> Tensor:
-        """Return logits (J, ...) in a box of working voxels, from those of all voxels (V, J, p^3)."""
+        """Return logits (J, ...) in a box of working voxels, from those of all voxels (J, p^3, V)."""
         terms = self._term_box(place)
         chosen = self._sums.within(terms)
         p = self._patch
         x, y, z = (slice(part.start * p, part.stop * p) for part in terms)
-        dense = self._put(logits[torch.from_numpy(chosen).to(self._device)], chosen, (x, y, z))
+        dense = self._put(logits[..., torch.from_numpy(chosen).to(self._device)], chosen, (x, y, z))
         return dense[(slice(None), *boxes.within(place, (x, y, z)))]
 
     def _put(self, logits: Tensor, chosen: NDArray[np.int64], place: Box) -> Tensor:
-        """Put logits (n, J, p^3) of the chosen voxels into a box of whole term voxels (J, ...), else 0."""
+        """Put logits (J, p^3, n) of the chosen voxels into a box of whole term voxels (J, ...), else 0."""
         p = self._patch
         shape = boxes.shape_of(place)
         i, j, k = (
             axis[chosen].astype(np.int64) * p - part.start
             for axis, part in zip(self._sums.at, place, strict=True)
         )
-        dense = torch.zeros((int(np.prod(shape)), self._classes), device=self._device)
+        dense = torch.zeros((self._classes, int(np.prod(shape))), device=self._device)
         for number, (a, b, c) in enumerate(np.ndindex(p, p, p)):
             flat = torch.from_numpy(((i + a) * shape[1] + j + b) * shape[2] + k + c)
-            dense.index_copy_(0, flat.to(self._device), logits[:, :, number])
-        return dense.t().reshape(self._classes, *shape)
+            dense.index_copy_(1, flat.to(self._device), logits[:, number])
+        return dense.reshape(self._classes, *shape)
 
     def labels(self, subset: Subset, progress: Progress, cancelled: IsCancelled) -> Labels:
         """Return a subset's class indices in `box`."""
@@ -161,7 +161,7 @@ class Readout(DenseAnswers):
         subsets = tuple(prefixes(self.modalities))
         logits = {subset: self._room_for(self._count) for subset in subsets}
         for part, subset, read in self._read_all(progress, cancelled):
-            logits[subset][part] = read
+            logits[subset][..., part] = read
         for subset in subsets:
             stop_if(cancelled)
             yield subset, self._brought_to_case(subset, logits.pop(subset))
@@ -192,7 +192,7 @@ class Readout(DenseAnswers):
             )
 
     def _read_all(self, progress: Progress, cancelled: IsCancelled) -> Iterator[tuple[slice, Subset, Tensor]]:
-        """Yield logits (n, J, p^3) by part of the voxels and subset: a part's sums serve all subsets."""
+        """Yield logits (J, p^3, n) by part of the voxels and subset: a part's sums serve all subsets."""
         for part, voxels in self._chunks():
             stop_if(cancelled)
             for subset, total in self._sums.of_all(voxels):
@@ -200,17 +200,17 @@ class Readout(DenseAnswers):
             progress(part.stop, self._count, COMBINING)
 
     def _classes_of_all(self, progress: Progress, cancelled: IsCancelled) -> dict[Subset, Labels]:
-        """Return for each subset the class indices (V, p^3)."""
+        """Return for each subset the class indices (p^3, V)."""
         subsets = prefixes(self.modalities)
-        classes = {subset: np.zeros((self._count, self._patch**3), np.uint8) for subset in subsets}
+        classes = {subset: np.zeros((self._patch**3, self._count), np.uint8) for subset in subsets}
         for part, subset, read in self._read_all(progress, cancelled):
-            classes[subset][part] = _classes_of(read)
+            classes[subset][:, part] = _classes_of(read)
         return classes
 
     def _brought_to_case(self, subset: Subset, logits: Tensor) -> Labels:
-        """Return class indices in `box` from logits (V, J, p^3) on the working grid."""
+        """Return class indices in `box` from logits (J, p^3, V) on the working grid."""
         place = self._grid(subset).place_in(self._whole)
-        tumour = boxes.box_of_voxels(self._sums.at[:, _classes_of(logits).any(1)].T)
+        tumour = boxes.box_of_voxels(self._sums.at[:, _classes_of(logits).any(0)].T)
         if tumour is not None:
             x, y, z = (slice(part.start * self._patch, part.stop * self._patch) for part in tumour)
             tumour = boxes.within((x, y, z), place)
@@ -219,7 +219,7 @@ class Readout(DenseAnswers):
         )
 
     def _spread(self, classes: Labels, chosen: slice, planes: int | None = None, first: int = 0) -> Labels:
-        """Put class indices (V, p^3) of the chosen voxels into term planes of the case's grid.
+        """Put class indices (p^3, V) of the chosen voxels into term planes of the case's grid.
 
         Working voxels are the case's own here; those beyond the case are cut off.
         """
@@ -229,7 +229,7 @@ class Readout(DenseAnswers):
         base = (((i - first) * p) * (y * p) + j * p) * (z * p) + k * p
         flat = np.zeros(x * y * z * p**3, np.uint8)
         for number, (a, b, c) in enumerate(np.ndindex(p, p, p)):
-            flat[base + ((a * y * p + b) * z * p + c)] = classes[chosen, number]
+            flat[base + ((a * y * p + b) * z * p + c)] = classes[number, chosen]
         volume = flat.reshape(x * p, y * p, z * p)
         _, height, depth = boxes.shape_of(self.box)
         width = min(x * p, self.box[0].stop - self.box[0].start - first * p)
@@ -237,5 +237,5 @@ class Readout(DenseAnswers):
 
 
 def _classes_of(logits: Tensor) -> Labels:
-    """Return the most probable classes (n, p^3) of logits (n, J, p^3)."""
-    return most_probable(logits.movedim(1, 0)).cpu().numpy()
+    """Return the most probable classes (p^3, n) of logits (J, p^3, n)."""
+    return most_probable(logits).cpu().numpy()

@@ -18,7 +18,7 @@ from napari_rdl.segment.working_grid import WorkingGrid
 _HALF_MAX = 65504.0
 
 Sum = tuple[Tensor, Tensor | None]
-"""Summed terms (n, T), and in which of the n voxels any modality spoke; None for all of them."""
+"""Summed terms (T, n), and in which of the n voxels any modality spoke; None for all of them."""
 
 Parts = dict[tuple[str, int], Sum]
 """Modality and first voxel -> its terms there."""
@@ -110,12 +110,12 @@ class SparseSums:
         """Return a modality's terms in some of the voxels, float32, and where it has any."""
         terms, rows = self._terms[name], self._rows[name]
         if rows is None:
-            return terms[chosen].float(), None
+            return _by_term(terms[chosen]), None
         own = rows[chosen]
         has = own >= 0
-        part = terms.new_zeros((len(own), terms.shape[1]), dtype=torch.float32)
-        part[has] = terms[own[has]].float()
-        return part, has
+        part = terms.new_zeros((len(own), terms.shape[1]))
+        part[has] = terms[own[has]]
+        return _by_term(part), has
 
     def of(self, subset: Subset, chosen: slice | Tensor, start: int, kept: Parts | None = None) -> Sum:
         """Return a subset's sum in some of the voxels, from the parts of `kept` that are there already."""
@@ -153,6 +153,11 @@ def _walk(parts: list[tuple[str, Sum]], prefix: Subset, before: Sum | None) -> I
         total = part if before is None else _add(before, part)
         yield (*prefix, name), total
         yield from _walk(parts[place + 1 :], (*prefix, name), total)
+
+
+def _by_term(rows: Tensor) -> Tensor:
+    """Return terms of voxels (n, T) as (T, n), float32: what follows is a matrix times a chunk of them."""
+    return rows.t().contiguous().float()
 
 
 def _add(one: Sum, other: Sum) -> Sum:

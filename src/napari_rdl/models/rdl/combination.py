@@ -120,8 +120,13 @@ class DeepSets(nn.Module):
     def read(self, total: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """Return psi of summed embeddings: (N, E, ...) -> (N, J p^3, ...), computed as `dtype`.
 
-        Quickest where a voxel's numbers lie beside each other, channels last; so is the result.
+        The result lies in memory as `total` does: by channel, or channels last.
         """
+        if not torch.is_grad_enabled() and total.stride(1) != 1:
+            x = functional.relu(total.flatten(2).to(dtype))
+            x = (self.hidden.weight.to(x) @ x).add_(self.hidden.bias[:, None].to(x)).relu_()
+            x = (self.last.weight.to(x) @ x).add_(self.last.bias[:, None].to(x))
+            return x.reshape(len(total), -1, *total.shape[2:])
         rows = functional.relu(total.flatten(2).movedim(1, -1).to(dtype))
         hidden = functional.relu(_linear(self.hidden, rows))
         return _linear(self.last, hidden).movedim(-1, 1).reshape(len(total), -1, *total.shape[2:])
