@@ -246,3 +246,22 @@ def test_nibabel_speaks_again_after_several_threads_were_quiet() -> None:
     assert logger.disabled
     second.__exit__(None, None, None)
     assert not logger.disabled
+
+
+@pytest.mark.parametrize("slope", [None, 0.25], ids=["as stored", "scaled"])
+@pytest.mark.parametrize("dtype", ["u1", "<i2", ">i2", "<i4", "<f4", "<f8"])
+@pytest.mark.parametrize("turned", [(1, 1, 1), (-1, -1, 1), (1, -1, -1)], ids=str)
+def test_a_patients_values_are_those_of_nibabel_turned_to_ras(tmp_path, dtype, turned, slope) -> None:
+    values = np.random.default_rng(3).integers(0, 200, (6, 5, 7)).astype(dtype)
+    affine = np.diag([*turned, 1.0])[[1, 0, 2, 3]]
+    image = nib.Nifti1Image(values, affine, dtype=np.dtype(dtype))
+    image.header.set_xyzt_units("mm")
+    if slope is not None:
+        image.header.set_slope_inter(slope, 3)
+    path = tmp_path / "x_t1.nii.gz"
+    nib.save(image, path)
+    expected = nib.as_closest_canonical(nib.load(path)).get_fdata(dtype=np.float32)
+    found = load_case({"T1": path}).images["T1"]
+    assert found.dtype == np.float32
+    assert found.flags.c_contiguous
+    assert np.array_equal(found, expected)

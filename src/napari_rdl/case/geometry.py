@@ -11,7 +11,7 @@ from itertools import product
 import nibabel as nib
 import numpy as np
 from nibabel.nifti1 import Nifti1Header
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 Shape = tuple[int, int, int]
 
@@ -122,13 +122,15 @@ class Native:
     def grid(self) -> Grid:
         """The RAS+ grid: the same voxels in the same places, axes permuted and flipped."""
         to_native = nib.orientations.inv_ornt_aff(self.orientation, self.shape)
-        shape = tuple(int(size) for size in self.from_native(np.empty(self.shape, np.bool_)).shape)
+        # Of nothing: axes are permuted and flipped as those of an array.
+        nothing = np.broadcast_to(np.empty((), np.bool_), self.shape)
+        shape = nib.orientations.apply_orientation(nothing, self.orientation).shape
         to_mm = np.diag([*[millimetres_of(self.header)] * 3, 1.0])
         return Grid((shape[0], shape[1], shape[2]), to_mm @ self.affine @ to_native)
 
-    def from_native(self, array: NDArray) -> NDArray:
-        """Turn an array in the file's axis order into RAS+, by permuting and flipping only."""
-        return _in_rows(nib.orientations.apply_orientation(array, self.orientation))
+    def from_native(self, array: NDArray, dtype: DTypeLike | None = None) -> NDArray:
+        """Turn an array in the file's axis order into RAS+, by permuting and flipping only; as `dtype`."""
+        return _in_rows(nib.orientations.apply_orientation(array, self.orientation), dtype)
 
     def to_native(self, array: NDArray) -> NDArray:
         """Turn a RAS+ array into the file's axis order, by permuting and flipping only."""
@@ -136,11 +138,11 @@ class Native:
         return np.ascontiguousarray(nib.orientations.apply_orientation(array, back))
 
 
-def _in_rows(array: NDArray) -> NDArray:
+def _in_rows(array: NDArray, dtype: DTypeLike | None) -> NDArray:
     """Return an array in C order; a few rows at a time, so that what is read stays in the cache."""
     if array.ndim != 3 or array.flags.c_contiguous:
-        return np.ascontiguousarray(array)
-    rows = np.empty(array.shape, array.dtype)
+        return np.ascontiguousarray(array, dtype)
+    rows = np.empty(array.shape, array.dtype if dtype is None else dtype)
     for start in range(0, array.shape[1], _ROWS):
         rows[:, start : start + _ROWS] = array[:, start : start + _ROWS]
     return rows

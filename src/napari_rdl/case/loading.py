@@ -105,10 +105,10 @@ def load_case(
 
 
 def _read_one(modality: str, path: Path) -> tuple[NDArray[np.float32], Native, tuple[str, ...]]:
-    image, affine, header, mended = read_image(path)
+    image, affine, header, mended = read_image(path, stored=True)
     _refuse_mask(path, modality, image)
     native = Native.from_header(image.shape, affine, header)
-    return native.from_native(image), native, mended
+    return native.from_native(image, np.float32), native, mended
 
 
 def _files_of(source: str | Path | Mapping[str, str | Path], labels: str | None) -> CaseFiles:
@@ -178,7 +178,7 @@ def _wanted(found: CaseFiles, modalities: Iterable[str] | None) -> tuple[str, ..
     return tuple(modality for modality in found.images if modality in asked)
 
 
-def _refuse_mask(path: Path, modality: str, image: NDArray[np.float32]) -> None:
+def _refuse_mask(path: Path, modality: str, image: NDArray) -> None:
     # A stride first: an MR image shows more than a few values at once, and a full look costs a second.
     sample = image.ravel(order="K")[:: max(1, image.size // 100_000)]
     if np.unique(sample).size > _MAX_MASK_VALUES:

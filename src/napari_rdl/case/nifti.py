@@ -56,14 +56,17 @@ def is_nifti_name(name: str) -> bool:
 
 
 def read_image(
-    path: str | Path,
-) -> tuple[NDArray[np.float32], NDArray[np.float64], Nifti1Header, tuple[str, ...]]:
+    path: str | Path, *, stored: bool = False
+) -> tuple[NDArray, NDArray[np.float64], Nifti1Header, tuple[str, ...]]:
     """Read one modality as it lies in the file.
 
     Parameters
     ----------
     path : str or Path
         A NIfTI-1 or NIfTI-2 file, ``.nii``, ``.nii.gz`` or a ``.hdr``/``.img`` pair.
+    stored : bool
+        Leave integers that need no scaling as they are, for who turns them round and makes float32 of them
+        in one go.
 
     Returns
     -------
@@ -81,8 +84,8 @@ def read_image(
         only, or an affine that cannot be inverted.
     """
     path = Path(path)
-    image, affine, header, notes = _read(path)
-    count, background = replace_nonfinite(image)
+    image, affine, header, notes = _read(path, stored=stored)
+    count, background = replace_nonfinite(image) if image.dtype.kind == "f" else (0, 0.0)
     if count == image.size:
         raise CaseError(f"{path} holds no finite value at all: export it again.")
     if count:
@@ -125,14 +128,14 @@ def read_mask(
 
 
 def _read(
-    path: Path,
-) -> tuple[NDArray[np.float32], NDArray[np.float64], Nifti1Header, list[str]]:
+    path: Path, *, stored: bool = False
+) -> tuple[NDArray, NDArray[np.float64], Nifti1Header, list[str]]:
     image = _open(path)
     shape = image_shape(path, image)
     affine = _affine(path, image)
     _refuse_odd_spacing(path, affine, image.header)
     try:
-        array = read_voxels(image)
+        array = read_voxels(image, stored=stored)
     except _BROKEN as error:
         raise CaseError(f"{path} is cut off or damaged: copy or export it again.") from error
     notes = []

@@ -97,8 +97,15 @@ def is_single(header: Nifti1Header) -> bool:
     return bytes(header["magic"]).startswith(b"n+")
 
 
-def read_voxels(image: Nifti1Pair) -> NDArray[np.float32]:
+def read_voxels(image: Nifti1Pair, *, stored: bool = False) -> NDArray:
     """Return an image's scaled values in its own shape, as nibabel gives them, and look at all of its file.
+
+    Parameters
+    ----------
+    image : Nifti1Pair
+        Whose voxels are read.
+    stored : bool
+        Return integers that need no scaling as they are; float32 otherwise, and by default.
 
     Raises
     ------
@@ -109,7 +116,8 @@ def read_voxels(image: Nifti1Pair) -> NDArray[np.float32]:
     count = int(np.prod(proxy.shape, dtype=np.int64))
     dtype = np.dtype(proxy.dtype)
     slope, inter = (np.asanyarray(value) for value in (proxy.slope, proxy.inter))
-    values = np.empty(count, np.float32)
+    as_they_are = stored and dtype.kind in "iu" and not (slope - 1).any() and not inter.any()
+    values = np.empty(count, dtype if as_they_are else np.float32)
     with (
         _stream(Path(str(image.file_map["image"].filename))) as stream,
         np.errstate(over="ignore", invalid="ignore"),
