@@ -1,11 +1,16 @@
 """The compact stack gives back every subset's labels."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
 from napari_rdl.brats import SUBSETS
-from napari_rdl.compare import LabelStack
+from napari_rdl.case import load_case
+from napari_rdl.compare import LabelStack, study_subsets
 from napari_rdl.errors import Cancelled, CaseError
+from napari_rdl.segment import SegmentSettings, encode
 
 
 def test_every_subset_comes_back_as_combined(stack, representations):
@@ -93,3 +98,16 @@ def test_progress_and_cancel(representations):
     assert seen[-1][0] == seen[-1][1]
     with pytest.raises(Cancelled):
         LabelStack.collect(representations, cancelled=lambda: True)
+
+
+def test_what_was_combined_is_kept_as_long_as_what_was_encoded(tiny_model, brats_folder):
+    encoded = encode(load_case(brats_folder), tiny_model, settings=SegmentSettings(device="cpu", tile=16))
+    stack = LabelStack.of(encoded)
+    assert study_subsets(encoded).stack is stack
+    expected = LabelStack.collect(encoded)
+    assert np.array_equal(stack.classes, expected.classes)
+    assert np.array_equal(stack.voxels, expected.voxels)
+    gone = weakref.ref(stack)
+    del stack, encoded
+    gc.collect()
+    assert gone() is None

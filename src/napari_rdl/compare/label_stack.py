@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 from zipfile import BadZipFile
 
 import numpy as np
@@ -67,6 +68,25 @@ class LabelStack:
             classes.append(np.stack([labels[subset][i, j, k] for subset in subsets]))
             voxels.append(np.ravel_multi_index((i + x.start, j + y.start, k + z.start), shape))
         return cls(shape, representations.modalities, np.concatenate(voxels), np.concatenate(classes, axis=1))
+
+    @classmethod
+    def of(
+        cls,
+        representations: Representations,
+        progress: Progress | None = None,
+        cancelled: IsCancelled | None = None,
+    ) -> LabelStack:
+        """Return what `collect` does, made once: it is kept for as long as what was encoded is.
+
+        Raises
+        ------
+        Cancelled
+            If `cancelled` answered True.
+        """
+        stack = _kept.get(representations)
+        if stack is None:
+            stack = _kept[representations] = cls.collect(representations, progress, cancelled)
+        return stack
 
     @classmethod
     def from_labels(cls, labels: Mapping[tuple[str, ...], NDArray[np.uint8]]) -> LabelStack:
@@ -218,3 +238,6 @@ class LabelStack:
         if not fits or (stack.classes.size and stack.classes.max() >= _CLASSES):
             raise CaseError(f"{path} does not hold the labels of a study: run the study again.")
         return stack
+
+
+_kept: WeakKeyDictionary[Representations, LabelStack] = WeakKeyDictionary()

@@ -245,9 +245,7 @@ def study_subsets(
         chosen = expert_reference(case)
     elif reference not in (None, "full"):
         raise ValueError(f"{reference!r} is no reference: use truth, full or labels.")
-    study = SubsetStudy(
-        case.name, case.grid, LabelStack.collect(representations, progress, cancelled), chosen
-    )
+    study = SubsetStudy(case.name, case.grid, LabelStack.of(representations, progress, cancelled), chosen)
     if isinstance(reference, str) and reference == "full":
         study.set_reference(study.full_reference())
     return study

@@ -1,4 +1,4 @@
-"""The labels of every subset, combined in the background: a flip finds them there."""
+"""The labels of every subset, combined in the background: a flip finds them there, and so does a study."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class EverySubset(QObject):
         def collect(progress: Progress, cancelled: IsCancelled) -> LabelStack:
             from napari_rdl.compare import LabelStack
 
-            return LabelStack.collect(representations, cancelled=cancelled)
+            return LabelStack.of(representations, cancelled=cancelled)
 
         def keep(stack: LabelStack) -> None:
             if self._of is representations:
