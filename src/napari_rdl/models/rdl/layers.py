@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_rdl.models.channels_last import normalise_
+from napari_rdl.models.channels_last import group_norm, normalise_
 from napari_rdl.models.convolution import Convolution, convolve, quick
 from napari_rdl.models.patches import fold
 
@@ -33,24 +33,15 @@ class ModalityNorm(nn.Module):
 
         Where `quick`, the result lies where `x` did.
         """
-        if x.is_cuda:
+        if x.device.type != "cpu" or torch.compiler.is_compiling():
             return self._in_two_passes(x, modality)
         if quick(x):
             chosen = modality.tolist() if self.weight.shape[0] > 1 else [0] * len(x)
             for sample, m in zip(x, chosen, strict=True):
                 normalise_(sample, self.groups, self.weight[m], self.bias[m], self.eps)
             return x
-        if torch.is_grad_enabled() and x.dtype == torch.bfloat16:
-            # Differentiating this in bf16 takes a CPU four times as long as in float32, and is less exact.
-            return self.forward(x.float(), modality).to(x.dtype)
-        if self.weight.shape[0] == 1:
-            return functional.group_norm(x, self.groups, self.weight[0], self.bias[0], self.eps)
-        # One call for each sample fuses scale and shift into the normalisation: no second pass over x.
-        rows = [
-            functional.group_norm(sample, self.groups, self.weight[m], self.bias[m], self.eps)
-            for sample, m in zip(x.split(1), modality.tolist(), strict=True)
-        ]
-        return rows[0] if len(rows) == 1 else torch.cat(rows)
+        rows = modality if self.weight.shape[0] > 1 else torch.zeros_like(modality)
+        return group_norm(x, self.groups, self.weight[rows], self.bias[rows], self.eps)
 
     def _in_two_passes(self, x: Tensor, modality: Tensor) -> Tensor:
         """Return the same for a batch on a GPU: moments in float32, then one multiplication and addition.
