@@ -14,6 +14,7 @@ from napari_rdl.callbacks import Progress, ignore_progress
 from napari_rdl.errors import ConfigError
 from napari_rdl.models import JointNetwork, Model, Network, SeparableNetwork, build_network, load_model
 from napari_rdl.models.registry import METHODS
+from napari_rdl.segment.devices import autocast, resolve_precision
 
 
 class MethodTime(BaseModel):
@@ -50,6 +51,7 @@ class MethodTimes(BaseModel):
 
     edge: int
     device: str
+    precision: str
     threads: int
     rounds: int
     rows: tuple[MethodTime, ...]
@@ -61,13 +63,14 @@ def measure_methods(
     edge: int = 80,
     rounds: int = 3,
     device: str = "cpu",
+    precision: str = "float32",
     threads: int = 1,
     model: Model | None = None,
     progress: Progress = ignore_progress,
 ) -> MethodTimes:
     """Time one patch of each method's network, with the numbers of modalities and widths as published.
 
-    Weights are fresh but ours: time does not depend on them. float32.
+    Weights are fresh but ours: time does not depend on them.
 
     Parameters
     ----------
@@ -79,6 +82,8 @@ def measure_methods(
         All methods take turns in each; one more round before is not timed.
     device : str
         ``cpu`` or ``cuda``.
+    precision : str
+        ``float32``, ``bf16``, ``fp16``, or ``auto`` for what our weights are used in there.
     threads : int
         Of the processor.
     model : Model, optional
@@ -94,6 +99,7 @@ def measure_methods(
     if unknown:
         raise ConfigError(f"There is no method {unknown[0]!r}: use {', '.join(METHODS)}.")
     before = torch.get_num_threads()
+    precision = resolve_precision(precision, torch.device(device))
     torch.set_num_threads(threads)
     try:
         networks = {name: _network(name, model).eval().to(device) for name in names}
@@ -104,7 +110,8 @@ def measure_methods(
         for turn in range(rounds + 1):
             for place, (name, network) in enumerate(networks.items()):
                 progress(turn * len(names) + place, (rounds + 1) * len(names), name)
-                taken = _turn(network, edge, torch.device(device))
+                with autocast(torch.device(device), precision):
+                    taken = _turn(network, edge, torch.device(device))
                 if turn:
                     seconds[name].append(taken)
     finally:
@@ -122,7 +129,9 @@ def measure_methods(
         for name, turns in seconds.items()
     )
     where = torch.cuda.get_device_name() if device == "cuda" else device
-    return MethodTimes(edge=edge, device=where, threads=threads, rounds=rounds, rows=rows)
+    return MethodTimes(
+        edge=edge, device=where, precision=precision, threads=threads, rounds=rounds, rows=rows
+    )
 
 
 def _network(name: str, model: Model | None) -> Network:

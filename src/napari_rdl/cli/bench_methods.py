@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -23,6 +23,10 @@ def methods(
     rounds: Annotated[int, typer.Option(min=1, help="Rounds; medians over them are told.")] = 3,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the processor.")] = 1,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    precision: Annotated[
+        Literal["auto", "float32", "bf16", "fp16"],
+        typer.Option(help="float32, bf16, fp16, or auto: what the device multiplies quickest."),
+    ] = "float32",
     patient: Annotated[
         Path | None, typer.Option(help="A patient's folder: it is segmented once with each, instead.")
     ] = None,
@@ -32,7 +36,7 @@ def methods(
     """Time one patch of each method's network, all in one run.
 
     From the images of all modalities, and of one, to logits; and what one more subset costs then. Fresh
-    weights (but ours), sizes as published, float32. With --patient, from a patient's images to labels,
+    weights (but ours), sizes as published. With --patient, from a patient's images to labels,
     with the sliding windows of each method's public test script.
     """
     if patient is not None:
@@ -48,6 +52,7 @@ def methods(
             edge=edge,
             rounds=rounds,
             device=device,
+            precision=precision,
             threads=threads,
             model=load_model(model),
             progress=progress,
@@ -105,7 +110,8 @@ def _show(times: MethodTimes) -> None:
         "one",
         "a further subset",
         "of ours",
-        title=f"{times.edge}³ voxels, {times.device}, {times.threads} threads, medians of {times.rounds}",
+        title=f"{times.edge}³ voxels, {times.device}, {times.precision}, {times.threads} threads, "
+        f"medians of {times.rounds}",
     )
     for row in times.rows:
         seconds = (row.all_seconds, row.one_seconds, row.more_seconds)
