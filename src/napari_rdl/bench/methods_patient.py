@@ -17,6 +17,7 @@ from napari_rdl.errors import ConfigError
 from napari_rdl.models import Model, ModelCard
 from napari_rdl.models.importing import PUBLISHED
 from napari_rdl.segment import SegmentSettings, encode
+from napari_rdl.segment.devices import resolve_precision
 
 HALF = 0.5
 """The share of a window that overlaps its neighbour in the public test scripts of the comparison methods."""
@@ -60,6 +61,7 @@ class PatientTimes(BaseModel):
 
     patient: str
     device: str
+    precision: str
     threads: int
     rows: tuple[PatientTime, ...]
 
@@ -70,13 +72,14 @@ def measure_patient(
     model: Model,
     *,
     device: str = "cpu",
+    precision: str = "float32",
     threads: int = 1,
     progress: Progress = ignore_progress,
 ) -> PatientTimes:
     """Segment a patient once with each method, ours first.
 
     Ours has its own windows; the others theirs, half of each overlapping the next, their spacing and their
-    preparation of intensities, and fresh weights: time does not depend on them. float32.
+    preparation of intensities, and fresh weights: time does not depend on them.
 
     Parameters
     ----------
@@ -86,6 +89,8 @@ def measure_patient(
         Names in the registry beside ours, ``rdl``.
     model : Model
         Ours.
+    precision : str
+        As in `napari_rdl.bench.methods.measure_methods`.
 
     Raises
     ------
@@ -99,17 +104,21 @@ def measure_patient(
     if len(case.modalities) < 2:
         raise ConfigError(f"{case.name} has one modality: a further subset needs two.")
     before = torch.get_num_threads()
+    precision = resolve_precision(precision, torch.device(device))
     torch.set_num_threads(threads)
     try:
         rows: list[PatientTime] = []
         for place, name in enumerate(["rdl", *names]):
             progress(place, 1 + len(names), name)
             ours = rows[0].seconds if rows else None
-            rows.append(_measure(case, name, model if name == "rdl" else _published(name), device, ours))
+            chosen = model if name == "rdl" else _published(name)
+            rows.append(_measure(case, name, chosen, device, precision, ours))
     finally:
         torch.set_num_threads(before)
     where = torch.cuda.get_device_name() if device == "cuda" else device
-    return PatientTimes(patient=case.name, device=where, threads=threads, rows=tuple(rows))
+    return PatientTimes(
+        patient=case.name, device=where, precision=precision, threads=threads, rows=tuple(rows)
+    )
 
 
 def _published(name: str) -> Model:
@@ -127,9 +136,11 @@ def _published(name: str) -> Model:
     return Model(network, card, Path(name), "")
 
 
-def _measure(case: Case, name: str, model: Model, device: str, ours: float | None) -> PatientTime:
+def _measure(
+    case: Case, name: str, model: Model, device: str, precision: str, ours: float | None
+) -> PatientTime:
     overlap = SegmentSettings().overlap if name == "rdl" else HALF
-    settings = SegmentSettings(device=device, precision="float32", overlap=overlap)
+    settings = SegmentSettings.model_validate({"device": device, "precision": precision, "overlap": overlap})
     passed: list[int] = []
 
     def count(done: int, total: int, message: str) -> None:

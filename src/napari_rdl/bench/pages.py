@@ -30,13 +30,14 @@ _SECTIONS = {
     "opening": (
         "Opening",
         "The images of a patient are read at once, one thread each, inflated with "
-        "[ISA-L](https://github.com/pycompression/python-isal) straight to single precision, a piece at a "
-        "time, to the end of the file where its checksum and length stand.\nValues are those of nibabel to "
-        "the bit (`tests/case/test_voxels.py`).",
+        "[ISA-L](https://github.com/pycompression/python-isal) a piece at a time, to the end of the file "
+        "where its checksum and length stand; integers are turned to RAS+ and single precision in one go.\n"
+        "Values are those of nibabel to the bit (`tests/case/test_voxels.py`).",
     ),
     "encode": (
         "Encode once, combine often",
-        "k of n modalities cost k/n of all; every subset costs little more than one run.",
+        "k of n modalities cost k/n of all; every subset costs little more than one run. Those two ratios, "
+        "of all subsets and of the study, are to the encode: where that takes less time, they rise.",
     ),
     "steps": (
         "From command to result",

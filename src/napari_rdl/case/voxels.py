@@ -1,7 +1,7 @@
 """The bytes of a NIfTI file: no more than the file can hold, read to their end, and whole.
 
 What a header claims is compared with the file before anything is allocated. A compressed file is read to
-its end, so that its checksum and its length are looked at; values go straight to single precision, a piece
+its end, so that its checksum and its length are looked at; values go straight to where they are kept, a piece
 at a time, so that memory is bounded by the image and not by what lies between.
 """
 

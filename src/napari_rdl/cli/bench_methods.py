@@ -40,7 +40,7 @@ def methods(
     with the sliding windows of each method's public test script.
     """
     if patient is not None:
-        _of_patient(patient, names, threads, device, model, as_json)
+        _of_patient(patient, names, threads, device, precision, model, as_json)
         return
     with stdout_for_results(), progress_bar("Methods") as progress:
         from napari_rdl.bench.methods import measure_methods
@@ -64,7 +64,13 @@ def methods(
 
 
 def _of_patient(
-    patient: Path, names: list[str] | None, threads: int, device: str, model: str | None, as_json: bool
+    patient: Path,
+    names: list[str] | None,
+    threads: int,
+    device: str,
+    precision: str,
+    model: str | None,
+    as_json: bool,
 ) -> None:
     with stdout_for_results(), progress_bar("Methods") as progress:
         from napari_rdl.bench.methods_patient import measure_patient
@@ -77,6 +83,7 @@ def _of_patient(
             names or PUBLISHED,
             load_model(model),
             device=device,
+            precision=precision,
             threads=threads,
             progress=progress,
         )
@@ -86,7 +93,7 @@ def _of_patient(
     from rich.console import Console
     from rich.table import Table
 
-    title = f"{times.patient}, {times.device}, {times.threads} threads"
+    title = f"{times.patient}, {times.device}, {times.precision}, {times.threads} threads"
     table = Table("method", "windows", "all modalities", "a further subset", "of ours", title=title)
     for row in times.rows:
         table.add_row(
