@@ -71,7 +71,7 @@ def read_image(
     Returns
     -------
     image : ndarray of float32, shape (I, J, K)
-        Scaled intensities in the file's own axis order, finite.
+        Scaled intensities in the file's own axis order, finite; integers where `stored` leaves them.
     affine : ndarray of float64, shape (4, 4)
     header : Nifti1Header
     notes : tuple of str

@@ -105,7 +105,7 @@ def read_voxels(image: Nifti1Pair, *, stored: bool = False) -> NDArray:
     image : Nifti1Pair
         Whose voxels are read.
     stored : bool
-        Return integers that need no scaling as they are; float32 otherwise, and by default.
+        Return integers of up to 32 bits that need no scaling as they are; float32 otherwise, and by default.
 
     Raises
     ------
@@ -116,7 +116,8 @@ def read_voxels(image: Nifti1Pair, *, stored: bool = False) -> NDArray:
     count = int(np.prod(proxy.shape, dtype=np.int64))
     dtype = np.dtype(proxy.dtype)
     slope, inter = (np.asanyarray(value) for value in (proxy.slope, proxy.inter))
-    as_they_are = stored and dtype.kind in "iu" and not (slope - 1).any() and not inter.any()
+    # Wider ones would take more memory than they do as float32.
+    as_they_are = stored and dtype.kind in "iu" and dtype.itemsize <= 4 and slope == 1 and inter == 0
     values = np.empty(count, dtype if as_they_are else np.float32)
     with (
         _stream(Path(str(image.file_map["image"].filename))) as stream,
