@@ -210,7 +210,7 @@ class Readout(DenseAnswers):
     def _brought_to_case(self, subset: Subset, logits: Tensor) -> Labels:
         """Return class indices in `box` from logits (J, p^3, V) on the working grid."""
         place = self._grid(subset).place_in(self._whole)
-        tumour = boxes.box_of_voxels(self._sums.at[:, _classes_of(logits).any(0)].T)
+        tumour = boxes.box_of_voxels(self._sums.at[:, _any_tumour(logits)].T)
         if tumour is not None:
             x, y, z = (slice(part.start * self._patch, part.stop * self._patch) for part in tumour)
             tumour = boxes.within((x, y, z), place)
@@ -239,3 +239,8 @@ class Readout(DenseAnswers):
 def _classes_of(logits: Tensor) -> Labels:
     """Return the most probable classes (p^3, n) of logits (J, p^3, n)."""
     return most_probable(logits).cpu().numpy()
+
+
+def _any_tumour(logits: Tensor) -> NDArray[np.bool_]:
+    """Return in which of n voxels any place is most probably no background: (J, p^3, n) -> (n,)."""
+    return (logits[1:].amax(0) > logits[0]).any(0).cpu().numpy()
