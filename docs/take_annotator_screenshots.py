@@ -43,7 +43,7 @@ def main(
     dock, correct = viewer.window.add_plugin_dock_widget("napari-rdl", "Correct labels", tabify=True)
     dock.raise_()
     wait(lambda: segment.session.representations is not None and not segment.tasks.busy)
-    correct.working.make_list(folder / "patients", folder / "list.json")
+    correct.working.make_list([folder / "patients"], folder / "list.json")
     wait(lambda: rested(segment, correct))
     correct.working.change(note="small: is that all?")
     picture(viewer, out / "annotator-worklist.png")
