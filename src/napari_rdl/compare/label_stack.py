@@ -64,8 +64,9 @@ class LabelStack:
         subsets = all_subsets(representations.modalities)
         voxels, classes = [np.zeros(0, np.int64)], [np.zeros((len(subsets), 0), np.uint8)]
         for (x, y, z), labels in representations.labels_by_slab(progress, cancelled):
-            i, j, k = np.nonzero(reduce(np.bitwise_or, labels.values()))
-            classes.append(np.stack([labels[subset][i, j, k] for subset in subsets]))
+            spoken = np.flatnonzero(reduce(np.bitwise_or, labels.values()))
+            classes.append(np.stack([labels[subset].ravel()[spoken] for subset in subsets]))
+            i, j, k = np.unravel_index(spoken, labels[subsets[0]].shape)
             voxels.append(np.ravel_multi_index((i + x.start, j + y.start, k + z.start), shape))
         return cls(shape, representations.modalities, np.concatenate(voxels), np.concatenate(classes, axis=1))
 
