@@ -131,10 +131,11 @@ def reference_labels(case, model, subset):
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "joint"])
 def test_labels_are_the_argmax_of_the_sum_read(case, brats_folder, kind, subset):
     model = model_of(kind, brats_folder)
-    found = encode(case, model, settings=SegmentSettings(device="cpu", tile=64)).labels(subset)
+    settings = CPU.model_copy(update={"tile": 64})
+    found = encode(case, model, settings=settings).labels(subset)
     expected = reference_labels(case, model, subset)
     # Halves and single precision part where two classes are as probable.
-    assert (found == expected).mean() > 0.995
+    assert (found == expected).mean() > 0.998
     assert len(np.unique(expected)) > 2
 
 
