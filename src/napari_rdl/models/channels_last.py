@@ -27,10 +27,7 @@ def normalise_(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float)
         (C,) scale and shift.
     """
     rows = _rows(x)
-    mean, inverse = _moments(rows, len(x), groups, eps)
-    scale = weight.double() * inverse
-    shift = bias.double() - mean * scale
-    torch.addcmul(_along(shift, rows), rows, _along(scale, rows), out=rows)
+    _normalise(rows, groups, weight.double(), bias.double(), eps, rows)
     by_voxel = x.permute(1, 2, 3, 0)
     if rows.data_ptr() != by_voxel.data_ptr():
         by_voxel.copy_(rows.reshape(by_voxel.shape))
@@ -63,11 +60,7 @@ class _GroupNorm(torch.autograd.Function):
         x = x.contiguous(memory_format=torch.channels_last_3d)
         out, means, inverses = torch.empty_like(x), [], []
         for sample, written, scale, shift in zip(x, out, weight.double(), bias.double(), strict=True):
-            rows = _rows(sample)
-            mean, inverse = _moments(rows, len(sample), groups, eps)
-            scale = scale * inverse
-            shift = shift - mean * scale
-            torch.addcmul(_along(shift, rows), rows, _along(scale, rows), out=_rows(written))
+            mean, inverse = _normalise(_rows(sample), groups, scale, shift, eps, _rows(written))
             means.append(mean)
             inverses.append(inverse)
         ctx.save_for_backward(x, weight, torch.stack(means), torch.stack(inverses))
@@ -105,6 +98,16 @@ def _rows(x: Tensor) -> Tensor:
     while voxels % (2 * width) == 0 and 2 * width * channels <= _WIDE:
         width *= 2
     return x.permute(1, 2, 3, 0).reshape(-1, width * channels)
+
+
+def _normalise(
+    rows: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float, out: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Write normalised rows into `out`, which may be the rows; return what `_moments` does."""
+    mean, inverse = _moments(rows, len(weight), groups, eps)
+    scale = weight * inverse
+    torch.addcmul(_along(bias - mean * scale, rows), rows, _along(scale, rows), out=out)
+    return mean, inverse
 
 
 def _moments(rows: Tensor, channels: int, groups: int, eps: float) -> tuple[Tensor, Tensor]:
