@@ -119,6 +119,10 @@ def softmax_inside(logits: Tensor, inside: Tensor, temperature: float) -> Tensor
 
     Logits are divided by `temperature` (Guo et al. 2017, eq. 9): above 1 the probabilities are less sure.
     """
-    probabilities = torch.where(inside, torch.softmax(logits / temperature, dim=0), 0)
+    # The library's softmax rounds a voxel by where in the processor's registers it stands: what else the box
+    # holds would be seen in the last bit.
+    scaled = logits / temperature
+    odds = (scaled - scaled.amax(0)).exp_()
+    probabilities = torch.where(inside, odds.div_(odds.sum(0)), 0)
     probabilities[0] += ~inside
     return probabilities
