@@ -45,7 +45,8 @@ _SECTIONS = {
     ),
     "viewer": (
         "As felt in napari",
-        "A window is driven as a user would, and each picture waited for. The first image is drawn before "
+        "A window is driven as a user would, and each picture waited for; the first patient is opened three "
+        "seconds after the window has come. The first image is drawn before "
         "the others are added and before the checks; the images of the next patient with the same modalities "
         "take the layers that are there.\nIn the second after a run every subset is combined in "
         "the background: from then on a flip's first picture shows the whole volume; before, the slice comes "

@@ -43,6 +43,22 @@ def test_opening_shows_the_images_axially_and_allows_a_run(widget, brats_folder,
     assert not any(switch.isEnabled() for switch in opened.switches.switches.values())
 
 
+def test_a_patient_is_looked_at_closely_when_its_picture_stands(
+    widget, brats_folder, finish, qtbot, monkeypatch
+):
+    opened = []
+    widget.opening.opened.connect(lambda *_: opened.append(True))
+    monkeypatch.setattr(widget.opening._picture, "wait", lambda: None)
+    widget.open_patient(brats_folder)
+    qtbot.waitUntil(lambda: widget.session.case is not None)
+    qtbot.wait(100)
+    assert not opened
+    assert widget.tasks.busy
+    widget.opening._drawn.set()
+    finish(widget)
+    assert opened
+
+
 def test_a_run_shows_the_prediction_of_all_modalities(encoded):
     (layer,) = of_role(encoded.viewer, "prediction")
     assert isinstance(layer, Labels)

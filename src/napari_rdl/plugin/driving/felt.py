@@ -17,7 +17,11 @@ PATIENTS = 3
 NEXT = "next patient"
 """How those after the first are called, whose images take the layers that are there."""
 
+_CHOOSING = 3.0
+"""Seconds in which nobody has chosen a folder yet."""
 _PAUSE = 0.2
+_SWITCHED = 5
+"""How often side by side is switched on, the first time among them."""
 _ANGLE = 6.0
 
 
@@ -50,7 +54,7 @@ def measure_felt(
     found: dict[str, list[float]] = {}
     steps = PATIENTS + 3
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        driver.rest(1.0)
+        driver.rest(_CHOOSING)
         memory = [megabytes()]
         for number in range(PATIENTS):
             progress(number, steps, f"Opening patient {number + 1}")
@@ -122,7 +126,7 @@ def _flip(driver: Driver, repeats: int, found: dict[str, list[float]], where: st
 
 def _measure_side_by_side(driver: Driver, repeats: int, found: dict[str, list[float]]) -> None:
     box = driver.widget.viewing.box.grid_box
-    for _ in range(2):
+    for _ in range(_SWITCHED):
         for on in (True, False):
             seconds = driver.ask(lambda on=on: box.setChecked(on))  # type: ignore[misc]
             _note(found, f"side by side {'on' if on else 'off'}", seconds)

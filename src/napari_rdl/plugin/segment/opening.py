@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QWidget
 
 from napari_rdl.plugin.segment.patient_source import (
     OpenedCase,
@@ -19,6 +21,7 @@ from napari_rdl.plugin.segment.patient_source import (
     shared_case_of,
 )
 from napari_rdl.plugin.segment.session import RunChoice, Session
+from napari_rdl.plugin.viewer.next_picture import LIMIT_MS, NextPicture
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -57,7 +60,7 @@ class Opening(QObject):
         Returns whether another patient may take the place of the one that is open.
     choice : callable
         Returns with which model a patient would be run.
-    parent : QObject
+    parent : QWidget
 
     Attributes
     ----------
@@ -77,7 +80,7 @@ class Opening(QObject):
         start_task: Callable[[Callable[..., object], Callable[..., None]], None],
         may_begin: Callable[[], bool],
         choice: Callable[[], RunChoice],
-        parent: QObject,
+        parent: QWidget,
     ) -> None:
         super().__init__(parent)
         self._session = session
@@ -87,6 +90,8 @@ class Opening(QObject):
         self._read: ReadPatient | None = None
         self.folder: Path | None = None
         self.run_after = False
+        self._drawn = threading.Event()
+        self._picture = NextPicture(self._drawn.set, parent, self)
 
     def from_files(
         self, source: Path | str | Iterable[Path | str], *, resample: bool = False, run: bool = False
@@ -128,6 +133,11 @@ class Opening(QObject):
                 folder=self.folder,
             )
 
+    def shut_down(self) -> None:
+        """Keep no task waiting for a picture."""
+        self._picture.stop()
+        self._drawn.set()
+
     def _open(self, read: ReadPatient, *, resample: bool, run: bool, folder: Path | None = None) -> None:
         if not self._may_begin():
             return
@@ -145,9 +155,13 @@ class Opening(QObject):
             return
         self.read.emit(patient)
         choice = self._choice()
+        self._drawn.clear()
+        self._picture.wait()
 
         def look(progress: Progress, cancelled: IsCancelled) -> Opened:
             progress(0, 0, "Checking the patient")
+            # The picture has both cores until it is there.
+            self._drawn.wait(LIMIT_MS / 1000)
             known = self._session.recall(patient.case, choice)
             encoded = (known, known.combine()) if known is not None else None
             return checked(patient), encoded

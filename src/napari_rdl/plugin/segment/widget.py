@@ -13,6 +13,7 @@ from qtpy.QtCore import QTimer, Signal
 from napari_rdl.errors import GridsDifferError, Remedy
 from napari_rdl.plugin.parts.dock import DockWidget
 from napari_rdl.plugin.parts.drops import Drops
+from napari_rdl.plugin.parts.painting import HeldPainting
 from napari_rdl.plugin.parts.section import plain_collapsible
 from napari_rdl.plugin.parts.tasks import TaskRunner
 from napari_rdl.plugin.segment.choices import Choices
@@ -83,6 +84,7 @@ class SegmentWidget(DockWidget):
         self.switches = self.switching.switches
         self.key_editor = KeyEditor(remembered.keys)
         self.volumes_table, self.expectation = self.switching.volumes_table, self.switching.expectation
+        self._painting = HeldPainting(self)
         self.opening = Opening(self.session, self._start, self._may_open, lambda: self.run_box.choice, self)
         self.viewing = Viewing(napari_viewer, self.updater, self._choices, self.tasks, self)
         keys = plain_collapsible("Keys", self.key_editor, "Choose which keys switch the modalities")
@@ -144,6 +146,7 @@ class SegmentWidget(DockWidget):
     def stop(self) -> None:
         """Stop all work and give the viewer's keys and events back."""
         open_segment_widgets.withdraw(self)
+        self.opening.shut_down()
         self.tasks.shut_down()
         self.updater.shut_down()
         self.keys.release()
@@ -200,6 +203,7 @@ class SegmentWidget(DockWidget):
         self.tasks.start(task, on_done, self._on_error, self._on_cancelled)
 
     def _on_busy(self, busy: bool) -> None:
+        self._painting.hold()
         self.patient_box.set_busy(busy)
         self.drops.set_taking(not busy)
         self.run_box.set_busy(busy)
@@ -217,6 +221,8 @@ class SegmentWidget(DockWidget):
         self.patient_box.layer_assignment.guess_again()
         self._show_findings(patient)
         self.session.set_case(patient.case)
+        # The picture first.
+        self._painting.hold()
 
     def _show_findings(self, patient: OpenedCase) -> None:
         self.patient_box.show_patient(patient)

@@ -32,7 +32,8 @@ def layers_added(viewer: ViewerModel) -> Iterator[None]:
 
 
 _COLLECT_MS = 1000
-_collecting: list[bool] = []
+_asked = 0
+"""How often the collector was asked for."""
 
 
 @contextmanager
@@ -41,8 +42,9 @@ def layers_removed() -> Iterator[None]:
 
     napari collects garbage with each layer that goes, which takes a good part of a second once torch's
     objects are there. Here the collector finds nothing to look through until the last one is gone, and looks
-    once, when the picture stands.
+    once, when the picture stands and no other change of the layers has come.
     """
+    global _asked
     if gc.get_freeze_count():
         # Someone else keeps objects from the collector, and would lose that.
         yield
@@ -52,15 +54,15 @@ def layers_removed() -> Iterator[None]:
         yield
     finally:
         gc.unfreeze()
-        if not _collecting:
-            _collecting.append(True)
-            # The first may fall due while the window is busy, and would come before its picture.
-            QTimer.singleShot(_COLLECT_MS, lambda: QTimer.singleShot(_COLLECT_MS, _collect))
+        _asked = asked = _asked + 1
+        # The first may fall due while the window is busy, and would come before its picture.
+        QTimer.singleShot(_COLLECT_MS, lambda: QTimer.singleShot(_COLLECT_MS, lambda: _collect(asked)))
 
 
-def _collect() -> None:
-    _collecting.clear()
-    gc.collect()
+def _collect(asked: int) -> None:
+    # What was asked last has yet to come.
+    if asked == _asked:
+        gc.collect()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from qtpy.QtCore import QObject, QTimer
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QMainWindow, QWidget
 
-_LIMIT_MS = 1000
+LIMIT_MS = 1000
 """A window that is covered or minimised draws nothing."""
 
 
@@ -43,7 +43,7 @@ class NextPicture(QObject):
         if canvas is not None:
             canvas.frameSwapped.connect(self._on_drawn)
             self._canvas = canvas
-        self._timer.start(_LIMIT_MS if canvas is not None else 0)
+        self._timer.start(LIMIT_MS if canvas is not None else 0)
 
     def stop(self) -> None:
         """Wait no longer; the function is not called."""
