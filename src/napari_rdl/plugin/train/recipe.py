@@ -40,7 +40,12 @@ TITLES = {
     "data.stratify": {"none": "At random", "enhancement": "Enhancement"},
     "network.norm": {"shared": "Shared", "per_modality": "Per modality"},
     "network.fusion": {"mean": "Mean", "gated": "Gated", "deep_sets": "Deep sets"},
-    "hardware.precision": {"32-true": "32 bits", "bf16-mixed": "bfloat16", "16-mixed": "16 bits"},
+    "hardware.precision": {
+        "32-true": "32 bits",
+        "bf16-mixed": "bfloat16",
+        "16-mixed": "16 bits",
+        "auto": "Automatic",
+    },
 }
 """What choices are called, short enough for a narrow dock."""
 

@@ -36,8 +36,11 @@ class HardwareConfig(Part):
     )
     devices: int = Field(1, ge=1, title="Devices", description="Processes (GPUs) on each machine.")
     nodes: int = Field(1, ge=1, title="Machines", description="Machines that take part.")
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(
-        "32-true", title="Precision", description="Number format of the computation."
+    precision: Literal["32-true", "bf16-mixed", "16-mixed", "auto"] = Field(
+        "32-true",
+        title="Precision",
+        description="Number format of the computation; auto: a shorter one where the device multiplies it "
+        "itself. Fixed at the start of the run.",
     )
     threads: int | None = Field(
         None, ge=1, title="Threads", description="CPU threads of each process; fixed at the start of the run."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+from typing import Literal
 
 import torch
 import torch.distributed as dist
@@ -12,11 +13,14 @@ from lightning.fabric import Fabric
 from lightning.fabric.strategies import DDPStrategy
 
 from napari_rdl.errors import DeviceError, Remedy
+from napari_rdl.segment.devices import resolve_precision
 from napari_rdl.training.config import TrainingConfig
+
+_MIXED: dict[str, Literal["bf16-mixed", "16-mixed"]] = {"bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
 def resolve_hardware(config: TrainingConfig) -> TrainingConfig:
-    """Return the configuration with device and threads as they will be, checked.
+    """Return the configuration with device, precision and threads as they will be, checked.
 
     Raises
     ------
@@ -36,12 +40,18 @@ def resolve_hardware(config: TrainingConfig) -> TrainingConfig:
             )
     if device == "mps" and not torch.backends.mps.is_available():
         raise DeviceError("hardware.device is mps, which this machine does not have", Remedy.USE_CPU)
-    if hardware.precision == "16-mixed" and device == "cpu":
+    precision = hardware.precision
+    if precision == "auto":
+        precision = _MIXED.get(resolve_precision("auto", torch.device(device)), "32-true")
+        if precision == "16-mixed" and (device == "mps" or config.method.name == "gmd"):
+            # Where gradients cannot be scaled.
+            precision = "32-true"
+    if precision == "16-mixed" and device == "cpu":
         raise DeviceError("hardware.precision 16-mixed needs a GPU: use bf16-mixed or 32-true on the CPU.")
     threads = hardware.threads or max(
         torch.get_num_threads() // (hardware.devices if device == "cpu" else 1), 1
     )
-    resolved = hardware.model_copy(update={"device": device, "threads": threads})
+    resolved = hardware.model_copy(update={"device": device, "precision": precision, "threads": threads})
     return config.model_copy(update={"hardware": resolved})
 
 
@@ -55,6 +65,7 @@ def make_fabric(config: TrainingConfig, *, some_missing: bool) -> Fabric:
     """
     hardware = config.hardware
     assert hardware.threads is not None
+    assert hardware.precision != "auto"
     torch.set_num_threads(hardware.threads)
     several = config.processes > 1
     # Patients with one modality leave the parameters of L_MI unused too.
