@@ -9,12 +9,13 @@ import time
 from pathlib import Path
 
 import numpy as np
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 
 from napari_rdl.brats import MODALITIES
 from napari_rdl.errors import Cancelled
+from napari_rdl.plugin.readers import read_patient
 from napari_rdl.plugin.segment.session import RunChoice
 from napari_rdl.plugin.viewer.roles import LAYER_KEY
 from tests.plugin.seen import layer_state, of_role
@@ -41,6 +42,32 @@ def test_opening_shows_the_images_axially_and_allows_a_run(widget, brats_folder,
     assert opened.run_box.run_button.isEnabled()
     assert not opened.saving.box.copy_button.isEnabled()
     assert not any(switch.isEnabled() for switch in opened.switches.switches.values())
+
+
+def test_a_patient_from_naparis_menus_is_taken(widget, brats_folder, finish, qtbot):
+    for data in read_patient(brats_folder):
+        widget.viewer.add_layer(Layer.create(*data))
+    qtbot.waitUntil(lambda: widget.session.case is not None)
+    finish(widget)
+    before = layer_state(widget.viewer)
+    assert widget.session.case.modalities == MODALITIES
+    assert widget.run_box.run_button.isEnabled()
+    assert widget.session.case.mask_file is not None
+    # One who comes when a patient is open is left alone.
+    other = read_patient(shutil.copytree(brats_folder, brats_folder.parent / "other"))[0]
+    widget.viewer.add_layer(Layer.create(*other))
+    qtbot.wait(50)
+    finish(widget)
+    widget.viewer.layers.pop()
+    assert layer_state(widget.viewer) == before
+
+
+def test_part_of_a_patient_is_no_patient(widget, brats_folder, qtbot):
+    for data in read_patient(brats_folder)[:2]:
+        widget.viewer.add_layer(Layer.create(*data))
+    qtbot.wait(50)
+    assert widget.session.case is None
+    assert not widget.tasks.busy
 
 
 def test_a_patient_is_looked_at_closely_when_its_picture_stands(

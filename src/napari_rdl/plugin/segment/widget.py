@@ -16,6 +16,7 @@ from napari_rdl.plugin.parts.drops import Drops
 from napari_rdl.plugin.parts.painting import HeldPainting
 from napari_rdl.plugin.parts.section import plain_collapsible
 from napari_rdl.plugin.parts.tasks import TaskRunner
+from napari_rdl.plugin.segment.adopting import Adopting
 from napari_rdl.plugin.segment.choices import Choices
 from napari_rdl.plugin.segment.corrected_volumes import CorrectedVolumes
 from napari_rdl.plugin.segment.early import load_early
@@ -98,6 +99,8 @@ class SegmentWidget(DockWidget):
         self._use_keys(remembered.keys)
         self.tumour_key.bind({TUMOUR_KEY: self.viewing.go_to_tumour}, beside_layers=True)
         self._leave_settings = follow_settings(self._on_settings)
+        none_is_open = lambda: self.session.case is None and not self.tasks.busy  # noqa: E731
+        self._adopting = Adopting(napari_viewer, none_is_open, self.use_layers, self)
         open_segment_widgets.announce(napari_viewer, self)
         QTimer.singleShot(_EARLY_MS, load_early)
 
@@ -146,6 +149,7 @@ class SegmentWidget(DockWidget):
     def stop(self) -> None:
         """Stop all work and give the viewer's keys and events back."""
         open_segment_widgets.withdraw(self)
+        self._adopting.release()
         self.opening.shut_down()
         self.tasks.shut_down()
         self.updater.shut_down()
