@@ -19,7 +19,8 @@ def test_two_processes_give_the_gradients_of_one(tiny_training, brats_folder, wa
     config = tiny_training(*changes, "hardware.devices=2")
     (tmp_path / "config.json").write_text(config.model_dump_json())
     program = (
-        "import json, sys; from napari_rdl.training.recipe import validate_config;"
+        "import json, logging, sys; logging.basicConfig(level=logging.INFO);"
+        "from napari_rdl.training.recipe import validate_config;"
         "from napari_rdl.training.run.session import run_training;"
         "run_training(validate_config(json.load(open(sys.argv[1])), 'test'), sys.argv[2])"
     )
@@ -34,10 +35,18 @@ def test_two_processes_give_the_gradients_of_one(tiny_training, brats_folder, wa
         "GROUP_RANK": "0",
     }
     processes = [
-        subprocess.Popen(words, env={**os.environ, **group, "RANK": rank, "LOCAL_RANK": rank})
+        subprocess.Popen(
+            words,
+            env={**os.environ, **group, "RANK": rank, "LOCAL_RANK": rank},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         for rank in "01"
     ]
-    assert [process.wait(timeout=250) for process in processes] == [0, 0]
+    first, second = (process.communicate(timeout=250)[1] for process in processes)
+    assert [process.returncode for process in processes] == [0, 0]
+    assert "Finished at step 1." in first
+    assert "Finished at step 1." not in second
     one, two = (load_file(tmp_path / name / "state.safetensors") for name in ("one", "two"))
     # After the first step Adam's first moment is a tenth of the gradient.
     moments = [name for name in one if name.endswith("/exp_avg")]

@@ -62,17 +62,21 @@ def said_plainly(config: TrainingConfig, position: Position | None = None) -> It
 
 
 @contextmanager
-def log_file(path: Path, wanted: bool) -> Iterator[None]:
-    """Copy the program's log into the run folder."""
-    if not wanted:
-        yield
+def log_file(path: Path, first: bool) -> Iterator[None]:
+    """Copy the program's log into the run folder; of several processes, only the first one tells of steps."""
+    root = logging.getLogger("napari_rdl")
+    level = root.level
+    if not first:
+        root.setLevel(logging.WARNING)
+        try:
+            yield
+        finally:
+            root.setLevel(level)
         return
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     # A log that cannot be written, for want of space, must not end a run.
     handler.handleError = lambda record: None  # type: ignore[method-assign]
-    root = logging.getLogger("napari_rdl")
-    level = root.level
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     try:
