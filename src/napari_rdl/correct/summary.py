@@ -43,7 +43,14 @@ class CorrectionRecord(Correction):
     annotator: str = Field("", title="Annotator", description="Who corrected; empty where not said.")
     edits: EditSummary = Field(title="Edits", description="What was changed.")
     prediction: Provenance | None = Field(
-        None, title="Prediction", description="What was corrected; empty for work taken up from a journal."
+        None,
+        title="Prediction",
+        description="What was corrected; empty for work taken up from a journal or a saved correction.",
+    )
+    continued: str = Field(
+        "",
+        title="Continued",
+        description="The saved correction that was gone on with; edits count from there.",
     )
 
 

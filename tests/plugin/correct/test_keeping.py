@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_rdl.correct import Identity, journal_path, read_journal
+from napari_rdl.correct import CorrectionRecord, Identity, journal_path, read_journal
 from napari_rdl.errors import OutputError
 from napari_rdl.holder import Hold
 from napari_rdl.plugin.viewer.corrected import save_corrected
@@ -34,6 +34,26 @@ def test_saving_writes_a_record_and_keeps_the_version_before(qtbot, correct, enc
     assert encoded.saving.save_corrected(target)
     assert (tmp_path / "out_seg.before.nii.gz").read_bytes() == first
     assert target.read_bytes() != first
+
+
+def test_a_saved_correction_that_is_gone_on_with_says_so(qtbot, correct, encoded, tmp_path):
+    target = tmp_path / "mine_seg_corrected.nii.gz"
+    assert encoded.saving.save_corrected(target)
+    assert correct.tools_box.buttons["predicted"].text() == "As predicted"
+    encoded.viewer.open(target, plugin="napari-rdl")
+    qtbot.waitUntil(lambda: correct.desk.continued == target)
+    paint(qtbot, correct, (13, 15, 11), 1)
+    correct._show_summary()
+    assert "Dice with what was opened" in correct.history_box.summary.text()
+    assert correct.tools_box.buttons["predicted"].text() == "As opened"
+    again = tmp_path / "again_seg_corrected.nii.gz"
+    assert encoded.saving.save_corrected(again)
+    record = CorrectionRecord.model_validate_json((tmp_path / "again_seg_corrected.json").read_text())
+    # Its edits count from what was opened, whatever prediction is shown beside it.
+    assert (record.continued, record.prediction) == (target.name, None)
+    correct.begin()
+    assert correct.desk.continued is None
+    assert correct.tools_box.buttons["predicted"].text() == "As predicted"
 
 
 def test_a_patients_own_file_is_never_replaced(correct, encoded):

@@ -103,6 +103,11 @@ class Desk(SegmentFollower):
         return self.recorder.history if self.recorder is not None else None
 
     @property
+    def continued(self) -> Path | None:
+        """The saved correction that the layer goes on with; None for a copy of a prediction."""
+        return self.segment.saving.corrected.continued if self.segment is not None else None
+
+    @property
     def held_by(self) -> str:
         """Who else corrects this patient, so that it can only be looked at here; empty for nobody."""
         return self._claim.held_by
@@ -252,7 +257,8 @@ class Desk(SegmentFollower):
         self._lock(layer if self.held_by else None)
         if layer is not None and not self.held_by:
             history = found.history if found is not None else History(layer.data)
-            self._corrects = self.segment.updater.segmentation if found is None and self.segment else None
+            begun_here = found is None and self.continued is None
+            self._corrects = self.segment.updater.segmentation if begun_here and self.segment else None
             self.recorder = Recorder(layer, history, self)
             self.recorder.changed.connect(self._on_changed)
             self.recorder.walked.connect(self.walked)
@@ -317,7 +323,7 @@ class Desk(SegmentFollower):
             return
         recorder.settle()
         try:
-            save_record(path, case, recorder.history, self._corrects)
+            save_record(path, case, recorder.history, self._corrects, self.continued)
         except NapariRdlError as error:
             self.failed.emit(error)
             return

@@ -131,8 +131,8 @@ class HistoryBox(Section):
         if history is None:
             self.summary.setText("")
 
-    def show_summary(self, summary: EditSummary) -> None:
-        """Say what was changed."""
+    def show_summary(self, summary: EditSummary, continued: bool) -> None:
+        """Say what was changed of a prediction, or of a saved correction that is gone on with."""
         if not summary.steps:
             self.summary.setText("Nothing changed yet.")
             return
@@ -142,5 +142,5 @@ class HistoryBox(Section):
         steps = f"{summary.steps} step{'s' if summary.steps != 1 else ''}"
         self.summary.setText(
             f"{steps}, {duration(summary.seconds_at_work)} at work. Changed, in ml: {changed}. "
-            f"Dice with the prediction: {dice}."
+            f"Dice with {'what was opened' if continued else 'the prediction'}: {dice}."
         )

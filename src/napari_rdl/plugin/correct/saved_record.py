@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from napari_rdl.segment import Segmentation
 
 
-def save_record(path: Path, case: Case, history: History, corrects: Segmentation | None) -> None:
+def save_record(
+    path: Path, case: Case, history: History, corrects: Segmentation | None, continued: Path | None
+) -> None:
     """Write the record of corrected labels beside their file.
 
     Parameters
@@ -26,6 +28,8 @@ def save_record(path: Path, case: Case, history: History, corrects: Segmentation
         All that was changed.
     corrects : Segmentation or None
         The prediction that was corrected, if it was one.
+    continued : Path or None
+        The saved correction that was gone on with, if it was one.
 
     Raises
     ------
@@ -43,4 +47,5 @@ def save_record(path: Path, case: Case, history: History, corrects: Segmentation
         annotator=plugin_settings().annotator.strip(),
         edits=summarise(history, case.grid.voxel_ml),
         prediction=corrects.provenance() if corrects is not None else None,
+        continued=plain_name(continued.name) if continued is not None else "",
     ).save(record_path(path))

@@ -51,6 +51,8 @@ TOOLS: dict[str, tuple[str, str, str]] = {
     "doubt": ("Next doubt", "Go to the next place where the model is unsure, the largest first", "Alt+D"),
 }
 """Tool -> its button's text, its tooltip and its key."""
+BACK_TO_OPENED = ("As opened", "Bring this slice back to what the labels were when they were opened")
+"""What *As predicted* is called where a saved correction is gone on with."""
 ON_REPRESENTATIONS = ("doubt", "box")
 WAITING = ("keep", "drop", "box")
 """Tools that wait for the mouse."""
@@ -94,6 +96,8 @@ class ToolsBox(Section):
         self.size.setToolTip("How far Grow, Shrink and Smooth reach; a voxel at least")
         leave_the_wheel_alone(self.size)
         self.buttons: dict[str, QPushButton] = {}
+        self._tips = {tool: tip for tool, (_, tip, _) in TOOLS.items()}
+        self._keys: dict[str, str] = {}
         grid = QGridLayout()
         grid.setSpacing(SPACING)
         grid.setColumnStretch(0, 1)
@@ -133,9 +137,17 @@ class ToolsBox(Section):
 
     def show_keys(self, keys: Mapping[str, str]) -> None:
         """Let the tooltips tell the keys: tool -> key."""
-        for tool, (_, tip, _) in TOOLS.items():
+        self._keys = dict(keys)
+        for tool, tip in self._tips.items():
             key = keys.get(tool, "")
             self.buttons[tool].setToolTip(f"{tip} ({key})" if key else tip)
+
+    def show_base(self, continued: bool) -> None:
+        """Let the tool that brings a slice back tell to what: a prediction, or what was opened."""
+        text, tip = BACK_TO_OPENED if continued else TOOLS["predicted"][:2]
+        self.buttons["predicted"].setText(text)
+        self._tips["predicted"] = tip
+        self.show_keys(self._keys)
 
     def show_strangers(self, strangers: Mapping[int, int]) -> None:
         """List values that are no class, value -> voxels, to be mapped; nothing for none."""

@@ -198,6 +198,7 @@ class CorrectWidget(DockWidget):
         recorder = self.desk.recorder
         self.toolbox.wait_for_no_click()
         self.painted.follow(self.desk.layer)
+        self.tools_box.show_base(self.desk.continued is not None)
         if recorder is not None:
             self._window_watch.follow()
             recorder.protection = self.protect_box.protection
@@ -255,7 +256,8 @@ class CorrectWidget(DockWidget):
     def _show_summary(self) -> None:
         history, case = self.desk.history, self.desk.case
         if history is not None and case is not None:
-            self.history_box.show_summary(summarise(history, case.grid.voxel_ml))
+            continued = self.desk.continued is not None
+            self.history_box.show_summary(summarise(history, case.grid.voxel_ml), continued)
             self.tools_box.show_strangers(strangers(history.labels))
 
     # --- What the parts say

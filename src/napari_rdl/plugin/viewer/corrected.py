@@ -39,6 +39,14 @@ class CorrectedLayer:
     -------
     changed : no value
         There is another layer, or none.
+
+    Attributes
+    ----------
+    layer : Labels or None
+    path : Path or None
+        Where it was saved last, or opened from.
+    continued : Path or None
+        The saved correction that it goes on with; None for a copy of a prediction.
     """
 
     changed = Signal()
@@ -48,6 +56,7 @@ class CorrectedLayer:
         self._saved: np.ndarray | None = None
         self.layer: Labels | None = None
         self.path: Path | None = None
+        self.continued: Path | None = None
 
     @property
     def unsaved(self) -> bool:
@@ -76,7 +85,7 @@ class CorrectedLayer:
         """Go on with a correction that was saved and is open again, in place of the last one."""
         if self.layer is not layer:
             self.let_go()
-        self.path = plugin_metadata(layer).get("path")
+        self.path = self.continued = plugin_metadata(layer).get("path")
         layer.metadata = {**layer.metadata, **role_metadata(Role.CORRECTED, case)}
         layer.name = f"{case.name} corrected"
         self.layer = layer
@@ -136,7 +145,7 @@ class CorrectedLayer:
         had_one = self.layer is not None
         self.layer = None
         self._saved = None
-        self.path = None
+        self.path = self.continued = None
         if had_one:
             self.changed.emit()
 
