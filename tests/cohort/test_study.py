@@ -131,8 +131,11 @@ def with_failures(cohort, tmp_path):
 def test_patients_that_fail_are_named_and_the_others_go_on(with_failures, tiny_checkpoint, tmp_path, capsys):
     out = tmp_path / "out"
     words = ["study", str(with_failures), "--out", str(out), "--model", str(tiny_checkpoint)]
-    assert main([*words, "--no-hd95", "--device", "cpu"]) == 2
+    assert main([*words, "--no-hd95", "--device", "cpu", "--json"]) == 2
     captured = capsys.readouterr()
+    listed = json.loads(captured.out)["failures"]
+    assert [failure["case"] for failure in listed] == ["AB_grid", "AC_label", "AD_damaged"]
+    assert "holds the label 7" in listed[1]["message"]
     assert "failed: AB_grid: " in captured.err
     assert "is not on the images' grid" in captured.err
     assert "holds the label 7" in captured.err

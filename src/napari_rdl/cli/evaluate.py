@@ -7,6 +7,7 @@ from typing import Annotated, get_args
 import typer
 
 from napari_rdl.cli.console import (
+    listed_failures,
     progress_bar,
     refuse_failures,
     refuse_unusable_folder,
@@ -116,7 +117,7 @@ def evaluate(
     tables = evaluation_tables(result)
     if as_json:
         content = {"about": result.about, "tables": [vars(table) for table in tables]}
-        write_json(content | {"failed": result.failed, "folder": str(out)})
+        write_json(content | {"failures": listed_failures(result.failed), "folder": str(out)})
     else:
         write(evaluation_markdown(result, tables))
     refuse_failures(result.failed, len(result.failed) + len(result.scores), "could not be evaluated")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_rdl.cli.console import (
+    listed_failures,
     progress_bar,
     refuse_failures,
     refuse_unusable_folder,
@@ -117,7 +118,7 @@ def study(
                 "tables": [vars(table) for table in tables],
                 "worth": {measure: vars(worth) for measure, worth in pooled_worth(finished).items()},
                 "patients": [patient.name for patient in finished.patients],
-                "failed": finished.failed,
+                "failures": listed_failures(finished.failed),
                 "folder": str(out),
                 "report": str(out / "report.html"),
             }
