@@ -75,4 +75,5 @@ def test_predict_is_taken_apart(brats_folder, tmp_path, capsys, monkeypatch):
     assert rows["`predict`: encode"] == 2.0
     assert rows["`predict`: all else (starts, ends)"] == pytest.approx(700)
     assert rows["`predict` against load and encode alone"] == pytest.approx(4 / 3)
+    assert rows["the network is there, against load and encode alone"] == pytest.approx(0.5 / 3)
     assert rows["`predict`, peak memory"] == 900

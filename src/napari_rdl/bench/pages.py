@@ -41,7 +41,8 @@ _SECTIONS = {
     ),
     "steps": (
         "From command to result",
-        "`predict` reads the patient while the network's library is loaded.",
+        "`predict` reads the patient while the network's library is loaded. What has passed when the network "
+        "is there bounds the ratio to load and encode from below.",
     ),
     "viewer": (
         "As felt in napari",
