@@ -154,3 +154,13 @@ def test_a_layer_that_nobody_paints_in_has_no_tools_to_draw(prediction):
     layer.mode = "paint"
     assert tools[0].enabled
     assert not any(prediction.layer._overlays[name].visible for name in ("brush_stroke", "polygon"))
+
+
+def test_what_a_closed_widget_left_of_the_same_patient_goes(prediction):
+    viewer = prediction._viewer
+    prediction.set_outlines(True)
+    other = viewer.add_labels(np.zeros((3, 3, 3), np.uint8), name="somebody's")
+    prediction.close()
+    after = PredictionLayer(viewer, prediction.case)
+    assert list(viewer.layers) == [other, after.layer]
+    assert after.layer.name == prediction.layer.name

@@ -14,7 +14,7 @@ from napari_rdl.boxes import extent
 from napari_rdl.plugin.viewer.appearance import class_appearance, keep_read_only, placement, redraw
 from napari_rdl.plugin.viewer.class_colours import class_colours
 from napari_rdl.plugin.viewer.layer_list import layers_added
-from napari_rdl.plugin.viewer.roles import Role, role_metadata
+from napari_rdl.plugin.viewer.roles import Role, plugin_metadata, role_metadata, role_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -85,6 +85,7 @@ class PredictionLayer:
         self._viewer = viewer
         self._outlines: Labels | None = None
         self._outlined = False
+        self._remove_abandoned()
         self._layer = self._add(Role.PREDICTION, "prediction", class_appearance())
         viewer.dims.events.order.connect(self._on_plane_change)
         viewer.dims.events.ndisplay.connect(self._on_plane_change)
@@ -146,6 +147,13 @@ class PredictionLayer:
         self.close()
         for layer in (self._layer, self._outlines):
             if layer is not None and layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+
+    def _remove_abandoned(self) -> None:
+        """Take out what a widget that was closed since had shown of this patient: it follows nobody now."""
+        for layer in list(self._viewer.layers):
+            role = role_of(layer)
+            if role is not None and role.is_prediction and plugin_metadata(layer)["case"] == self.case.name:
                 self._viewer.layers.remove(layer)
 
     def _add(self, role: Role, title: str, appearance: dict[str, Any]) -> Labels:
