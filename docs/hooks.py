@@ -12,7 +12,12 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[1]
-OUTSIDE = ("training/shipped-weights/*.md", "training/shipped-weights/*.png", "training/results/*.md")
+OUTSIDE = (
+    "training/shipped-weights/*.md",
+    "training/shipped-weights/*.png",
+    "training/results/*.md",
+    "training/results/*.png",
+)
 _EQUATION = re.compile(r"\$\$(?P<block>.+?)\$\$|(?<![\\\w$])\$(?P<inline>[^$\n]+?)\$(?![\w$])", re.DOTALL)
 _ELSEWHERE = re.compile(r"<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)=[\"']?(?:https?:)?//[^>]*>")
 _PLACE = "equation{}placed"

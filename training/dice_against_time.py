@@ -1,7 +1,8 @@
 """Dice against time: ``python training/dice_against_time.py shapes``.
 
 Trains the rows of a table as ``run_table.py`` does, scores each on patients' own grid, measures in turns what
-encoding a patient costs, and writes ``results/<table>-time.csv`` and ``.png``. What is done is not repeated.
+encoding a patient costs, and writes ``results/<table>-time.md``, ``.csv`` and ``.png``. What is done is not
+repeated.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 from run_table import HERE, Run, dice_of, load_experiment, plan
-from table_report import mean_over_patients
+from table_report import machines, mean_over_patients
 
 from napari_rdl.brats import REGIONS
 from napari_rdl.case import Case, load_case
@@ -91,6 +92,28 @@ def scored(runs: Iterable[Run], patients: str, rounds: int) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+def page(shown: pd.DataFrame, title: str, table: str, patients: str, made: Iterable[str]) -> str:
+    """Return the curve and its numbers as Markdown."""
+    regions = ["full WT", "full TC", "full ET", "mean WT", "mean TC", "mean ET"]
+    lines = [
+        f"# {title}: Dice against time",
+        "",
+        f"    python training/dice_against_time.py {table}",
+        "",
+        f"![Dice over the seconds that encoding a patient takes]({table}-time.png)",
+        "",
+        f"Hard Dice in per cent on patients' own grid, mean over {patients}; all modalities, and the mean of "
+        "fifteen subsets. Seconds: the sample patient's four modalities encoded, median, the rows in turns.",
+        "",
+        f"| | steps | seconds | {' | '.join(regions)} |",
+        "|---" * (3 + len(regions)) + "|",
+    ]
+    for _, row in shown.iterrows():
+        numbers = " | ".join(f"{row[region]:.1f}" for region in regions)
+        lines.append(f"| {row['row']} | {row['steps']:.0f} | {row['seconds']:.2f} | {numbers} |")
+    return "\n".join([*lines, "", *(f"Made with {machine}." for machine in made)]) + "\n"
+
+
 def main(
     table: Annotated[str, typer.Argument(help="A table of experiments/.")] = "shapes",
     runs: Annotated[Path, typer.Option(help="Where run folders go.")] = Path("runs"),
@@ -109,6 +132,8 @@ def main(
     shown = lines.drop(columns="seed").groupby("row", sort=False).mean().reset_index()
     write_text(results / f"{table}-time.csv", lines.round(3).to_csv(index=False))
     write_bytes(results / f"{table}-time.png", draw(shown, experiment.title))
+    text = page(shown, experiment.title, table, patients, machines(planned))
+    write_text(results / f"{table}-time.md", text + (f"\n{experiment.note}\n" if experiment.note else ""))
 
 
 if __name__ == "__main__":

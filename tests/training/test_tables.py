@@ -112,6 +112,9 @@ def test_dice_against_time_is_drawn_and_what_is_done_is_not_repeated(
         assert float(line["full"]) == pytest.approx(np.mean(regions), abs=1e-3)
         assert float(line["seconds"]) > 0
     assert (tmp_path / "results" / "kin-time.png").read_bytes() == b"a picture"
+    page = (tmp_path / "results" / "kin-time.md").read_text()
+    assert "](kin-time.png)" in page
+    assert f"| by number | 2 | {float(number['seconds']):.2f} | {float(number['full WT']):.1f} |" in page
     points = [[*dots.get_offsets()[0]] for dots in figures[0].axes[0].collections]
     told = [[float(line["seconds"]), float(line["full"])] for line in (number, clock)]
     np.testing.assert_allclose(points, told, atol=1e-3)
