@@ -17,7 +17,7 @@ def collected(monkeypatch, qapp):
     names = ("freeze", "unfreeze", "collect")
     noted = {name: lambda name=name: asked.append(name) for name in names}
     monkeypatch.setattr(layer_list, "gc", SimpleNamespace(get_freeze_count=lambda: 0, **noted))
-    monkeypatch.setattr(layer_list, "_COLLECT_MS", 60)
+    monkeypatch.setattr(layer_list, "_COLLECT_MS", 250)
     return asked
 
 
@@ -28,7 +28,7 @@ def test_it_looks_once_when_the_layers_have_come_to_rest(collected, qtbot):
         qtbot.wait(30)
     assert "collect" not in collected
     qtbot.waitUntil(lambda: "collect" in collected)
-    qtbot.wait(200)
+    qtbot.wait(600)
     assert collected == [*["freeze", "unfreeze"] * 3, "collect"]
 
 
@@ -36,5 +36,5 @@ def test_what_others_froze_stays_frozen(collected, monkeypatch, qtbot):
     monkeypatch.setattr(layer_list.gc, "get_freeze_count", lambda: 5)
     with layers_removed():
         pass
-    qtbot.wait(200)
+    qtbot.wait(600)
     assert collected == []
