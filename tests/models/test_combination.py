@@ -20,6 +20,10 @@ def test_what_a_voxel_adds_does_not_depend_on_the_pieces_that_it_is_embedded_in(
     weights, found = summed.split((5, 8), 1)
     torch.testing.assert_close(found, learned.detach(), atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(weights, torch.cat((logits * gate.exp(), gate.exp()), 1))
+    where = torch.rand(2, 5, 4, 3) > 0.4
+    with torch.no_grad():
+        asked = sets.terms(decoded, logits, gate, modality, where)
+    torch.testing.assert_close(asked.movedim(1, -1)[where], summed.movedim(1, -1)[where])
     # By hand, for one voxel of the first sample.
     x = torch.cat((decoded, logits / 3, gate / 3), 1)[0, :, 3, 2, 1]
     hidden = (sets.first[2] @ x + sets.first_bias[2]).relu()

@@ -39,7 +39,7 @@ class SeparableNetwork(nn.Module, ABC):
     linear: bool
 
     @abstractmethod
-    def terms(self, image: Tensor, modality: Tensor) -> Tensor:
+    def terms(self, image: Tensor, modality: Tensor, where: Tensor | None = None) -> Tensor:
         """Return what each sample's modality adds to the sum.
 
         Parameters
@@ -48,6 +48,9 @@ class SeparableNetwork(nn.Module, ABC):
             (N, 1, D, H, W) normalised intensities, each edge divisible by ``config.stride``.
         modality : Tensor
             (N,) index of each sample's modality in ``config.modalities``.
+        where : Tensor, optional
+            (N, D/p, H/p, W/p) bool, the voxels that are asked for: what is returned elsewhere may be
+            anything. All if left out.
 
         Returns
         -------

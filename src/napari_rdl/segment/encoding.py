@@ -23,7 +23,7 @@ from napari_rdl.segment.representations import Representations
 from napari_rdl.segment.scan import Scan
 from napari_rdl.segment.settings import SegmentSettings
 from napari_rdl.segment.sums import SparseTerm
-from napari_rdl.segment.terms import on_case, outline_of, placed_linear_term, placed_sparse_term
+from napari_rdl.segment.terms import on_case, outline_of, placed_linear_term, placed_sparse_term, touched
 from napari_rdl.segment.tiles import encode_tiles, joint_tiles
 
 DEFAULT_BUDGET = 2**30
@@ -129,15 +129,23 @@ def _separable(
 ) -> Answers:
     attempts.plan({name: scan.working.shape for name, scan in scans.items()}, progress, cancelled)
 
-    keep = placed_linear_term if network.linear else placed_sparse_term
-
     def encode_some(names: list[str]) -> dict[str, LinearTerm | SparseTerm]:
         images, outside = {}, {}
         for name in names:
             normal, outside[name] = scans[name].normal()
             images[name] = scans[name].working.to_working(normal.to(attempts.device))
-        said = encode_tiles(attempts.place(network), images, attempts.tiling, attempts.after_tile, outside)
-        return {name: keep(network, said.pop(name), case, scans[name]) for name in names}
+        encode_all = partial(
+            encode_tiles, attempts.place(network), images, attempts.tiling, attempts.after_tile, outside
+        )
+        if network.linear:
+            said = encode_all()
+            return {name: placed_linear_term(network, said.pop(name), case, scans[name]) for name in names}
+        inside = {name: touched(scans[name].working, scans[name].inside(), network.patch) for name in names}
+        said = encode_all(inside)
+        return {
+            name: placed_sparse_term(network, said.pop(name), case, scans[name], inside[name])
+            for name in names
+        }
 
     kept: dict[str, LinearTerm | SparseTerm] = {}
     ahead = list(scans)

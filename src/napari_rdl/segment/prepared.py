@@ -18,7 +18,8 @@ from napari_rdl.segment.dense import Outline
 from napari_rdl.segment.linear import LinearSums
 from napari_rdl.segment.passes import JointPasses
 from napari_rdl.segment.readout import Readout
-from napari_rdl.segment.terms import linear_term, sparse_term
+from napari_rdl.segment.sums import SparseTerm
+from napari_rdl.segment.terms import linear_term, touched
 from napari_rdl.segment.tiles import Tiling, encode_tiles, joint_tiles
 from napari_rdl.segment.working_grid import WorkingGrid
 
@@ -92,13 +93,12 @@ def _answers(
             return joint_tiles(network, there, tiling, lambda: None)
 
         return JointPasses(run_pass, images, grids, outlines, _KEPT_BYTES)
-    terms = encode_tiles(network, images, tiling, lambda name: None)
     if network.linear:
+        terms = encode_tiles(network, images, tiling, lambda name: None)
         return LinearSums(
             {name: linear_term(network, terms[name], grids[name], outlines[name].mask) for name in images}
         )
-    return Readout(
-        network,
-        {name: sparse_term(network, terms[name], grids[name], outlines[name].mask) for name in images},
-        outlines,
-    )
+    inside = {name: touched(grids[name], outlines[name].mask, network.patch) for name in images}
+    terms = encode_tiles(network, images, tiling, lambda name: None, where=inside)
+    kept = {name: SparseTerm.of(terms.pop(name), inside[name], grids[name]) for name in images}
+    return Readout(network, kept, outlines)

@@ -44,13 +44,6 @@ def linear_term(
     return LinearTerm(native[:classes], native[classes], grid.box)
 
 
-def sparse_term(
-    network: SeparableNetwork, terms: Tensor, grid: WorkingGrid, inside: NDArray[np.bool_]
-) -> SparseTerm:
-    """Keep a non-linear network's terms (T, d, h, w) in the term voxels that the brain touches."""
-    return SparseTerm.of(terms, _touched(grid, inside, network.patch).to(terms.device), grid)
-
-
 def placed_linear_term(network: SeparableNetwork, terms: Tensor, case: Case, scan: Scan) -> LinearTerm:
     """Return the term of a scan on the case's grid."""
     term = linear_term(network, terms, scan.working, scan.inside())
@@ -65,22 +58,25 @@ def placed_linear_term(network: SeparableNetwork, terms: Tensor, case: Case, sca
     return LinearTerm(native[:-1], native[-1], outline.box)
 
 
-def placed_sparse_term(network: SeparableNetwork, terms: Tensor, case: Case, scan: Scan) -> SparseTerm:
-    """Return the term of a scan on the case's lattice."""
+def placed_sparse_term(
+    network: SeparableNetwork, terms: Tensor, case: Case, scan: Scan, inside: Tensor
+) -> SparseTerm:
+    """Return the term of a scan on the case's lattice: what a non-linear network said `inside` the brain."""
     if not scan.moved:
-        return sparse_term(network, terms, scan.working, scan.inside())
+        return SparseTerm.of(terms, inside, scan.working)
     patch = network.patch
     grid = _grid_on(case, scan, patch)
     x, y, z = (size // patch for size in grid.shape)
     matrix = _between(case, grid, scan, patch)
     with torch.inference_mode():
-        touched = _touched(scan.working, scan.inside(), patch).to(terms.device)
-        there = moved(terms * touched, matrix, (x, y, z))
-        inside = moved(touched[None].float(), matrix, (x, y, z))[0] > _TOUCHED
-    return SparseTerm.of(there, inside, grid)
+        here = inside.to(terms.device)
+        there = moved(torch.where(here, terms, 0), matrix, (x, y, z))
+        reached = moved(here[None].float(), matrix, (x, y, z))[0] > _TOUCHED
+    return SparseTerm.of(there, reached, grid)
 
 
-def _touched(grid: WorkingGrid, inside: NDArray[np.bool_], patch: int) -> Tensor:
+def touched(grid: WorkingGrid, inside: NDArray[np.bool_], patch: int) -> Tensor:
+    """Return which term voxels of a working grid (D/p, H/p, W/p) a brain touches: `inside`, of its box."""
     share = grid.to_working(torch.from_numpy(inside).float())
     return functional.max_pool3d(share[None], patch)[0] > _TOUCHED
 

@@ -99,10 +99,16 @@ class Blend:
         self._sum: Tensor | None = None
         self._only: Tensor | None = None
 
-    def pad(self, volume: Tensor) -> Tensor:
-        """Return `volume` (D, H, W), grown with zeros to hold at least one tile."""
-        sides = [side for pair in zip(self._before[::-1], self._after[::-1], strict=True) for side in pair]
+    def pad(self, volume: Tensor, patch: int = 1) -> Tensor:
+        """Return `volume` (D/p, H/p, W/p), grown with zeros to hold at least one tile."""
+        sides = [
+            side // patch for pair in zip(self._before[::-1], self._after[::-1], strict=True) for side in pair
+        ]
         return functional.pad(volume, sides) if any(sides) else volume
+
+    def terms_at(self, place: tuple[slice, ...]) -> tuple[slice, ...]:
+        """Return where a tile lies in the result."""
+        return tuple(slice(part.start // self._patch, part.stop // self._patch) for part in place)
 
     def add(self, place: tuple[slice, ...], said: Tensor | None) -> None:
         """Add what the network said (C, ...) of the tile at `place`; None for nothing at all."""
@@ -110,7 +116,7 @@ class Blend:
             # Nothing to average with: kept as it is.
             self._only = None if said is None else said.to(self._device)
             return
-        within = tuple(slice(part.start // self._patch, part.stop // self._patch) for part in place)
+        within = self.terms_at(place)
         self._weight[within] += self._importance
         if said is None:
             return
@@ -162,6 +168,7 @@ class _Tile:
     name: str
     place: tuple[slice, ...]
     content: Tensor
+    where: Tensor | None
 
 
 def encode_tiles(
@@ -170,6 +177,7 @@ def encode_tiles(
     tiling: Tiling,
     after_tile: AfterTile,
     outside: Mapping[str, float] = MappingProxyType({}),
+    where: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> dict[str, Tensor]:
     """Pass modalities through a separable network, each alone.
 
@@ -183,6 +191,9 @@ def encode_tiles(
     outside : Mapping[str, float]
         Modality -> what the network is to see outside the brain; the images are given less that. 0 if
         left out.
+    where : Mapping[str, Tensor]
+        Modality -> (D/p, H/p, W/p) bool, the voxels that are asked for: terms elsewhere may be anything.
+        All of a modality that is left out.
 
     Returns
     -------
@@ -203,13 +214,16 @@ def encode_tiles(
 
     def tiles() -> Iterator[_Tile]:
         for name, image in images.items():
-            padded = blends[name].pad(image)
-            for place in blends[name].places:
+            blend = blends[name]
+            padded = blend.pad(image)
+            asked = blend.pad(where[name], network.patch) if name in where else None
+            for place in blend.places:
                 content = padded[place]
                 if content.any():
-                    yield _Tile(name, place, content + outside.get(name, 0.0))
+                    wanted = None if asked is None else asked[blend.terms_at(place)]
+                    yield _Tile(name, place, content + outside.get(name, 0.0), wanted)
                 else:
-                    blends[name].add(place, None)
+                    blend.add(place, None)
                     after_tile(name)
 
     with torch.inference_mode():
@@ -217,8 +231,10 @@ def encode_tiles(
             stacked = torch.stack([tile.content for tile in batch])[:, None]
             stacked = stacked.contiguous(memory_format=torch.channels_last_3d)
             modality = torch.tensor([known.index(tile.name) for tile in batch], device=stacked.device)
+            asked = [tile.where for tile in batch if tile.where is not None]
+            wanted = torch.stack(asked).to(stacked.device) if len(asked) == len(batch) else None
             with autocast(stacked.device, tiling.precision):
-                said = network.terms(stacked, modality)
+                said = network.terms(stacked, modality, wanted)
             for tile, terms in zip(batch, said.float(), strict=True):
                 blends[tile.name].add(tile.place, terms)
                 after_tile(tile.name)

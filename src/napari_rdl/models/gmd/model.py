@@ -97,8 +97,9 @@ class GMDNet(SeparableNetwork):
             x = block(torch.cat((skip, enlarge(x, 2)), 1), modality)
         return self.head(x)
 
-    def terms(self, image: Tensor, modality: Tensor) -> Tensor:
+    def terms(self, image: Tensor, modality: Tensor, where: Tensor | None = None) -> Tensor:
         """Return region logits and a count of 1 (N, 4, D, H, W), float32: they add up to a mean."""
+        del where  # a convolution says something everywhere
         names = self.config.modalities
         places = [self.config.inputs.index(names[index]) for index in modality.tolist()]
         axes = self.config.axes

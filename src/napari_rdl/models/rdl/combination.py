@@ -79,16 +79,24 @@ class DeepSets(nn.Module):
         )
         return x.reshape(len(decoded), -1, *space)
 
-    def terms(self, decoded: Tensor, logits: Tensor, gate: Tensor, modality: Tensor) -> Tensor:
+    def terms(
+        self,
+        decoded: Tensor,
+        logits: Tensor,
+        gate: Tensor,
+        modality: Tensor,
+        where: Tensor | None = None,
+    ) -> Tensor:
         """Return what is summed over modalities: e^g times the logits, e^g and phi_i; without gradients.
 
-        Takes what `embed` takes. Each voxel is embedded alone, in pieces that stay in the processor's
-        cache, and written once: a voxel's numbers lie beside each other.
+        Takes what `embed` takes, and the voxels (N, x, y, z) that are asked for, all if left out: half of
+        the box around a brain is outside it. Each voxel is embedded alone, in pieces that stay in the
+        processor's cache, and written once: a voxel's numbers lie beside each other.
 
         Returns
         -------
         Tensor
-            (N, T, x, y, z), channels last.
+            (N, T, x, y, z), channels last; uninitialised where nothing was asked for.
         """
         outputs, count = logits.shape[1], logits.shape[1] + 1 + self.second.shape[1]
         every = torch.empty((len(decoded), *decoded.shape[2:], count), device=decoded.device)
@@ -96,12 +104,15 @@ class DeepSets(nn.Module):
             first, second = self._with_biases(m, outputs)
             rows = every[sample].flatten(0, 2)
             parts = [part[sample].flatten(1).t() for part in (decoded, logits, gate)]
-            ones = rows.new_ones((min(_CHUNK, len(rows)), 1))
-            for start in range(0, len(rows), _CHUNK):
-                features, said, score = (part[start : start + _CHUNK].float() for part in parts)
+            chosen = None if where is None else where[sample].flatten().nonzero()[:, 0]
+            total = len(rows) if chosen is None else len(chosen)
+            ones = rows.new_ones((min(_CHUNK, total), 1))
+            for start in range(0, total, _CHUNK):
+                piece = slice(start, start + _CHUNK) if chosen is None else chosen[start : start + _CHUNK]
+                features, said, score = (part[piece].float() for part in parts)
                 x = torch.mm(torch.cat((features, said, score, ones[: len(said)]), 1), first).relu_()
                 weight = score.exp()
-                torch.cat((said * weight, weight, x @ second), 1, out=rows[start : start + _CHUNK])
+                rows[piece] = torch.cat((said * weight, weight, x @ second), 1)
         return every.movedim(-1, 1)
 
     def _with_biases(self, modality: int, outputs: int) -> tuple[Tensor, Tensor]:

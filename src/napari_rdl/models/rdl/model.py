@@ -159,7 +159,7 @@ class RobustNet(TrainedNetwork):
             tuple(spread(level) for level in output.features),
         )
 
-    def terms(self, image: Tensor, modality: Tensor) -> Tensor:
+    def terms(self, image: Tensor, modality: Tensor, where: Tensor | None = None) -> Tensor:
         """Return what single-modality images add to a subset's sum.
 
         Parameters
@@ -168,6 +168,9 @@ class RobustNet(TrainedNetwork):
             (N, 1, D, H, W) normalised intensities.
         modality : Tensor
             (N,) index of each sample's modality.
+        where : Tensor, optional
+            (N, D/p, H/p, W/p) bool, the voxels that are asked for: what is returned elsewhere may be
+            anything. All if left out.
 
         Returns
         -------
@@ -180,7 +183,7 @@ class RobustNet(TrainedNetwork):
         decoded = self.decoder(self.encoder(self.channel_encoders(image, modality), modality), modality)
         gate = self._gate(decoded)
         assert gate is not None
-        return self.deep_sets.terms(decoded, self.head(decoded), gate, modality)
+        return self.deep_sets.terms(decoded, self.head(decoded), gate, modality, where)
 
     def read_folded(self, total: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """Turn a subset's sum of terms into logits, still folded.
