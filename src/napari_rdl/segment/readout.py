@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import torch
@@ -17,13 +18,17 @@ from napari_rdl.models import SeparableNetwork
 from napari_rdl.segment.answers import COMBINING, Labels, Subset, most_probable, prefixes, stop_if
 from napari_rdl.segment.dense import DenseAnswers, Outline
 from napari_rdl.segment.sums import Parts, SparseSums, SparseTerm, Sum
+from napari_rdl.segment.workers import in_order
 from napari_rdl.segment.working_grid import WorkingGrid
 
 # Chunks of one length, small enough for the cache: what is read of a voxel does not depend on its neighbours
 # in the chunk, but a matrix product of another size may round otherwise.
-_CPU_CHUNK = 8192
+_CPU_CHUNK = 16384
 _GPU_CHUNK = 2**20
 _SLAB = 8
+
+Chunk = tuple[slice, slice | Tensor]
+"""A part of the voxels that are read, and which of all they are."""
 
 
 class Readout(DenseAnswers):
@@ -64,7 +69,7 @@ class Readout(DenseAnswers):
     def _granularity(self) -> int:
         return self._patch
 
-    def _chunks(self, chosen: NDArray[np.int64] | None = None) -> Iterator[tuple[slice, slice | Tensor]]:
+    def _chunks(self, chosen: NDArray[np.int64] | None = None) -> Iterator[Chunk]:
         """Yield parts of the chosen voxels (all if left out), and which of all voxels they are."""
         count = self._count if chosen is None else len(chosen)
         for start in range(0, count, self._chunk):
@@ -87,11 +92,22 @@ class Readout(DenseAnswers):
         self, subset: Subset, chosen: NDArray[np.int64] | None = None, kept: Parts | None = None
     ) -> Tensor:
         """Return a subset's logits (J, p^3, n) in the chosen voxels, or in all."""
-        count = self._count if chosen is None else len(chosen)
-        logits = self._room_for(count)
-        for part, voxels in self._chunks(chosen):
+        logits = self._room_for(self._count if chosen is None else len(chosen))
+
+        def read(chunk: Chunk) -> None:
+            part, voxels = chunk
             logits[..., part] = self._read(self._sums.of(subset, voxels, part.start, kept))
+
+        if chosen is None:
+            self._through(in_order(read, self._chunks(), self._device))
+        else:
+            # A slice is waited for, and few chunks: it does not stand in line behind all subsets.
+            self._through(map(read, self._chunks(chosen)))
         return logits
+
+    @staticmethod
+    def _through(done: Iterable[object]) -> None:
+        deque(done, maxlen=0)
 
     def _room_for(self, count: int) -> Tensor:
         return torch.empty((self._classes, self._patch**3, count), device=self._device)
@@ -160,11 +176,17 @@ class Readout(DenseAnswers):
             return
         subsets = tuple(prefixes(self.modalities))
         logits = {subset: self._room_for(self._count) for subset in subsets}
-        for part, subset, read in self._read_all(progress, cancelled):
+
+        def keep(subset: Subset, part: slice, read: Tensor) -> None:
             logits[subset][..., part] = read
-        for subset in subsets:
+
+        def bring(subset: Subset) -> Labels:
+            return self._brought_to_case(subset, logits.pop(subset))
+
+        self._read_all(keep, progress, cancelled)
+        for subset, labels in zip(subsets, in_order(bring, subsets, self._device), strict=True):
             stop_if(cancelled)
-            yield subset, self._brought_to_case(subset, logits.pop(subset))
+            yield subset, labels
 
     def by_slab(
         self, progress: Progress, cancelled: IsCancelled
@@ -191,20 +213,30 @@ class Readout(DenseAnswers):
                 },
             )
 
-    def _read_all(self, progress: Progress, cancelled: IsCancelled) -> Iterator[tuple[slice, Subset, Tensor]]:
-        """Yield logits (J, p^3, n) by part of the voxels and subset: a part's sums serve all subsets."""
-        for part, voxels in self._chunks():
-            stop_if(cancelled)
+    def _read_all(
+        self, keep: Callable[[Subset, slice, Tensor], None], progress: Progress, cancelled: IsCancelled
+    ) -> None:
+        """Hand out each subset's logits (J, p^3, n) in each part of the voxels, whose sums serve all."""
+
+        def read(chunk: Chunk) -> int:
+            part, voxels = chunk
             for subset, total in self._sums.of_all(voxels):
-                yield part, subset, self._read(total)
-            progress(part.stop, self._count, COMBINING)
+                keep(subset, part, self._read(total))
+            return part.stop
+
+        for done in in_order(read, self._chunks(), self._device):
+            stop_if(cancelled)
+            progress(done, self._count, COMBINING)
 
     def _classes_of_all(self, progress: Progress, cancelled: IsCancelled) -> dict[Subset, Labels]:
         """Return for each subset the class indices (p^3, V)."""
         subsets = prefixes(self.modalities)
         classes = {subset: np.zeros((self._patch**3, self._count), np.uint8) for subset in subsets}
-        for part, subset, read in self._read_all(progress, cancelled):
+
+        def keep(subset: Subset, part: slice, read: Tensor) -> None:
             classes[subset][:, part] = _classes_of(read)
+
+        self._read_all(keep, progress, cancelled)
         return classes
 
     def _brought_to_case(self, subset: Subset, logits: Tensor) -> Labels:
