@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import threading
 
 import pytest
@@ -53,3 +55,24 @@ def test_what_fails_is_raised_and_no_more_is_begun(threads):
     with pytest.raises(ValueError, match="the third"):
         list(in_order(work, range(100), CPU))
     assert len(begun) < 20
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no process can be forked here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_process_has_threads_of_its_own():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert list(in_order(abs, range(9), CPU)) == list(range(9))
+        child = multiprocessing.get_context("fork").Process(target=_ended_well)
+        child.start()
+        child.join(60)
+        child.kill()
+    finally:
+        torch.set_num_threads(before)
+    assert child.exitcode == 7
+
+
+def _ended_well() -> None:
+    # Without what a whole program does at its end.
+    os._exit(7 if list(in_order(abs, range(9), CPU)) == list(range(9)) else 1)

@@ -6,6 +6,7 @@ every one; where each thread has pieces of its own, as many are done at once as 
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -66,3 +67,8 @@ def _work_alone() -> None:
     # A thread takes the number of all others when it first asks: what is set before is lost.
     torch.get_num_threads()
     torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    # A process that is forked has none of the threads.
+    os.register_at_fork(after_in_child=_workers.cache_clear)
