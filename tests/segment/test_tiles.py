@@ -52,14 +52,16 @@ def test_batches_of_several_modalities_say_what_single_tiles_say():
 
 
 @pytest.mark.parametrize("shape", [(40, 20, 24), (6, 10, 22)])
-def test_what_is_asked_for_is_what_all_tiles_say_there(shape):
-    """Elsewhere it may be anything, NaN too."""
+def test_what_is_asked_for_is_what_all_tiles_say_there(shape, monkeypatch):
+    """Elsewhere nothing is computed: what lies there is what the memory held."""
     network, image = _network(patch=2, fusion="deep_sets", embedding=5).eval(), _image(shape)
     tiling = Tiling(16, 0.25, "float32", CPU)
     every = encode_tiles(network, {"T1": image}, tiling, lambda name: None)["T1"]
     where = _image(every.shape[1:], 3) > 0.5
+    monkeypatch.setattr(torch, "empty", lambda shape, **more: torch.full(shape, torch.nan, **more))
     asked = encode_tiles(network, {"T1": image}, tiling, lambda name: None, where={"T1": where})["T1"]
     torch.testing.assert_close(asked.movedim(0, -1)[where], every.movedim(0, -1)[where])
+    assert asked.movedim(0, -1)[~where].isnan().all()
 
 
 def test_terms_of_a_patch_lie_where_their_voxels_lie():

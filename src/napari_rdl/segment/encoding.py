@@ -134,16 +134,18 @@ def _separable(
         for name in names:
             normal, outside[name] = scans[name].normal()
             images[name] = scans[name].working.to_working(normal.to(attempts.device))
-        encode_all = partial(
-            encode_tiles, attempts.place(network), images, attempts.tiling, attempts.after_tile, outside
+        inside = {}
+        if not network.linear:
+            inside = {
+                name: touched(scans[name].working, scans[name].inside(), network.patch) for name in names
+            }
+        said = encode_tiles(
+            attempts.place(network), images, attempts.tiling, attempts.after_tile, outside, inside
         )
-        if network.linear:
-            said = encode_all()
-            return {name: placed_linear_term(network, said.pop(name), case, scans[name]) for name in names}
-        inside = {name: touched(scans[name].working, scans[name].inside(), network.patch) for name in names}
-        said = encode_all(inside)
         return {
             name: placed_sparse_term(network, said.pop(name), case, scans[name], inside[name])
+            if name in inside
+            else placed_linear_term(network, said.pop(name), case, scans[name])
             for name in names
         }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import torch
@@ -98,16 +98,10 @@ class Readout(DenseAnswers):
             part, voxels = chunk
             logits[..., part] = self._read(self._sums.of(subset, voxels, part.start, kept))
 
-        if chosen is None:
-            self._through(in_order(read, self._chunks(), self._device))
-        else:
-            # A slice is waited for, and few chunks: it does not stand in line behind all subsets.
-            self._through(map(read, self._chunks(chosen)))
+        chunks = self._chunks(chosen)
+        # A slice is waited for, and few chunks: it does not stand in line behind all subsets.
+        deque(in_order(read, chunks, self._device) if chosen is None else map(read, chunks), maxlen=0)
         return logits
-
-    @staticmethod
-    def _through(done: Iterable[object]) -> None:
-        deque(done, maxlen=0)
 
     def _room_for(self, count: int) -> Tensor:
         return torch.empty((self._classes, self._patch**3, count), device=self._device)

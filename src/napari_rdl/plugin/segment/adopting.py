@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from napari.layers import Image
     from napari.viewer import Viewer
 
+    from napari_rdl.plugin.parts.tasks import TaskRunner
+    from napari_rdl.plugin.segment.session import Session
+
 
 class Adopting(QObject):
     """Looks for the images of a whole patient among a viewer's layers, and has them taken.
@@ -21,8 +24,9 @@ class Adopting(QObject):
     Parameters
     ----------
     viewer : napari.viewer.Viewer
-    may_take : callable
-        Whether no patient is open, and none is being opened.
+    session : Session
+    tasks : TaskRunner
+        Nothing is taken while a patient is open or work runs.
     take : callable
         Takes these layers as the patient: modality -> layer.
     parent : QObject
@@ -31,13 +35,15 @@ class Adopting(QObject):
     def __init__(
         self,
         viewer: Viewer,
-        may_take: Callable[[], bool],
+        session: Session,
+        tasks: TaskRunner,
         take: Callable[[dict[str, Image]], None],
         parent: QObject,
     ) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._may_take = may_take
+        self._session = session
+        self._tasks = tasks
         self._take = take
         # A patient's layers come one after the other.
         self._timer = QTimer(self)
@@ -55,7 +61,9 @@ class Adopting(QObject):
         self._timer.start(0)
 
     def _look(self) -> None:
-        if self._may_take() and (found := whole_patient(self._viewer)):
+        if self._session.case is not None or self._tasks.busy:
+            return
+        if found := whole_patient(self._viewer):
             self._take(found)
 
 

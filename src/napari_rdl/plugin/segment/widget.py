@@ -99,8 +99,7 @@ class SegmentWidget(DockWidget):
         self._use_keys(remembered.keys)
         self.tumour_key.bind({TUMOUR_KEY: self.viewing.go_to_tumour}, beside_layers=True)
         self._leave_settings = follow_settings(self._on_settings)
-        none_is_open = lambda: self.session.case is None and not self.tasks.busy  # noqa: E731
-        self._adopting = Adopting(napari_viewer, none_is_open, self.use_layers, self)
+        self._adopting = Adopting(napari_viewer, self.session, self.tasks, self.use_layers, self)
         open_segment_widgets.announce(napari_viewer, self)
         QTimer.singleShot(_EARLY_MS, load_early)
 

@@ -13,7 +13,7 @@ from napari_rdl import brats
 from napari_rdl.boxes import extent
 from napari_rdl.plugin.viewer.appearance import class_appearance, keep_read_only, placement, redraw
 from napari_rdl.plugin.viewer.class_colours import class_colours
-from napari_rdl.plugin.viewer.layer_list import layers_added
+from napari_rdl.plugin.viewer.layer_list import layers_added, layers_removed
 from napari_rdl.plugin.viewer.roles import Role, plugin_metadata, role_metadata, role_of
 
 if TYPE_CHECKING:
@@ -151,10 +151,17 @@ class PredictionLayer:
 
     def _remove_abandoned(self) -> None:
         """Take out what a widget that was closed since had shown of this patient: it follows nobody now."""
-        for layer in list(self._viewer.layers):
-            role = role_of(layer)
-            if role is not None and role.is_prediction and plugin_metadata(layer)["case"] == self.case.name:
-                self._viewer.layers.remove(layer)
+        abandoned = [
+            layer
+            for layer in self._viewer.layers
+            if (role := role_of(layer)) is not None
+            and role.is_prediction
+            and plugin_metadata(layer)["case"] == self.case.name
+        ]
+        if abandoned:
+            with layers_removed():
+                for layer in abandoned:
+                    self._viewer.layers.remove(layer)
 
     def _add(self, role: Role, title: str, appearance: dict[str, Any]) -> Labels:
         layer = Labels(
