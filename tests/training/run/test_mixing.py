@@ -2,13 +2,16 @@
 
 import json
 import multiprocessing
+import pickle
 import time
+from concurrent.futures import Future
 
 import pytest
 
-from napari_rdl.cohort.patients import Patient, phantoms
+from napari_rdl.cohort.patients import Patient, folder_patients, phantoms
 from napari_rdl.errors import ConfigError, DeviceError
 from napari_rdl.training.config import DataConfig, read_source
+from napari_rdl.training.data import making
 from napari_rdl.training.data.cache import PatientCache
 from napari_rdl.training.data.crops import CropDataset
 from napari_rdl.training.data.making import Maker, ReadyPatients
@@ -164,6 +167,29 @@ def test_a_maker_that_is_killed_is_told_of(tmp_path):
             process.kill()
         with pytest.raises(DeviceError, match=r"lower data\.makers"):
             maker.new(timeout=300)
+
+
+def test_patients_may_be_kept_while_others_are_handed_over(patients_folder, tmp_path, monkeypatch):
+    # What is handed to a process is pickled by a thread: a dictionary that grows meanwhile ends the run.
+    handed = []
+
+    class Pool:
+        def __init__(self, *_, **__): ...
+
+        def submit(self, _, cache, __):
+            handed.append(cache)
+            return Future()
+
+        def shutdown(self, **_): ...
+
+    monkeypatch.setattr(making, "ProcessPoolExecutor", Pool)
+    cache = PatientCache(DataConfig(spacing=(4, 4, 4)), MODALITIES, tmp_path)
+    with Maker(cache, phantoms(2, 0), 1):
+        before = [pickle.dumps(theirs) for theirs in handed]
+        for patient in folder_patients(patients_folder):
+            cache.keep(patient)
+        assert [pickle.dumps(theirs) for theirs in handed] == before
+    assert pickle.loads(before[0]).folder == tmp_path
 
 
 def test_who_is_not_made_yet_is_stood_in_for(tiny_training, tmp_path):

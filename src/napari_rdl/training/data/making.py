@@ -79,8 +79,10 @@ class Maker:
         self._pool = ProcessPoolExecutor(processes, _context(), initializer=_begin)
         self._ended: SimpleQueue[Future[Made]] = SimpleQueue()
         self._left = len(patients)
+        # Another thread pickles what is submitted, while this one may keep patients in `cache`.
+        theirs = PatientCache(cache.data, cache.modalities, cache.folder)
         for patient in patients:
-            self._pool.submit(make, cache, patient).add_done_callback(self._ended.put)
+            self._pool.submit(make, theirs, patient).add_done_callback(self._ended.put)
 
     def __enter__(self) -> Maker:
         return self
