@@ -17,7 +17,11 @@ from hypothesis import strategies as st
 from napari_rdl.errors import OutputError
 from napari_rdl.files import (
     SCRATCH,
+    fault_of_path,
+    is_file,
+    is_folder,
     is_scratch,
+    is_there,
     plain_name,
     read_bytes,
     write_bytes,
@@ -210,6 +214,39 @@ def test_every_name_stays_where_it_is_put(text: str) -> None:
 
 def test_long_names_that_begin_alike_stay_apart() -> None:
     assert plain_name("脳" * 300) != plain_name("脳" * 301)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", None),
+        ("patients/A ①/脳", None),
+        ("x" * 255, None),
+        ("x" * 256, "too long"),
+        ("脳" * 86, "too long"),
+        ("ab/" * 1400, "too long"),
+        ("a\0b", "NUL"),
+        ("a\ud800", "no text"),
+    ],
+)
+def test_what_no_path_can_be_is_told(text: str, words: str | None) -> None:
+    fault = fault_of_path(text)
+    assert (fault is None) if words is None else (fault is not None and words in fault)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "x" * 300, "x" * 9000, "a\0b", "a\ud800"])
+def test_what_cannot_be_looked_at_is_not_there(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    assert not is_there(path)
+    assert not is_file(path)
+    assert not is_folder(path)
+
+
+def test_files_and_folders_are_told_apart(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    assert (is_there(file), is_file(file), is_folder(file)) == (True, True, False)
+    assert (is_there(tmp_path), is_file(tmp_path), is_folder(tmp_path)) == (True, False, True)
 
 
 def test_only_plain_files_of_a_reasonable_size_are_records(tmp_path: Path) -> None:

@@ -170,3 +170,8 @@ class Cancelled(Exception):  # noqa: N818 - a wish granted, no error
 
     No `NapariRdlError`: what goes on with the next patient after an error must not go on after this.
     """
+
+
+def refusal_of_system(error: OSError) -> str:
+    """Return in a sentence what the system refused, where no door has put it better: a disk that went."""
+    return f"{error.filename or 'A file'} cannot be used: {error.strerror or error}."

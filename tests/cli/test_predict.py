@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import nibabel as nib
@@ -159,6 +161,7 @@ def test_grids_that_differ_are_refused_until_resampling_is_asked_for(shell, pati
         (("--labels", "brats1999"), "brats1999"),
         (("--device", "abacus"), "abacus"),
         (("--model", "no-such.safetensors"), "no-such.safetensors"),
+        (("--model", "x" * 300), "x" * 300),
         (("--model", __file__), Path(__file__).name),
     ],
 )
@@ -187,6 +190,33 @@ def test_an_output_folder_that_is_a_file_is_refused_before_the_run(shell, patien
     assert code == 2
     assert is_one_sentence(err)
     assert str(tmp_path / "taken") in err
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate", "study", "report", "phantom", "train"])
+def test_an_output_that_nothing_can_be_called_is_refused_before_the_run(
+    shell, patient, tmp_path, monkeypatch, command
+):
+    monkeypatch.setattr("napari_rdl.models.load_model", lambda *_: pytest.fail("the model was loaded"))
+    patients = {"phantom": [], "train": ["--data", "phantom:2"]}.get(command, [patient])
+    before = sorted(tmp_path.rglob("*"))
+    code, said, err = shell(command, *patients, "--out", tmp_path / ("x" * 300))
+    assert (code, said) == (2, "")
+    assert is_one_sentence(err), err
+    assert "x" * 300 in err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_the_system_refuses_where_nobody_expects_it_is_one_sentence(
+    shell, patient, tmp_path, monkeypatch
+):
+    def gone(*_, **__):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "/mnt/share/a_t1.nii.gz")
+
+    monkeypatch.setattr("napari_rdl.segment.encode", gone)
+    code, said, err = shell("predict", patient, "--out", tmp_path / "out")
+    assert (code, said) == (2, "")
+    assert is_one_sentence(err), err
+    assert "/mnt/share/a_t1.nii.gz cannot be used: Input/output error" in err
 
 
 def test_a_real_patient_has_fifteen_results_on_its_native_grid(shell, real_data, tmp_path):

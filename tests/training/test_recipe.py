@@ -4,7 +4,7 @@ import pytest
 
 from napari_rdl.errors import ConfigError
 from napari_rdl.training.config import TrainingConfig
-from napari_rdl.training.recipe import load_recipe, recipe_names, setting_keys
+from napari_rdl.training.recipe import load_recipe, recipe_names, setting_keys, validate_config
 
 
 def test_recipes_come_with_the_package():
@@ -93,7 +93,31 @@ def test_a_setting_is_its_own_nearest_key():
     assert "optimizer" not in setting_keys()
 
 
-@pytest.mark.parametrize("name", ["labtop", "/nowhere/x.toml"])
+@pytest.mark.parametrize("name", ["x" * 300, "a\ud800", "a\0b"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"start_from": "NAME"},
+        {"data": {"source": "NAME"}},
+        {"data": {"sources": [{"source": "phantom:2"}, {"source": "NAME"}]}},
+        {"data": {"source": "phantom:2", "validation": "NAME"}},
+        {"data": {"source": "phantom:2", "validation_sources": ["phantom:2", "NAME"]}},
+        {"data": {"source": "phantom:2", "cache": "NAME"}},
+    ],
+)
+def test_a_setting_that_names_no_path_is_refused(place, name):
+    def filled(part):
+        if isinstance(part, dict):
+            return {key: filled(value) for key, value in part.items()}
+        if isinstance(part, list):
+            return [filled(value) for value in part]
+        return name if part == "NAME" else part
+
+    with pytest.raises(ConfigError, match=r"the name (is too long|holds)"):
+        validate_config(filled(place), "config.json")
+
+
+@pytest.mark.parametrize("name", ["labtop", "/nowhere/x.toml", "x" * 300 + ".toml"])
 def test_missing_recipe(name):
     with pytest.raises(ConfigError, match="laptop"):
         load_recipe(name)

@@ -19,7 +19,7 @@ from napari_rdl.brats import CLASS_TITLES, CLASSES
 from napari_rdl.case.patient import Case
 from napari_rdl.case.provenance import current_versions
 from napari_rdl.errors import CaseError, ConfigError, OutputError
-from napari_rdl.files import write_file
+from napari_rdl.files import is_file, is_folder, write_file
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -142,7 +142,7 @@ def read_series(folder: str | Path, series_uid: str | None = None) -> list[Datas
         raise ConfigError("Reading DICOM needs pydicom: install napari-rdl[dicom].") from None
     folder = Path(folder)
     found: dict[str, list[Dataset]] = defaultdict(list)
-    for file in sorted(folder.rglob("*")) if folder.is_dir() else ():
+    for file in sorted(folder.rglob("*")) if is_folder(folder) else ():
         if not file.is_file() or file.name.startswith("."):
             continue
         try:
@@ -205,7 +205,7 @@ def _refuse_foreign(path: Path) -> None:
     from pydicom.errors import InvalidDicomError
     from pydicom.uid import SegmentationStorage
 
-    if not path.is_file():
+    if not is_file(path):
         return
     try:
         kind = dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"]).get("SOPClassUID")

@@ -19,7 +19,15 @@ from napari_rdl.case.patient import Case
 from napari_rdl.case.provenance import current_versions
 from napari_rdl.case.record import Record
 from napari_rdl.errors import OutputError
-from napari_rdl.files import parse_json, plain_name, read_bytes, write_bytes, write_together
+from napari_rdl.files import (
+    is_file,
+    is_there,
+    parse_json,
+    plain_name,
+    read_bytes,
+    write_bytes,
+    write_together,
+)
 
 _COMPRESSION = 6
 # What these fields say is true of the image, not of the labels that are drawn on it.
@@ -105,13 +113,13 @@ def _spare_inputs(path: Path, case: Case) -> None:
     """Refuse to write over a file that a patient was read from."""
     own = [*case.files.values(), *([case.mask_file] if case.mask_file is not None else [])]
     for file in own:
-        if file.exists() and path.exists() and os.path.samefile(file, path):
+        if is_there(file) and is_there(path) and os.path.samefile(file, path):
             raise OutputError(f"{path} is one of the patient's own files: choose another name.")
 
 
 def _keep_before(path: Path) -> None:
     """Copy what lies at `path` to a name of its own, with its record, in place of the version before that."""
-    if not path.is_file():
+    if not is_file(path):
         return
     ending = ".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix
     kept = path.with_name(f"{path.name[: len(path.name) - len(ending)]}.before{ending}")

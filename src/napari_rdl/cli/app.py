@@ -27,7 +27,9 @@ from napari_rdl.cli.study import study
 from napari_rdl.cli.train import train
 from napari_rdl.cli.wording import sentence_of
 from napari_rdl.cli.worklist import worklist_app
-from napari_rdl.errors import Cancelled, NapariRdlError
+from napari_rdl.errors import Cancelled, NapariRdlError, refusal_of_system
+
+logger = logging.getLogger(__name__)
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -127,6 +129,11 @@ def _ended(run: Callable[[], object]) -> int:
         # The reader of our output has left, as `| head` does: nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_INTERRUPTED
+    except OSError as error:
+        # What no door has put better: a disk that went, a name that none can have.
+        logger.debug("The system refused.", exc_info=True)
+        say(refusal_of_system(error))
+        return EXIT_USER_ERROR
     if outcome == EXIT_INTERRUPTED:
         # Also what typer returns after Ctrl-C.
         say("Interrupted: the result that was being made was not written.")

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from napari_rdl.callbacks import Progress, ignore_progress
 from napari_rdl.cli.wording import printable
-from napari_rdl.errors import CaseError, OutputError, Remedy
+from napari_rdl.errors import CaseError
 
 if TYPE_CHECKING:
     from napari_rdl.case import Case, Finding
@@ -136,21 +134,6 @@ def _lines() -> Progress:
             logger.info("%d/%d %s", done, total, message)
 
     return line
-
-
-def refuse_unusable_folder(folder: Path) -> None:
-    """Look whether results can go to `folder`, before hours are spent on them; nothing is made.
-
-    Raises
-    ------
-    OutputError
-        If `folder`, or the nearest folder above it that exists, is a file or cannot be written.
-    """
-    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    if not nearest.is_dir():
-        raise OutputError(f"{nearest} is a file", Remedy.OTHER_FOLDER)
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise OutputError(f"{nearest} may not be written to", Remedy.OTHER_FOLDER)
 
 
 def listed_failures(failures: Mapping[str, str]) -> list[dict[str, str]]:

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from napari_rdl.cli.console import progress_bar, refuse_unusable_folder, say, stdout_for_results, write
+from napari_rdl.cli.console import progress_bar, say, stdout_for_results, write
 from napari_rdl.cli.display import reason_for_no_window
 from napari_rdl.cli.options import Device, Model
 from napari_rdl.errors import ConfigError
+from napari_rdl.files import refuse_unusable_folder
 
 
 def demo(

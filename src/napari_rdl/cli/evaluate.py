@@ -10,7 +10,6 @@ from napari_rdl.cli.console import (
     listed_failures,
     progress_bar,
     refuse_failures,
-    refuse_unusable_folder,
     say_log,
     stdout_for_results,
     write,
@@ -19,6 +18,7 @@ from napari_rdl.cli.console import (
 from napari_rdl.cli.options import Device, Json, Labels, Out, Resample
 from napari_rdl.cli.several import Models, folder_of, load_models, report_comparison
 from napari_rdl.errors import ConfigError, first_fault
+from napari_rdl.files import refuse_unusable_folder
 
 
 def evaluate(

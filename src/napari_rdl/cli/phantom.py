@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from napari_rdl.cli.console import progress_bar, refuse_unusable_folder, write
+from napari_rdl.cli.console import progress_bar, write
 from napari_rdl.cli.options import Out
 from napari_rdl.errors import ConfigError
+from napari_rdl.files import refuse_unusable_folder
 
 EACH = "each"
 """What --tumour calls all types, one after the other."""

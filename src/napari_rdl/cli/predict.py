@@ -18,7 +18,6 @@ from napari_rdl.cli.console import (
     listed_failures,
     progress_bar,
     refuse_failures,
-    refuse_unusable_folder,
     say,
     say_findings,
     stdout_for_results,
@@ -30,6 +29,7 @@ from napari_rdl.cli.repeat import recorded_inputs, recorded_model, recorded_sett
 from napari_rdl.cli.sources import Source, find_sources
 from napari_rdl.cli.wording import sentence_of
 from napari_rdl.errors import ConfigError, NapariRdlError
+from napari_rdl.files import refuse_unusable_folder
 from napari_rdl.models import Expectation
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from napari_rdl.cli.console import (
     listed_failures,
     progress_bar,
     refuse_failures,
-    refuse_unusable_folder,
     say_findings,
     stdout_for_results,
     write,
@@ -21,7 +20,7 @@ from napari_rdl.cli.options import Cases, Device, Json, Labels, Model, Resample
 from napari_rdl.cli.sources import Source, find_sources
 from napari_rdl.cli.wording import sentence_of
 from napari_rdl.errors import NapariRdlError
-from napari_rdl.files import plain_name
+from napari_rdl.files import plain_name, refuse_unusable_folder
 
 if TYPE_CHECKING:
     from napari_rdl.callbacks import Progress

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from napari_rdl.brats import MODALITIES, modality_of_token
 from napari_rdl.errors import CaseError
+from napari_rdl.files import is_folder, is_there
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,9 @@ def find_sources(words: Sequence[str] | None) -> list[Source]:
         raise CaseError("Name a patient: its folder, or its files as T1=a.nii.gz T1c=b.nii.gz.")
     if "" in words:
         raise CaseError("The name of a patient is empty: give its folder, or its files as T1=a.nii.gz.")
-    pairs = [word.partition("=") for word in words if "=" in word and not _exists(word)]
+    pairs = [word.partition("=") for word in words if "=" in word and not is_there(word)]
     if pairs and len(pairs) < len(words):
-        folder = next(word for word in words if "=" not in word or _exists(word))
+        folder = next(word for word in words if "=" not in word or is_there(word))
         raise CaseError(f"{folder}: give either folders or MODALITY=FILE pairs, not both.")
     if pairs:
         files = _files_of_pairs([(key, value) for key, _, value in pairs])
@@ -93,21 +94,13 @@ def _files_of_pairs(pairs: Sequence[tuple[str, str]]) -> dict[str, Path]:
 def _sources_of_folder(folder: Path) -> list[Source]:
     from napari_rdl.case import find_patients, is_patient_folder
 
-    if not _exists(folder):
+    if not is_there(folder):
         raise CaseError(f"{folder} is not there; give a patient's folder or MODALITY=FILE pairs.")
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise CaseError(f"{folder} is a file; say which modality it is, such as T1={folder}.")
     patients = [folder] if is_patient_folder(folder) else find_patients(folder)
     # A folder without patients goes on as one, so that reading it says what was looked for.
     return [Source(path, path.resolve().name) for path in patients or [folder]]
-
-
-def _exists(path: str | Path) -> bool:
-    """Tell whether a file or folder is there; a name that none can have is not there."""
-    try:
-        return Path(path).exists()
-    except (OSError, ValueError):
-        return False
 
 
 def _distinct(sources: list[Source]) -> list[Source]:

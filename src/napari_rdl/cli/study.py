@@ -14,13 +14,13 @@ from napari_rdl.cli.console import (
     listed_failures,
     progress_bar,
     refuse_failures,
-    refuse_unusable_folder,
     stdout_for_results,
     write,
     write_json,
 )
 from napari_rdl.cli.options import Device, Json, Labels, Out, Resample
 from napari_rdl.cli.several import Models, folder_of, load_models, report_comparison
+from napari_rdl.files import refuse_unusable_folder
 from napari_rdl.training.run.status import status_told
 
 if TYPE_CHECKING:

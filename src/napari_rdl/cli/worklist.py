@@ -11,6 +11,7 @@ import typer
 from napari_rdl.cli.console import progress_bar, refuse_failures, say, stdout_for_results, write, write_json
 from napari_rdl.cli.options import Device, Json, Model
 from napari_rdl.errors import ConfigError, OutputError
+from napari_rdl.files import is_file, is_there
 
 if TYPE_CHECKING:
     from napari_rdl.cohort.worklist import Worklist
@@ -35,7 +36,7 @@ def new(
 
     if out.suffix.lower() != ".json":
         raise OutputError(f"{out} is no name for a worklist: let it end in .json.")
-    if out.exists():
+    if is_there(out):
         with Worklist(out) as known:
             known.require_ours()
             entries = new_worklist(folders, out, known=known.entries)
@@ -95,7 +96,7 @@ def mark(
     if labels is not None:
         if len(patients) > 1:
             raise ConfigError("--labels are those of one patient: name one.")
-        if not labels.is_file():
+        if not is_file(labels):
             raise ConfigError(f"There is no file {labels}.")
         values["accepted"] = False
     with _opened(path, annotator) as worklist:

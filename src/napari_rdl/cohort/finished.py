@@ -16,7 +16,7 @@ from napari_rdl.compare.label_stack import LabelStack
 from napari_rdl.compare.other_labels import expert_reference
 from napari_rdl.compare.study import SubsetStudy
 from napari_rdl.errors import CaseError, Remedy
-from napari_rdl.files import plain_name, read_bytes
+from napari_rdl.files import is_file, plain_name, read_bytes
 
 _Content = TypeVar("_Content", bound=BaseModel)
 
@@ -129,7 +129,7 @@ def load_study(folder: str | Path) -> FinishedStudy:
     """
     folder = Path(folder)
     path = folder / INDEX
-    if not path.is_file():
+    if not is_file(path):
         raise CaseError(f"{folder} holds no finished study", Remedy.FINISH_STUDY, folder=folder)
     index = _read(path, StudyIndex, folder)
     patients = [

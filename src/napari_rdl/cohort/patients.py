@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from napari_rdl.errors import CaseError, ConfigError, Remedy, first_fault
-from napari_rdl.files import parse_json, plain_name, read_bytes
+from napari_rdl.files import fault_of_path, is_folder, parse_json, plain_name, read_bytes
 
 if TYPE_CHECKING:
     from napari_rdl.case import Case
@@ -167,7 +167,7 @@ def folder_patients(folder: str | Path) -> tuple[Patient, ...]:
     from napari_rdl.case import find_patients, is_patient_folder
 
     folder = Path(folder)
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise ConfigError(f"There is no folder {folder}", Remedy.GIVE_FOLDER)
     found = [folder] if is_patient_folder(folder) else find_patients(folder)
     if not found:
@@ -254,8 +254,8 @@ def read_split_file(path: Path) -> Split:
         If the file cannot be read, or names a patient that is not there, or one twice.
     """
     content = _read_split_content(path)
-    if "\0" in content.root:
-        raise ConfigError(f'The "root" of the split file {path} is no folder.')
+    if fault := fault_of_path(content.root):
+        raise ConfigError(f'The "root" of the split file {path} is no folder: {fault}.')
     root = (path.parent / content.root).resolve()
     if root == Path(root.anchor):
         raise ConfigError(

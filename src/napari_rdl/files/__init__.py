@@ -3,10 +3,11 @@
 The only place that knows how to write.
 """
 
-from napari_rdl.files.names import plain_name
-from napari_rdl.files.reading import parse_json, read_bytes
+from napari_rdl.files.names import fault_of_path, plain_name
+from napari_rdl.files.reading import is_file, is_folder, is_there, parse_json, read_bytes
 from napari_rdl.files.scratch import SCRATCH, is_scratch, sweep
 from napari_rdl.files.writing import (
+    refuse_unusable_folder,
     write_bytes,
     write_file,
     write_first,
@@ -18,10 +19,15 @@ from napari_rdl.files.writing import (
 
 __all__ = [
     "SCRATCH",
+    "fault_of_path",
+    "is_file",
+    "is_folder",
     "is_scratch",
+    "is_there",
     "parse_json",
     "plain_name",
     "read_bytes",
+    "refuse_unusable_folder",
     "sweep",
     "write_bytes",
     "write_file",

@@ -7,6 +7,8 @@ import zlib
 
 _MAX_NAME = 200
 """Bytes of a name; file systems take 255, and endings come behind."""
+_LONGEST_NAME, _LONGEST_PATH = 255, 4096
+"""Bytes that file systems take."""
 
 
 def plain_name(text: str) -> str:
@@ -24,3 +26,16 @@ def plain_name(text: str) -> str:
         start = name.encode()[: _MAX_NAME - 9].decode(errors="ignore")
         name = f"{start}-{zlib.crc32(text.encode('utf-8', 'surrogatepass')):08x}"
     return name
+
+
+def fault_of_path(text: str) -> str | None:
+    """Return why a file or folder can have no such path, or none that a record could name; None if it can."""
+    try:
+        encoded = text.encode()
+    except UnicodeEncodeError:
+        return "the name holds bytes that are no text (UTF-8), and nothing could find it again: rename it"
+    if "\0" in text:
+        return "the name holds a NUL, which no file's does"
+    if max(map(len, re.split(rb"[/\\]", encoded))) > _LONGEST_NAME or len(encoded) > _LONGEST_PATH:
+        return "the name is too long for a file or folder"
+    return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,21 @@ def read_bytes(path: str | Path, most: int = 2**24) -> bytes:
     if status.st_size > most:
         raise OSError(errno.EFBIG, "it is too large")
     return path.read_bytes()
+
+
+def is_there(path: str | Path) -> bool:
+    """Return whether there is something; what the system lets nobody look at counts as not there."""
+    return os.path.exists(path)
+
+
+def is_file(path: str | Path) -> bool:
+    """Return whether there is a plain file that can be looked at; a name too long for one is none's."""
+    return os.path.isfile(path)
+
+
+def is_folder(path: str | Path) -> bool:
+    """Return whether there is a folder that can be looked at."""
+    return os.path.isdir(path)
 
 
 def parse_json(content: bytes | str) -> Any:

@@ -16,7 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from napari_rdl.errors import OutputError
+from napari_rdl.errors import OutputError, Remedy
+from napari_rdl.files.reading import is_folder, is_there
 from napari_rdl.files.scratch import name_for_scratch, sweep
 
 _MAX_ENDING = 20
@@ -220,3 +221,26 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def refuse_unusable_folder(folder: Path) -> None:
+    """Look whether results can go to `folder`, before hours are spent on them; nothing is made.
+
+    Raises
+    ------
+    OutputError
+        If `folder`, or the nearest folder above it that exists, is a file or cannot be written, or none can
+        have its name.
+    """
+    try:
+        folder.absolute().stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"{folder} cannot be used ({reason})", Remedy.OTHER_FOLDER) from None
+    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if is_there(path))
+    if not is_folder(nearest):
+        raise OutputError(f"{nearest} is a file", Remedy.OTHER_FOLDER)
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise OutputError(f"{nearest} may not be written to", Remedy.OTHER_FOLDER)

@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 
 from napari_rdl.brats import all_subsets, subset_name
 from napari_rdl.errors import CheckpointError, first_fault
-from napari_rdl.files import parse_json
+from napari_rdl.files import is_file, is_there, parse_json
 from napari_rdl.models.architecture import Architecture
 from napari_rdl.models.expectation import CalibrationError, DataSource, Expectation
 from napari_rdl.models.registry import METHODS
@@ -197,7 +197,7 @@ def model_path(source: str | Path | None = None) -> Path:
     if source is None:
         return bundled_model_path()
     path = Path(source)
-    if not path.exists() and str(source) in bundled_models():
+    if not is_there(path) and str(source) in bundled_models():
         return bundled_model_path(str(source))
     return path
 
@@ -215,7 +215,7 @@ def read_card(path: str | Path) -> ModelCard:
         If the file is missing, is no safetensors file, or carries no card of ours.
     """
     path = Path(path)
-    if not path.is_file():
+    if not is_file(path):
         raise CheckpointError(
             f"There is no checkpoint at {path}: give the path of a .safetensors file, or the name of bundled "
             f"weights ({', '.join(bundled_models())})."

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_rdl.errors import CheckpointError
+from napari_rdl.files import is_file
 from napari_rdl.models.card import ModelCard
 from napari_rdl.models.names import renamed
 from napari_rdl.models.registry import METHODS, build_network
@@ -107,7 +108,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     CheckpointError
         If it is missing, is none, or would run code.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise CheckpointError(
             f"There is no checkpoint at {path}: give the path of a file that torch.save wrote."
         )

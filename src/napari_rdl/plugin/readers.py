@@ -16,7 +16,7 @@ import numpy as np
 from napari.utils.notifications import show_warning
 
 from napari_rdl.errors import CaseError
-from napari_rdl.files import plain_name
+from napari_rdl.files import is_folder, plain_name
 from napari_rdl.plugin.parts.remedies import in_words
 from napari_rdl.plugin.viewer.appearance import class_appearance, placement, value_appearance
 from napari_rdl.plugin.viewer.corrected import CORRECTED_ENDING
@@ -53,7 +53,7 @@ def read_paths(path: PathOrPaths) -> list[LayerData]:
     layers: list[LayerData] = []
     for source in _as_list(path):
         try:
-            layers += read_patient(source) if source.is_dir() else read_file(source)
+            layers += read_patient(source) if is_folder(source) else read_file(source)
         except CaseError as error:
             show_warning(in_words(error))
     if layers:
@@ -214,7 +214,7 @@ def _open_cases() -> list[Case]:
 
 
 def _is_ours(path: Path) -> bool:
-    if path.is_dir():
+    if is_folder(path):
         from napari_rdl.case import is_patient_folder
 
         return is_patient_folder(path)

@@ -14,7 +14,7 @@ from napari_rdl.case import Case, Provenance, WeightsRecord, input_records, save
 from napari_rdl.case.label_record import record_of
 from napari_rdl.case.provenance import text_of
 from napari_rdl.errors import OutputError, Remedy
-from napari_rdl.files import plain_name
+from napari_rdl.files import is_there, plain_name
 from napari_rdl.metrics import volumes_ml
 from napari_rdl.models import Expectation, bundled_name
 from napari_rdl.segment.computation import Computation
@@ -40,7 +40,7 @@ def refuse_foreign_labels(path: Path) -> None:
     OutputError
         If there are such labels.
     """
-    if path.exists() and record_of(path) is None:
+    if is_there(path) and record_of(path) is None:
         raise OutputError(
             f"{path} is there and was not predicted here: it may be an expert's mask", Remedy.OTHER_FOLDER
         )

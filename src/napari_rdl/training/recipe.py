@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from napari_rdl.errors import ConfigError
-from napari_rdl.files import read_bytes
+from napari_rdl.files import is_file, read_bytes
 from napari_rdl.training.config import TrainingConfig
 
 _MAX_GIVEN = 200
@@ -160,7 +160,7 @@ def _read(recipe: str | Path | None) -> tuple[dict[str, Any], str]:
         text = (files("napari_rdl.training") / "recipes" / f"{recipe}.toml").read_text("utf-8")
         return tomllib.loads(text), f"The recipe {str(recipe)!r}"
     path = Path(recipe)
-    if not path.is_file():
+    if not is_file(path):
         raise ConfigError(
             f"There is no recipe {str(recipe)!r}: give a TOML file or one of {', '.join(recipe_names())}."
         )

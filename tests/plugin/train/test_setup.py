@@ -41,7 +41,7 @@ def test_a_name_that_is_taken_is_said(widget, changes, runs):
 def test_a_folder_that_cannot_be_written_is_said(widget, changes, tmp_path):
     (tmp_path / "file").write_text("in the way")
     widget._start(RunPlan("laptop", changes), tmp_path / "file" / "run")
-    assert "choose a folder" in widget.messages.messages[0][1]
+    assert "choose another folder" in widget.messages.messages[0][1]
 
 
 def test_check_says_who_is_found_and_who_is_refused(widget, changes, patients_folder, tmp_path, qtbot):

@@ -134,6 +134,9 @@ def test_root_is_relative_to_the_split_file(patients_folder, tmp_path):
         ({"train": ["BraTS2021_77777"]}, "names 'BraTS2021_77777', which is not below"),
         ({"train": NAMES[:1], "test": NAMES[:1]}, f"names '{NAMES[0]}' twice"),
         ({"trian": NAMES}, 'must hold "root"'),
+        ({"root": "a\0b"}, "is no folder: the name holds a NUL"),
+        ({"root": "a\ud800"}, "is no folder: the name holds bytes that are no text"),
+        ({"root": "x" * 300}, "is no folder: the name is too long"),
     ],
 )
 def test_bad_split_file(split_file, content, words):

@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QToggleSwitch
 
-from napari_rdl.errors import NapariRdlError
+from napari_rdl.errors import NapariRdlError, refusal_of_system
 from napari_rdl.plugin.parts.focus_ring import FocusRing
 from napari_rdl.plugin.parts.message_bar import MessageBar
 from napari_rdl.plugin.parts.remedies import in_words
@@ -108,6 +108,9 @@ class DockWidget(QWidget):
         if isinstance(error, NapariRdlError):
             sentence = in_words(error)
             logger.info("Refused: %s", sentence)
+        elif isinstance(error, OSError):
+            sentence = refusal_of_system(error)
+            logger.warning("The system refused", exc_info=error)
         else:
             sentence = (
                 f"Something went wrong that should not ({type(error).__name__}: {error}). The log says more."

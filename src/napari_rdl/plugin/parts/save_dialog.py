@@ -7,6 +7,7 @@ from pathlib import Path
 
 from qtpy.QtWidgets import QFileDialog, QWidget
 
+from napari_rdl.files import is_there
 from napari_rdl.plugin.parts.questions import ask_to_replace
 
 
@@ -46,14 +47,14 @@ def ask_for_file(
     path = Path(name)
     if not path.name.lower().endswith(tuple(endings)):
         path = path.with_name(path.name + endings[0])
-        if path.exists() and not ask_to_replace(parent, [path]):
+        if is_there(path) and not ask_to_replace(parent, [path]):
             return None
     other = beside(path)
-    if other is not None and other.exists() and not ask_to_replace(parent, [other]):
+    if other is not None and is_there(other) and not ask_to_replace(parent, [other]):
         return None
     return path
 
 
 def record_beside(path: Path) -> Path | None:
     """Return the record beside a table, a picture or a page, unless the file itself is replaced."""
-    return None if path.exists() else path.with_suffix(".json")
+    return None if is_there(path) else path.with_suffix(".json")

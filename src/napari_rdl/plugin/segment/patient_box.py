@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_rdl import brats
 from napari_rdl.errors import Remedy
+from napari_rdl.files import is_folder
 from napari_rdl.plugin.parts.folded import FoldedMessages
 from napari_rdl.plugin.parts.inputs import make_narrow
 from napari_rdl.plugin.parts.section import SPACING, Section, WrappedLabel, plain_collapsible
@@ -235,7 +236,7 @@ class PatientBox(Section):
             widget.setEnabled(not busy)
 
     def _ask_for_folder(self) -> None:
-        known = self.start_folder is not None and self.start_folder.is_dir()
+        known = self.start_folder is not None and is_folder(self.start_folder)
         start = str(self.start_folder if known else Path.home())
         chosen = QFileDialog.getExistingDirectory(self, "Open a patient's folder", start)
         if chosen:

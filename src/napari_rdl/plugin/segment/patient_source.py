@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_rdl import brats
 from napari_rdl.errors import CaseError
+from napari_rdl.files import is_file, is_folder
 from napari_rdl.plugin.viewer.appearance import world_affine
 from napari_rdl.plugin.viewer.roles import case_of, plugin_metadata
 
@@ -77,7 +78,7 @@ def patients_below(paths: Sequence[Path]) -> tuple[Path, ...]:
     """
     from napari_rdl.case import find_patients, is_patient_folder
 
-    if not all(path.is_dir() for path in paths):
+    if not all(is_folder(path) for path in paths):
         return ()
     found: dict[Path, None] = {}
     for path in paths:
@@ -97,7 +98,7 @@ def read_paths(paths: Sequence[Path], *, resample: bool = False) -> OpenedCase:
     """
     from napari_rdl.case import load_case
 
-    if len(paths) == 1 and not paths[0].is_file():
+    if len(paths) == 1 and not is_file(paths[0]):
         return OpenedCase(load_case(paths[0], resample=resample))
     files = _by_modality(paths)
     return OpenedCase(load_case(files, resample=resample))
@@ -212,7 +213,7 @@ def _by_modality(paths: Sequence[Path]) -> dict[str, Path]:
 
     found: dict[str, Path] = {}
     for path in paths:
-        if path.is_dir():
+        if is_folder(path):
             raise CaseError(f"{path.name} is a folder among files: give one folder, or files of one patient.")
         if not is_nifti_name(path.name):
             raise CaseError(f"{path.name} is no NIfTI file: give files that end in .nii or .nii.gz.")

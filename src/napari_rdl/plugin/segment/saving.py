@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_rdl.errors import CaseError, NapariRdlError
-from napari_rdl.files import plain_name
+from napari_rdl.files import is_folder, plain_name
 from napari_rdl.plugin.parts.questions import Answer, ask_about_corrections
 from napari_rdl.plugin.parts.save_dialog import ask_for_file, record_beside
 from napari_rdl.plugin.segment.choices import Choices
@@ -225,7 +225,7 @@ class Saving(QObject):
             self._choices.choices.output_folder,
             images[0].parent if images else None,
         ]
-        return next((folder for folder in folders if folder is not None and folder.is_dir()), Path.home())
+        return next((folder for folder in folders if folder is not None and is_folder(folder)), Path.home())
 
     def shut_down(self) -> None:
         """Stop following the viewer's layers."""

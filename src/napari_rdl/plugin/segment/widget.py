@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QTimer, Signal
 
 from napari_rdl.errors import GridsDifferError, Remedy
+from napari_rdl.files import is_folder
 from napari_rdl.plugin.parts.dock import DockWidget
 from napari_rdl.plugin.parts.drops import Drops
 from napari_rdl.plugin.parts.painting import HeldPainting
@@ -277,7 +278,7 @@ class SegmentWidget(DockWidget):
         self.run_box.set_has_case(case is not None)
 
     def _on_paths_chosen(self, paths: list[Path]) -> None:
-        self._choices.remember(folder=paths[0] if paths[0].is_dir() else paths[0].parent)
+        self._choices.remember(folder=paths[0] if is_folder(paths[0]) else paths[0].parent)
         self.patient_box.start_folder = self._choices.choices.folder
         self.open_patient(paths)
 

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_rdl.cohort.patients import is_synthetic
+from napari_rdl.files import is_folder, is_there
 from napari_rdl.plugin.parts.inputs import leave_the_wheel_alone, narrow_combo
 from napari_rdl.plugin.parts.section import SPACING, WrappedLabel
 
@@ -109,7 +110,7 @@ class DataInputs(QObject):
         if self.kind != "synthetic":
             if not self.path:
                 sentence = "Choose where the patients lie."
-            elif not Path(self.path).expanduser().exists():
+            elif not is_there(Path(self.path).expanduser()):
                 sentence = f"There is no {self.path}."
         self.problem.setText(sentence)
         return sentence
@@ -184,7 +185,7 @@ class PlaceInputs(QObject):
     def propose(self, stem: str) -> None:
         """Put the first free name that begins with `stem`."""
         number = 1
-        while (self.runs / f"{stem}-{number}").exists():
+        while is_there(self.runs / f"{stem}-{number}"):
             number += 1
         self.name_edit.setText(f"{stem}-{number}")
 
@@ -195,7 +196,7 @@ class PlaceInputs(QObject):
             sentence = "Give the run a folder and a name."
         elif "/" in self.name or "\\" in self.name or self.name in (".", ".."):
             sentence = "A name has no slashes."
-        elif self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+        elif is_there(self.folder) and (not is_folder(self.folder) or any(self.folder.iterdir())):
             sentence = f"{self.folder} is not empty: choose another name."
         self.problem.setText(sentence)
         return sentence

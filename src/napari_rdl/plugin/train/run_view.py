@@ -121,8 +121,9 @@ class RunView(Section):
     def _show_progress(self, glance: Glance) -> None:
         preparing = glance.state is State.PREPARING
         self.progress_bar.setVisible(preparing or bool(glance.steps))
-        self.progress_bar.setRange(0, 0 if preparing else max(glance.steps, 1))
-        self.progress_bar.setValue(glance.step)
+        # In thousandths: Qt counts no further than 2^31.
+        self.progress_bar.setRange(0, 0 if preparing else 1000)
+        self.progress_bar.setValue(1000 * min(glance.step, glance.steps) // max(glance.steps, 1))
 
     def _show_buttons(self, glance: Glance | None) -> None:
         state = glance.state if glance is not None else None

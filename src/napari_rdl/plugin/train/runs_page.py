@@ -11,6 +11,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_rdl.errors import NapariRdlError
+from napari_rdl.files import is_file
 from napari_rdl.plugin.parts.dock import GAP, MARGIN
 from napari_rdl.plugin.parts.message_bar import MessageBar
 from napari_rdl.plugin.parts.questions import ask_to_kill
@@ -238,7 +239,7 @@ class RunsPage(QWidget):
         self.look_after()
 
     def _on_run_opened(self, folder: Path) -> None:
-        if not (folder / "config.json").is_file() and not (folder / "request.json").is_file():
+        if not is_file(folder / "config.json") and not is_file(folder / "request.json"):
             self.problem.emit(f"{folder} is no run folder: it has no config.json.")
             return
         if folder.parent != self._memory.choices.runs_folder:

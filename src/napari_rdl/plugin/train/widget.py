@@ -9,6 +9,7 @@ from napari.utils.theme import get_theme
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QTabWidget
 
+from napari_rdl.files import is_there
 from napari_rdl.plugin.parts.dock import DockWidget
 from napari_rdl.plugin.parts.questions import ask_about_runs
 from napari_rdl.plugin.segment.open_widgets import open_segment_widget
@@ -82,7 +83,7 @@ class TrainWidget(DockWidget):
         """Start the toy run."""
         folder = self._memory.choices.runs_folder
         number = 1
-        while (folder / f"try-{number}").exists():
+        while is_there(folder / f"try-{number}"):
             number += 1
         name = f"try-{number}"
         self._start(RunPlan(TRY_IT.recipe, {**TRY_IT.changes, "name": name}), folder / name)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from napari_rdl.training.config.part import Part, unfit
+from napari_rdl.training.config.part import Part, must_be_places, unfit
 from napari_rdl.training.config.source import SourceConfig
 
 
@@ -100,6 +100,8 @@ class DataConfig(Part):
         title="Cache folder",
         description="Where prepared patients are kept; without it the user's cache.",
     )
+
+    _places = field_validator("source", "validation", "validation_sources", "cache")(must_be_places)
 
     @model_validator(mode="after")
     def _positive(self) -> DataConfig:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from napari_rdl.training.config.part import Part, unfit
+from napari_rdl.training.config.part import Part, must_be_places, unfit
 
 
 class SourceConfig(Part):
     """One of several places that patients come from."""
 
     source: str = Field(
-        min_length=1,
         title="Source",
         description="A folder of patients, a split file (.json), or phantom:N for N synthetic patients.",
     )
@@ -51,6 +50,8 @@ class SourceConfig(Part):
         "are named; off, all of it is trained on.",
     )
 
+    _places = field_validator("source")(must_be_places)
+
     @model_validator(mode="before")
     @classmethod
     def _from_text(cls, value: Any) -> Any:
@@ -58,6 +59,8 @@ class SourceConfig(Part):
 
     @model_validator(mode="after")
     def _fits(self) -> SourceConfig:
+        if not self.source:
+            raise unfit("source", "a folder, a split file or phantom:N must be named.")
         if self.volume_ml is not None and not 0 < self.volume_ml[0] <= self.volume_ml[1]:
             raise unfit("volume_ml", "volume_ml must be positive, the smaller volume first.")
         return self

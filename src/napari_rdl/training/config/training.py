@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from napari_rdl.models import METHODS, Architecture, DefaultArchitecture
 from napari_rdl.training.config.augment import AugmentConfig
@@ -10,7 +10,7 @@ from napari_rdl.training.config.data import DataConfig
 from napari_rdl.training.config.loss import LossConfig
 from napari_rdl.training.config.method import MethodConfig
 from napari_rdl.training.config.optimizer import OptimizerConfig
-from napari_rdl.training.config.part import Part, unfit
+from napari_rdl.training.config.part import Part, must_be_places, unfit
 from napari_rdl.training.config.run import HardwareConfig, RunConfig, ValidationConfig
 
 
@@ -34,6 +34,8 @@ class TrainingConfig(Part):
     validation: ValidationConfig = Field(ValidationConfig(), title="Validation", description="Hard Dice.")
     hardware: HardwareConfig = Field(HardwareConfig(), title="Hardware", description="Devices.")
     run: RunConfig = Field(RunConfig(), title="Run folder", description="Checkpoints and logs.")
+
+    _places = field_validator("start_from")(must_be_places)
 
     @model_validator(mode="after")
     def _fits(self) -> TrainingConfig:

@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from napari_rdl.errors import ConfigError, OutputError, Remedy
-from napari_rdl.files import SCRATCH, is_scratch, parse_json, read_bytes, write_json
+from napari_rdl.files import (
+    SCRATCH,
+    is_folder,
+    is_scratch,
+    is_there,
+    parse_json,
+    read_bytes,
+    refuse_unusable_folder,
+    write_json,
+)
 from napari_rdl.machine import processor_name
 from napari_rdl.training.config import TrainingConfig
 from napari_rdl.training.recipe import validate_config
@@ -64,11 +73,12 @@ class RunFolder:
         Raises
         ------
         OutputError
-            If the folder exists and is not empty.
+            If the folder exists and is not empty, or none can be made there.
         """
+        refuse_unusable_folder(self.path)
         started_with = {self.request.name, self.output.name, self.status.name}
-        if self.path.exists() and (
-            not self.path.is_dir()
+        if is_there(self.path) and (
+            not is_folder(self.path)
             or any(
                 item.name not in started_with and not is_scratch(item.name) for item in self.path.iterdir()
             )
@@ -181,9 +191,9 @@ class MetricsLog:
         self.path = path
         self._waiting = b""
         self._complained = False
-        if size is not None and path.exists() and path.stat().st_size > size:
+        if size is not None and is_there(path) and path.stat().st_size > size:
             os.truncate(path, size)
-        self._size = path.stat().st_size if path.exists() else 0
+        self._size = path.stat().st_size if is_there(path) else 0
 
     @property
     def size(self) -> int:
@@ -205,7 +215,7 @@ class MetricsLog:
                 )
                 self._complained = True
             # No half line stays behind.
-            if self.path.exists():
+            if is_there(self.path):
                 os.truncate(self.path, self._size)
             return
         self._size += len(self._waiting)

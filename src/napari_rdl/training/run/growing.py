@@ -16,22 +16,24 @@ PIECE = 16 * 1024
 LOG_TAIL = 6 * 1024
 LOG_LINES = 60
 
-_MOST = 2**53
+MOST_STEPS = 2**53
+"""More are no number of steps: larger whole numbers are not exact in what draws and counts them."""
+
 _NO_TERM = {"step", "steps", "epoch", "loss", "lr", "gradient_norm", "samples_per_s", "memory_mb"}
 
 
 class _Line(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True)
 
-    step: int = Field(ge=0, le=_MOST)
+    step: int = Field(ge=0, le=MOST_STEPS)
 
 
 class _Losses(_Line):
     """A line of training; terms of the loss stand beside these."""
 
     loss: float
-    steps: int | None = Field(None, ge=0, le=_MOST)
-    epoch: float | None = Field(None, ge=0, le=_MOST, allow_inf_nan=False)
+    steps: int | None = Field(None, ge=0, le=MOST_STEPS)
+    epoch: float | None = Field(None, ge=0, le=MOST_STEPS, allow_inf_nan=False)
     samples_per_s: float | None = Field(None, ge=0, allow_inf_nan=False)
     memory_mb: float | None = None
 

@@ -9,13 +9,16 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from napari_rdl.files import parse_json, read_bytes
+from napari_rdl.files import is_folder, is_there, parse_json, read_bytes
 from napari_rdl.holder import ProcessMark, is_alive
 from napari_rdl.training.run.folder import RunFolder
-from napari_rdl.training.run.growing import Curves, LogTail, MetricsTail
+from napari_rdl.training.run.growing import MOST_STEPS, Curves, LogTail, MetricsTail
 from napari_rdl.training.run.process import Request
 from napari_rdl.training.run.running import Ended, read_record
 from napari_rdl.training.run.status import Status
+
+_LONGEST = 1e9
+"""Seconds that a run can have left, thirty years: more is no guess but a damaged number."""
 
 
 class State(Enum):
@@ -101,13 +104,13 @@ class Glance:
 
 
 class _Optimizer(BaseModel):
-    max_steps: int | None = Field(None, ge=0)
-    epochs: int | None = Field(None, ge=0)
-    batch: int = Field(1, ge=1)
+    max_steps: int | None = Field(None, ge=0, le=MOST_STEPS)
+    epochs: int | None = Field(None, ge=0, le=MOST_STEPS)
+    batch: int = Field(1, ge=1, le=MOST_STEPS)
 
 
 class _Validation(BaseModel):
-    every: int | None = Field(None, ge=1)
+    every: int | None = Field(None, ge=1, le=MOST_STEPS)
 
 
 class _Planned(BaseModel):
@@ -147,13 +150,13 @@ class RunReader:
     def look(self, *, exit_code: int | None = None) -> Glance:
         """Return how the run stands now; `exit_code` is that of its process, where one knows it."""
         files, metrics = self.files, self._metrics
-        if not files.path.is_dir():
+        if not is_folder(files.path):
             return Glance(files.path, State.GONE, version=metrics.version)
         more = metrics.read()
-        self._log.read(files.output if files.output.exists() else files.log)
+        self._log.read(files.output if is_there(files.output) else files.log)
         ended = read_record(files.ended, Ended)
         glance = self._judge(ended, exit_code)
-        if glance.state is State.FAILED and glance.problem is None and files.killed.exists():
+        if glance.state is State.FAILED and glance.problem is None and is_there(files.killed):
             glance = replace(glance, state=State.STOPPED, killed=True)
         steps = ended.steps if ended is not None else self._planned_steps()
         step = int(metrics.last.get("step", 0))
@@ -173,7 +176,7 @@ class RunReader:
             more=more,
             log=tuple(self._log.lines),
             preview_stamp=_stamp(files.preview),
-            checkpoints=tuple(path.name for path in (files.best, files.last) if path.exists()),
+            checkpoints=tuple(path.name for path in (files.best, files.last) if is_there(path)),
         )
 
     def _judge(self, ended: Ended | None, exit_code: int | None) -> Glance:
@@ -183,9 +186,9 @@ class RunReader:
         if mark is not None and is_alive(mark) is not False:
             host = "" if is_alive(mark) else mark.host
             state = State.RUNNING
-            if files.stop.exists():
+            if is_there(files.stop):
                 state = State.STOPPING
-            elif files.pause.exists():
+            elif is_there(files.pause):
                 state = State.PAUSED
             return Glance(files.path, state, began=True, host=host)
         if request is not None and (ended is None or request.time > ended.time):
@@ -215,7 +218,8 @@ class RunReader:
             return int(steps)
         step, epoch, epochs = last.get("step"), last.get("epoch"), optimizer.get("epochs")
         # Runs of earlier versions do not write an epoch's length down, but every line says both.
-        return round(step / epoch * epochs) if step and epoch and epochs else 0
+        planned = step / epoch * epochs if step and epoch and epochs else 0
+        return round(planned) if planned <= MOST_STEPS else 0
 
     def _seconds_left(self, step: int, steps: int) -> float | None:
         last, config = self._metrics.last, self.config
@@ -228,7 +232,7 @@ class RunReader:
             every = step / last["epoch"]
         if every:
             seconds += (steps // every - step // every) * self._metrics.validation_seconds
-        return float(seconds)
+        return float(seconds) if seconds <= _LONGEST else None
 
 
 def _stamp(path: Path) -> int | None:

@@ -17,22 +17,23 @@ from napari_rdl.errors import ConfigError, NapariRdlError, OutputError
 from napari_rdl.files import read_bytes, write_first, write_text
 from napari_rdl.holder import ProcessMark, is_alive, mark_of
 from napari_rdl.training.run.folder import RunFolder
+from napari_rdl.training.run.growing import MOST_STEPS
 
 logger = logging.getLogger(__name__)
 
 
 class _Record(BaseModel):
     # A newer version may write more; a watcher reads what it knows.
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
 class Ended(_Record):
     """How a run ended that could still speak."""
 
     finished: bool = Field(False, title="Finished", description="Whether the last step was taken.")
-    step: int = Field(title="Step", description="Optimiser steps taken.")
-    steps: int = Field(title="Steps", description="Optimiser steps planned.")
-    best: float = Field(-1.0, title="Best", description="Best mean validation Dice; -1 without one.")
+    step: int = Field(ge=0, le=MOST_STEPS, title="Step", description="Optimiser steps taken.")
+    steps: int = Field(ge=0, le=MOST_STEPS, title="Steps", description="Optimiser steps planned.")
+    best: float = Field(-1.0, ge=-1, le=1, title="Best", description="Best mean validation Dice, else -1.")
     problem: str | None = Field(None, title="Problem", description="Why it broke off, in a sentence.")
     time: float = Field(default_factory=time.time, title="Time", description="Seconds since 1970.")
 

@@ -14,6 +14,7 @@ from lightning.fabric import Fabric
 from napari_rdl.callbacks import IsCancelled, Progress
 from napari_rdl.cohort.patients import Patient, is_synthetic
 from napari_rdl.errors import Cancelled, ConfigError, Remedy
+from napari_rdl.files import is_there
 from napari_rdl.models import Model, bundled_models, load_model
 from napari_rdl.training.config import SourceConfig, TrainingConfig
 from napari_rdl.training.data.cache import PatientCache
@@ -280,7 +281,7 @@ def with_absolute_paths(config: TrainingConfig) -> TrainingConfig:
     update["sources"] = tuple(_absolute_source(source) for source in data.sources)
     update["validation_sources"] = tuple(_absolute(source) for source in data.validation_sources)
     start = config.start_from
-    if start is not None and (start not in bundled_models() or Path(start).exists()):
+    if start is not None and (start not in bundled_models() or is_there(Path(start))):
         start = _absolute(start)
     return config.model_copy(update={"start_from": start, "data": data.model_copy(update=update)})
 

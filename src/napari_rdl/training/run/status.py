@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from napari_rdl.callbacks import Progress
 from napari_rdl.errors import NapariRdlError, Remedy
 from napari_rdl.files import write_text
+from napari_rdl.training.run.growing import MOST_STEPS
 
 STATUS_VARIABLE = "NAPARI_RDL_STATUS"
 
@@ -34,8 +35,8 @@ class Status(BaseModel):
 
     kind: Literal["working", "refused"] = Field(title="Kind", description="Whether it works or refused.")
     message: str = Field(title="Message", description="What is done, or what is wrong.")
-    done: int = Field(0, title="Done", description="Steps done.")
-    total: int = Field(0, title="Total", description="Steps in all, 0 where that is not known.")
+    done: int = Field(0, ge=0, le=MOST_STEPS, title="Done", description="Steps done.")
+    total: int = Field(0, ge=0, le=MOST_STEPS, title="Total", description="Steps in all, 0 if not known.")
     remedy: Remedy | None = Field(None, title="Remedy", description="What would mend what is wrong.")
     about: dict[str, str] = Field(
         default_factory=dict, title="About", description="What the remedy's wording may name."

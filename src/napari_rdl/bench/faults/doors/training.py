@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -134,7 +135,18 @@ class RunFiles(FileDoor):
             for step in (1, 2, 3, 4)
         ]
         self.run.metrics.write_text("".join(json.dumps(line) + "\n" for line in lines))
-        self.sound = {path: path.read_bytes() for path in (self.run.config, self.run.ended, self.run.metrics)}
+        process = {"pid": 2**22 + 1, "process_started": 1e9, "time": 1e9}
+        mark = {**process, "host": socket.gethostname()}
+        self.run.running.write_text(json.dumps(mark))
+        self.run.request.write_text(
+            json.dumps({**mark, "command": ["python", "-m", "train", "--out", "run"]})
+        )
+        status = {"kind": "working", "message": "Preparing", "done": 1, "total": 4, "about": {}}
+        self.run.status.write_text(json.dumps(status))
+        self.run.split.write_text(json.dumps({"train": ["A", "B"], "validation": ["C"]}))
+        run = self.run
+        paths = (run.config, run.ended, run.metrics, run.running, run.request, run.status, run.split)
+        self.sound = {path: path.read_bytes() for path in paths}
         return self.run.config
 
     def damage(self, rng: Rng) -> str:
@@ -147,6 +159,9 @@ class RunFiles(FileDoor):
             choice = BYTES[int(rng.integers(len(BYTES)))]
         content, said = choice(self.sound[path], rng)
         path.write_bytes(content)
+        if path != self.run.ended and rng.random() < 0.5:
+            self.run.ended.unlink()
+            said += ", and no word of its end"
         return f"{path.name}: {said}"
 
     def open(self) -> str:
@@ -154,7 +169,9 @@ class RunFiles(FileDoor):
         from napari_rdl.training.run.reader import RunReader
 
         glance = RunReader(self.run.path).look()
-        if not np.isfinite([glance.step, glance.steps, glance.best or 0.0]).all():
+        numbers = [glance.step, glance.steps, glance.best or 0.0, glance.seconds_left or 0.0]
+        if not np.isfinite(numbers).all():
             return "numbers that are none"
+        self.run.require_same_patients({"train": ["A", "B"], "validation": ["C"]})
         self.run.read_config()
         return ""
