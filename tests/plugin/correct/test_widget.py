@@ -24,6 +24,9 @@ def test_a_layer_taken_out_of_the_list_can_be_brought_back(correct):
     correct._viewer.layers.remove(layer)
     assert not correct.history_box.back_button.isHidden()
     assert "no longer in the list" in correct.patient.said.text()
+    chosen = layer.selected_label
+    correct.tools_box.class_chosen.emit(3)
+    assert layer.selected_label == chosen
     correct.history_box.back_button.click()
     assert "painting on the layer" in correct.patient.said.text()
     assert layer in correct._viewer.layers

@@ -43,8 +43,8 @@ class PaintedLayer(QObject):
         self._on_list()
 
     def choose(self, value: int) -> None:
-        """Paint a class."""
-        if self._layer is None:
+        """Paint a class, where the layer is in the list."""
+        if self._layer is None or self._layer not in self._viewer.layers:
             return
         self._layer.selected_label = value
         if str(self._layer.mode) == "pan_zoom":
