@@ -20,6 +20,7 @@ from napari_rdl.case.naming import (
 )
 from napari_rdl.case.nifti import is_nifti_name, stem_of
 from napari_rdl.errors import CaseError, Remedy
+from napari_rdl.files import is_folder
 
 # Readers ask about every folder that is dropped: a look must stay cheap in a folder of anything.
 _MAX_ENTRIES = 4000
@@ -121,14 +122,6 @@ def find_case_files(folder: str | Path, *, labels: str | None = None) -> CaseFil
         notes,
         tuple(unexplained[:_MAX_UNEXPLAINED]),
     )
-
-
-def is_folder(path: Path) -> bool:
-    """Tell whether there is such a folder; a name that none can have is none."""
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
 
 
 def is_patient_folder(path: str | Path) -> bool:

@@ -100,3 +100,10 @@ def test_what_goes_wrong_is_said_with_the_plugin_s_remedy(make_napari_viewer, qt
     assert heard.args == ["The grids differ: press 'Resample to one grid' in Segment tumour."]
     assert dock.messages.messages == (("error", heard.args[0]),)
     dock.shut_down()
+
+
+def test_what_the_system_refuses_is_said_as_such(make_napari_viewer):
+    dock = Dock(make_napari_viewer())
+    dock.say_error(PermissionError(13, "Permission denied", "/mnt/share"))
+    assert dock.messages.messages == (("error", "/mnt/share cannot be used: Permission denied."),)
+    dock.shut_down()

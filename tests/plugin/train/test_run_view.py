@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from napari_rdl.errors import Remedy
-from napari_rdl.plugin.train.run_view import figures_in_words, sentence_of
+from napari_rdl.plugin.train.run_view import RunView, figures_in_words, sentence_of
 from napari_rdl.training.run.reader import Glance, State
 from napari_rdl.training.run.status import Status
 
@@ -46,3 +46,10 @@ def test_figures():
 def test_what_is_said_beside_the_state(glance, words):
     assert words in sentence_of(glance)
     assert bool(words) is bool(sentence_of(glance))
+
+
+def test_more_steps_than_qt_counts_are_shown(qtbot):
+    view = RunView()
+    qtbot.addWidget(view)
+    view.show_glance(Glance(RUN, State.RUNNING, step=2**40, steps=2**42))
+    assert view.progress_bar.value() == view.progress_bar.maximum() // 4

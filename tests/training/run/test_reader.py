@@ -279,6 +279,23 @@ def test_a_line_that_is_none_is_passed_by(folder, odd):
     assert reader.curves.dice == {}
 
 
+@pytest.mark.parametrize("steps", [-(2**70), -1, 2**60, "NaN"])
+@pytest.mark.parametrize("name", ["step", "steps", "best"])
+def test_an_end_with_numbers_that_are_none_is_not_believed(folder, name, steps):
+    folder.metrics.write_text(line(5))
+    folder.ended.write_text(f'{{"finished": true, "step": 4, "steps": 4, "{name}": {steps}}}')
+    believed = name == "best" and steps == -1
+    assert RunReader(folder.path).look().step == (4 if believed else 5)
+
+
+def test_time_left_that_no_run_has_is_not_told(folder):
+    run_on(folder)
+    folder.metrics.write_text(line(5, samples_per_s=3.0))
+    assert RunReader(folder.path).look().seconds_left > 0
+    folder.metrics.write_text(line(5, samples_per_s=1e-300))
+    assert RunReader(folder.path).look().seconds_left is None
+
+
 @pytest.mark.parametrize("pid", [-5, 0, 10**30])
 def test_a_mark_of_no_process_is_nobodys(folder, pid):
     mark = mark_of(os.getpid()).model_dump() | {"pid": pid}
