@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from napari_rdl.brats import CLASSES, order_modalities, subset_name
@@ -25,6 +27,7 @@ from napari_rdl.segment.settings import SegmentSettings
 from napari_rdl.segment.sums import SparseTerm
 from napari_rdl.segment.terms import on_case, outline_of, placed_linear_term, placed_sparse_term, touched
 from napari_rdl.segment.tiles import encode_tiles, joint_tiles
+from napari_rdl.segment.workers import in_order
 
 DEFAULT_BUDGET = 2**30
 """What the logits of a joint model's subsets may hold, in bytes."""
@@ -88,16 +91,15 @@ def encode(
     names = _choose(case, model, modalities)
     attempts = Attempts(model, settings)
     network = model.network
-    scans = {}
-    for name in names:
+    begun = partial(_Begun.of, case, model)
+    images = {}
+    for name, image in zip(names, in_order(begun, names, torch.device("cpu")), strict=True):
         stop_if(cancelled)
-        scans[name] = Scan.of(
-            case, name, model.card.spacing, getattr(network, "patch", 1), model.card.normalization
-        )
+        images[name] = image
     if isinstance(network, JointNetwork):
-        answers: Answers = _joint(attempts, network, case, scans, budget_bytes)
+        answers: Answers = _joint(attempts, network, case, images, budget_bytes)
     else:
-        answers = _separable(attempts, network, case, scans, progress, cancelled)
+        answers = _separable(attempts, network, case, images, progress, cancelled)
     attempts.finish()
     return Representations(answers, case, attempts.computation, time.perf_counter() - started)
 
@@ -119,38 +121,63 @@ def _refuse_other_classes(model: Model) -> None:
         )
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """A modality as far as the processor brings it by itself.
+
+    Attributes
+    ----------
+    scan : Scan
+    image : Tensor
+        (D, H, W) normalised intensities on the working grid, less `outside`.
+    outside : float
+    inside : Tensor or None
+        (D/p, H/p, W/p) where a network is asked whose terms are kept voxel by voxel.
+    """
+
+    scan: Scan
+    image: Tensor
+    outside: float
+    inside: Tensor | None
+
+    @classmethod
+    def of(cls, case: Case, model: Model, name: str) -> _Begun:
+        """Look at one modality alone."""
+        network = model.network
+        patch = getattr(network, "patch", 1)
+        scan = Scan.of(case, name, model.card.spacing, patch, model.card.normalization)
+        normal, outside = scan.normal()
+        sparse = isinstance(network, SeparableNetwork) and not network.linear
+        inside = touched(scan.working, scan.inside(), patch) if sparse else None
+        return cls(scan, scan.working.to_working(normal), outside, inside)
+
+
 def _separable(
     attempts: Attempts,
     network: SeparableNetwork,
     case: Case,
-    scans: Mapping[str, Scan],
+    begun: Mapping[str, _Begun],
     progress: Progress,
     cancelled: IsCancelled,
 ) -> Answers:
-    attempts.plan({name: scan.working.shape for name, scan in scans.items()}, progress, cancelled)
+    attempts.plan({name: one.scan.working.shape for name, one in begun.items()}, progress, cancelled)
+    outside = {name: one.outside for name, one in begun.items()}
+    inside = {name: one.inside for name, one in begun.items() if one.inside is not None}
 
     def encode_some(names: list[str]) -> dict[str, LinearTerm | SparseTerm]:
-        images, outside = {}, {}
-        for name in names:
-            normal, outside[name] = scans[name].normal()
-            images[name] = scans[name].working.to_working(normal.to(attempts.device))
-        inside = {}
-        if not network.linear:
-            inside = {
-                name: touched(scans[name].working, scans[name].inside(), network.patch) for name in names
-            }
+        images = {name: begun[name].image.to(attempts.device) for name in names}
         said = encode_tiles(
             attempts.place(network), images, attempts.tiling, attempts.after_tile, outside, inside
         )
         return {
-            name: placed_sparse_term(network, said.pop(name), case, scans[name], inside[name])
+            name: placed_sparse_term(network, said.pop(name), case, begun[name].scan, inside[name])
             if name in inside
-            else placed_linear_term(network, said.pop(name), case, scans[name])
+            else placed_linear_term(network, said.pop(name), case, begun[name].scan)
             for name in names
         }
 
     kept: dict[str, LinearTerm | SparseTerm] = {}
-    ahead = list(scans)
+    ahead = list(begun)
     while ahead:
         # On a GPU tiles of all modalities share batches; on the CPU each is done, and kept, before the next.
         some = ahead[:1] if attempts.device.type == "cpu" else ahead
@@ -159,14 +186,14 @@ def _separable(
     if network.linear:
         return LinearSums({name: term for name, term in kept.items() if isinstance(term, LinearTerm)})
     terms = {name: term for name, term in kept.items() if isinstance(term, SparseTerm)}
-    return Readout(network, terms, {name: outline_of(case, scan) for name, scan in scans.items()})
+    return Readout(network, terms, {name: outline_of(case, one.scan) for name, one in begun.items()})
 
 
 def _joint(
     attempts: Attempts,
     network: JointNetwork,
     case: Case,
-    scans: Mapping[str, Scan],
+    begun: Mapping[str, _Begun],
     budget_bytes: int,
 ) -> Answers:
     def run_pass(
@@ -183,18 +210,17 @@ def _joint(
                 there,
                 attempts.tiling,
                 partial(attempts.after_tile, title),
-                {name: outside[name] for name in there},
+                {name: begun[name].outside for name in there},
             )
 
         logits = attempts.make([title], work)
         attempts.finish()
         return logits
 
-    images, grids, outside = {}, {}, {}
-    for modality, scan in scans.items():
-        normal, outside[modality] = scan.normal()
-        images[modality], grids[modality] = on_case(case, scan, scan.working.to_working(normal))
-    outlines = {modality: outline_of(case, scan) for modality, scan in scans.items()}
+    images, grids = {}, {}
+    for modality, one in begun.items():
+        images[modality], grids[modality] = on_case(case, one.scan, one.image)
+    outlines = {modality: outline_of(case, one.scan) for modality, one in begun.items()}
     return JointPasses(run_pass, images, grids, outlines, budget_bytes)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from napari_rdl.boxes import Box, bounding_box
 from napari_rdl.case import Case, Grid, brain_mask
-from napari_rdl.case.intensity import prepared
+from napari_rdl.case.intensity import normalize, prepared
 from napari_rdl.errors import CaseError
 from napari_rdl.segment.working_grid import Triple, WorkingGrid
 
@@ -76,8 +76,12 @@ class Scan:
 
         So they are 0 outside, whatever a network wants to see there; resampling leaves the difference.
         """
+        box = self.working.box
+        if self.normalization == "zscore-brain":
+            # It looks at the brain alone, and half of a volume lies outside the brain's box.
+            return torch.from_numpy(normalize(self.image[box], self.mask[box])), 0.0
         normal, outside = prepared(self.image, self.mask, self.normalization)
-        return torch.from_numpy(np.ascontiguousarray(normal[self.working.box])), outside
+        return torch.from_numpy(np.ascontiguousarray(normal[box])), outside
 
     def inside(self) -> NDArray[np.bool_]:
         """Return the brain in ``working.box``."""

@@ -78,7 +78,7 @@ def placed_sparse_term(
 def touched(grid: WorkingGrid, inside: NDArray[np.bool_], patch: int) -> Tensor:
     """Return which term voxels of a working grid (D/p, H/p, W/p) a brain touches: `inside`, of its box."""
     share = grid.to_working(torch.from_numpy(inside).float())
-    return functional.max_pool3d(share[None], patch)[0] > _TOUCHED
+    return (share if patch == 1 else functional.max_pool3d(share[None], patch)[0]) > _TOUCHED
 
 
 def outline_of(case: Case, scan: Scan) -> Outline:
