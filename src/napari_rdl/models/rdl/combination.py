@@ -106,12 +106,12 @@ class DeepSets(nn.Module):
             parts = [part[sample].flatten(1).t() for part in (decoded, logits, gate)]
             chosen = None if where is None else where[sample].flatten().nonzero()[:, 0]
             total = len(rows) if chosen is None else len(chosen)
-            ones = rows.new_ones((min(_CHUNK, total), 1))
+            ones = decoded.new_ones((min(_CHUNK, total), 1))
             for start in range(0, total, _CHUNK):
                 piece = slice(start, start + _CHUNK) if chosen is None else chosen[start : start + _CHUNK]
-                features, said, score = (part[piece].float() for part in parts)
+                features, said, score = (part[piece] for part in parts)
                 x = torch.mm(torch.cat((features, said, score, ones[: len(said)]), 1), first).relu_()
-                weight = score.exp()
+                weight = score.float().exp()
                 rows[piece] = torch.cat((said * weight, weight, x @ second), 1)
         return every.movedim(-1, 1)
 
