@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_CHUNK = 8192
+_CHUNK = 32768
 
 _ALIGNED = 16
 """Rows of a multiple of this are multiplied alike wherever they lie; shorter ones may round otherwise."""
