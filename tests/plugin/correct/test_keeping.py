@@ -15,6 +15,7 @@ import pytest
 from napari_rdl.correct import CorrectionRecord, Identity, journal_path, read_journal
 from napari_rdl.errors import OutputError
 from napari_rdl.holder import Hold
+from napari_rdl.plugin.segment.widget import SegmentWidget
 from napari_rdl.plugin.viewer.corrected import save_corrected
 
 from .hand import WAIT_MS, journalled, paint
@@ -166,6 +167,26 @@ def test_a_desk_opened_again_goes_on_with_the_work_on_its_layer(qtbot, correct, 
     again.undo()
     np.testing.assert_array_equal(again.desk.layer.data, before)
     assert not journalled(again).history.can_undo
+
+
+def test_the_desk_goes_on_when_segment_tumour_is_closed_and_opened_again(
+    qtbot, encoded_alone, desk_beside, finish
+):
+    correct = desk_beside(encoded_alone)
+    correct.begin()
+    layer = correct.desk.layer
+    paint(qtbot, correct, (13, 15, 11), 1)
+    journalled(correct)
+    encoded_alone.shut_down()
+    assert correct.desk.recorder is None
+    again = SegmentWidget(encoded_alone.viewer)
+    qtbot.waitUntil(lambda: bool(correct.desk.history and correct.desk.history.steps), timeout=WAIT_MS)
+    assert correct.desk.layer is layer
+    assert correct.desk.found is None, "nothing is offered that is there"
+    paint(qtbot, correct, (13, 15, 12), 3)
+    assert len(journalled(correct).history.steps) == 2
+    finish(again)
+    again.shut_down()
 
 
 def test_discarded_work_is_put_aside(qtbot, correct, encoded, desk_beside):

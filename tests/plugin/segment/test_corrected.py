@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_rdl.case import load_case, save_correction
 from napari_rdl.plugin.readers import read_paths
+from napari_rdl.plugin.segment.widget import SegmentWidget
+from napari_rdl.plugin.viewer.corrected import CorrectedLayer
 from napari_rdl.plugin.viewer.roles import LAYER_KEY
 from tests.plugin.seen import answer, forbid_questions, of_role
 
@@ -175,3 +179,50 @@ def test_the_corrected_layer_is_an_outline_beside_the_filled_prediction_and_has_
     assert (prediction.visible, corrected.contour) == (True, 2)
     encoded.viewing.box.outlines_box.setChecked(True)
     assert (prediction.visible, corrected.contour) == (False, 0)
+
+
+def test_a_widget_opened_anew_goes_on_with_the_layer_that_a_closed_one_left(encoded_alone, finish, qtbot):
+    viewer = encoded_alone.viewer
+    encoded_alone.saving.correct_a_copy()
+    layer = encoded_alone.saving.corrected.layer
+    layer.data[0, 0, 0] = 1
+    viewer.window.remove_dock_widget(encoded_alone)
+    encoded_alone.shut_down()
+    again = SegmentWidget(viewer)
+    viewer.window.add_dock_widget(again, name="Segment tumour")
+    qtbot.waitUntil(lambda: again.saving.corrected.layer is not None)
+    finish(again)
+    assert again.saving.corrected.layer is layer
+    assert of_role(viewer, "corrected") == [layer]
+    assert layer.data[0, 0, 0] == 1
+    assert again.saving.corrected.unsaved, "what was saved is still known"
+    assert again.saving.box.save_corrected_button.isEnabled()
+    assert layer.name in again.saving.box.status.text()
+    again.shut_down()
+
+
+def test_a_layer_left_by_a_closed_widget_keeps_its_file(
+    encoded_alone, correction, brats_folder, finish, qtbot
+):
+    viewer = encoded_alone.viewer
+    viewer.open(correction, plugin="napari-rdl")
+    qtbot.waitUntil(lambda: encoded_alone.saving.corrected.layer is not None)
+    encoded_alone.shut_down()
+    again = SegmentWidget(viewer)
+    qtbot.waitUntil(lambda: again.saving.corrected.layer is not None)
+    corrected = again.saving.corrected
+    assert (corrected.path, corrected.continued, corrected.unsaved) == (correction, correction, False)
+    finish(again)
+    # It is this patient's: with another patient it goes.
+    again.saving.corrected.let_go()
+    assert again.saving.corrected.rejoin(again.session.case) is None
+    again.shut_down()
+
+
+def test_a_layer_of_another_patient_is_not_gone_on_with(encoded_alone, finish):
+    encoded_alone.saving.correct_a_copy()
+    left = encoded_alone.saving.corrected.layer
+    corrected = CorrectedLayer(encoded_alone.viewer)
+    other = replace(encoded_alone.session.case, name="another")
+    assert corrected.rejoin(other) is None
+    assert corrected.rejoin(encoded_alone.session.case) is left

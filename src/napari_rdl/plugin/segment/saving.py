@@ -236,10 +236,12 @@ class Saving(QObject):
         self._look.start(0)
 
     def _adopt(self) -> None:
-        """Go on with a saved correction of the open patient that was opened again."""
+        """Go on with a correction of the open patient: one that was saved and opened again, or left here."""
         case = self._session.case
         if case is None:
             return
+        if (left := self.corrected.rejoin(case)) is not None:
+            self.box.status.setText(f"Going on with the layer '{left.name}', which was here already.")
         opened = [layer for layer in self._viewer.layers if is_correction_of(layer, case)]
         if not opened:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from napari_rdl.files import plain_name
 from napari_rdl.plugin.parts.waiting import while_the_window_lives
 from napari_rdl.plugin.viewer.appearance import class_appearance, placement
 from napari_rdl.plugin.viewer.layer_list import layers_added
-from napari_rdl.plugin.viewer.roles import Role, case_of, plugin_metadata, role_metadata, role_of
+from napari_rdl.plugin.viewer.roles import LAYER_KEY, Role, case_of, plugin_metadata, role_metadata, role_of
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -28,6 +29,18 @@ if TYPE_CHECKING:
 
 CORRECTED_ENDING = "_seg_corrected"
 """What the name of a saved correction ends with, before the file's ending."""
+
+_KEPT = "kept"
+"""Key in what the plugin knows of a corrected layer."""
+
+
+@dataclass
+class _Kept:
+    """What of a corrected layer is saved, and where; lies with the layer, whoever holds it."""
+
+    saved: NDArray[np.generic]
+    path: Path | None = None
+    continued: Path | None = None
 
 
 class CorrectedLayer:
@@ -43,28 +56,32 @@ class CorrectedLayer:
     Attributes
     ----------
     layer : Labels or None
-    path : Path or None
-        Where it was saved last, or opened from.
-    continued : Path or None
-        The saved correction that it goes on with; None for a copy of a prediction.
     """
 
     changed = Signal()
 
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
-        self._saved: np.ndarray | None = None
+        self._kept: _Kept | None = None
         self.layer: Labels | None = None
-        self.path: Path | None = None
-        self.continued: Path | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """Where it was saved last, or opened from."""
+        return self._kept.path if self._kept is not None else None
+
+    @property
+    def continued(self) -> Path | None:
+        """The saved correction that it goes on with; None for a copy of a prediction."""
+        return self._kept.continued if self._kept is not None else None
 
     @property
     def unsaved(self) -> bool:
         """Whether something was edited since the copy was made or last saved."""
         # Compared rather than listened for: napari tells of strokes, but not of undoing them.
-        if self.layer is None or self._saved is None:
+        if self.layer is None or self._kept is None:
             return False
-        return not np.array_equal(self.layer.data, self._saved)
+        return not np.array_equal(self.layer.data, self._kept.saved)
 
     @property
     def default_name(self) -> str:
@@ -76,21 +93,18 @@ class CorrectedLayer:
     def start(self, prediction: PredictionLayer) -> Labels:
         """Make a new copy of the prediction shown; an earlier copy leaves the viewer."""
         self.let_go()
-        self.layer = correct_a_copy(self._viewer, prediction.layer)
-        self._saved = np.array(self.layer.data)
-        self.changed.emit()
-        return self.layer
+        layer = correct_a_copy(self._viewer, prediction.layer)
+        self._hold(layer, _Kept(np.array(layer.data)))
+        return layer
 
     def adopt(self, layer: Labels, case: Case) -> None:
         """Go on with a correction that was saved and is open again, in place of the last one."""
         if self.layer is not layer:
             self.let_go()
-        self.path = self.continued = plugin_metadata(layer).get("path")
+        path = plugin_metadata(layer).get("path")
         layer.metadata = {**layer.metadata, **role_metadata(Role.CORRECTED, case)}
         layer.name = f"{case.name} corrected"
-        self.layer = layer
-        self._saved = np.array(layer.data)
-        self.changed.emit()
+        self._hold(layer, _Kept(np.array(layer.data), path, path))
 
     def take_up(self, case: Case, classes: NDArray[np.uint8], saved: NDArray[np.uint8]) -> Labels:
         """Go on with labels that were corrected before.
@@ -103,10 +117,27 @@ class CorrectedLayer:
             What of them counts as saved.
         """
         self.let_go()
-        self.layer = _add_corrected(self._viewer, case, np.array(classes))
-        self._saved = np.array(saved)
+        layer = _add_corrected(self._viewer, case, np.array(classes))
+        self._hold(layer, _Kept(np.array(saved)))
+        return layer
+
+    def rejoin(self, case: Case) -> Labels | None:
+        """Go on with a patient's corrected layer that another holder, closed since, left in napari's list."""
+        if self.layer is not None:
+            return None
+        left = [layer for layer in self._viewer.layers if _is_left_of(layer, case)]
+        if not left:
+            return None
+        layer = left[-1]
+        kept = plugin_metadata(layer)[_KEPT]
+        layer.metadata = {**layer.metadata, **role_metadata(Role.CORRECTED, case)}
+        self._hold(layer, kept)
+        return layer
+
+    def _hold(self, layer: Labels, kept: _Kept) -> None:
+        layer.metadata[LAYER_KEY][_KEPT] = kept
+        self.layer, self._kept = layer, kept
         self.changed.emit()
-        return self.layer
 
     def bring_back(self) -> None:
         """Put the layer into napari's list again, should it have been taken out."""
@@ -122,15 +153,14 @@ class CorrectedLayer:
         OutputError
             If it holds values that are no class, or cannot be written.
         """
-        if self.layer is None:
+        if self.layer is None or self._kept is None:
             raise RuntimeError("There is no corrected layer.")
-        layer, data = self.layer, np.array(self.layer.data)
+        layer, kept, data = self.layer, self._kept, np.array(self.layer.data)
         written = while_the_window_lives(
             lambda _progress: save_corrected(layer, path, data), takes_input=False
         )
         # What a stroke under way added meanwhile is not in the file.
-        self._saved = data
-        self.path = written
+        kept.saved, kept.path = data, written
         return written
 
     def hide(self) -> None:
@@ -143,9 +173,7 @@ class CorrectedLayer:
         if self.layer is not None and self.layer in self._viewer.layers:
             self._viewer.layers.remove(self.layer)
         had_one = self.layer is not None
-        self.layer = None
-        self._saved = None
-        self.path = self.continued = None
+        self.layer = self._kept = None
         if had_one:
             self.changed.emit()
 
@@ -157,6 +185,14 @@ def is_correction_of(layer: Layer, case: Case) -> bool:
         return False
     same = known["case"] in (case.name, plain_name(case.name))
     return same and case.grid.difference(known["native"].grid) is None
+
+
+def _is_left_of(layer: Layer, case: Case) -> bool:
+    """Return whether a layer was held as the corrected one of this patient, on this grid."""
+    source = case_of(layer)
+    if role_of(layer) is not Role.CORRECTED or source is None or _KEPT not in plugin_metadata(layer):
+        return False
+    return source.name == case.name and case.grid.difference(source.grid) is None
 
 
 def correct_a_copy(viewer: Viewer, prediction: Labels) -> Labels:
