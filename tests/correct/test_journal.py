@@ -183,6 +183,20 @@ def test_it_is_written_anew_when_most_of_it_is_no_longer_needed(tmp_path, monkey
     assert found.history.position == history.position
 
 
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [("", ""), ("mine.nii.gz", "mine.nii.gz"), ("../out/mine.nii.gz", "..-out-mine.nii.gz")],
+)
+def test_what_was_gone_on_with_is_known_by_its_name_and_never_by_a_path(tmp_path, told, found):
+    path = tmp_path / "P.journal"
+    journal = Journal.begin(path, WHO, History(np.zeros(SHAPE, np.uint8)), continued=told)
+    journal.close()
+    assert read_journal(path).continued == found
+    # And once more when it is gone on with.
+    Journal.go_on(path, read_journal(path), WHO).close()
+    assert read_journal(path).continued == found
+
+
 def test_a_new_journal_keeps_the_one_before(tmp_path):
     journal, history, _ = worked(tmp_path / "p.journal")
     journal.close()

@@ -39,6 +39,8 @@ class Journal:
         Becomes its keeper.
     hold : Hold, optional
         The caller's own on the file; without one the journal takes it for as long as it is open.
+    continued : str
+        The name of the saved correction that the history starts from, if it does.
 
     Raises
     ------
@@ -46,12 +48,20 @@ class Journal:
         If another window or process writes this file.
     """
 
-    def __init__(self, path: Path, identity: Identity, history: History, hold: Hold | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        identity: Identity,
+        history: History,
+        hold: Hold | None = None,
+        continued: str = "",
+    ) -> None:
         self.path = Path(path)
         self._own_hold = _held(self.path) if hold is None else None
         self.problem: str | None = None
         self._identity = identity
         self._history = history
+        self._continued = continued
         self._saved: tuple[int, float] | None = None
         self._queue: queue.Queue[bytes | threading.Event | None] = queue.Queue()
         self._thread: threading.Thread | None = None
@@ -59,9 +69,16 @@ class Journal:
         history.keeper = self
 
     @classmethod
-    def begin(cls, path: Path, identity: Identity, history: History, hold: Hold | None = None) -> Journal:
+    def begin(
+        cls,
+        path: Path,
+        identity: Identity,
+        history: History,
+        hold: Hold | None = None,
+        continued: str = "",
+    ) -> Journal:
         """Begin a new journal; one that lies there already is kept beside it as ``.before``."""
-        journal = cls(path, identity, history, hold)
+        journal = cls(path, identity, history, hold, continued)
         put_aside(journal.path)
         journal._rewrite()
         return journal
@@ -69,7 +86,7 @@ class Journal:
     @classmethod
     def go_on(cls, path: Path, found: Found, identity: Identity, hold: Hold | None = None) -> Journal:
         """Go on with a journal that was read; what was damaged behind its end is dropped."""
-        journal = cls(path, identity, found.history, hold)
+        journal = cls(path, identity, found.history, hold, found.continued)
         if found.saved_at is not None:
             journal._saved = (found.saved, found.saved_at)
         journal._rewrite()
@@ -163,7 +180,7 @@ class Journal:
         self._start()
 
     def _content(self) -> bytes:
-        start = opening(self._identity, self._history.base)
+        start = opening(self._identity, self._history.base, continued=self._continued)
         parts = [start, *(record(STEP, step.to_bytes()) for step in self._history.steps)]
         parts += [record(UNDO)] * (len(self._history.steps) - self._history.position)
         if self._saved is not None:

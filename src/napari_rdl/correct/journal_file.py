@@ -118,6 +118,8 @@ class Found:
         Bytes of the file that could be read.
     lost : int
         Bytes behind them that could not.
+    continued : str
+        The name of the saved correction that the steps start from; empty where it is a prediction.
     """
 
     identity: Identity
@@ -126,6 +128,7 @@ class Found:
     saved_at: float | None
     end: int
     lost: int
+    continued: str = ""
 
     @property
     def unsaved(self) -> bool:
@@ -150,9 +153,13 @@ def saved_record(position: int, at: float) -> bytes:
     return record(SAVED, _SAVED.pack(position, at))
 
 
-def opening(identity: Identity, base: np.ndarray, started: float | None = None) -> bytes:
+def opening(identity: Identity, base: np.ndarray, started: float | None = None, continued: str = "") -> bytes:
     """Return what a journal begins with: header, whose it is, and the labels that the steps start from."""
-    owner = {**asdict(identity), "started": time.time() if started is None else started}
+    owner = {
+        **asdict(identity),
+        "started": time.time() if started is None else started,
+        "continued": continued,
+    }
     parts = [MAGIC, _VERSION.pack(VERSION), record(IDENTITY, json.dumps(owner).encode())]
     return b"".join([*parts, record(BASE, zlib.compress(base.tobytes(), 1))])
 
@@ -186,12 +193,13 @@ def read_journal(path: Path, identity: Identity | None = None) -> Found:
         )
     records = _records(content, head)
     owner = history = None
+    continued = ""
     end = head
     saved: tuple[int, float] | None = None
     for kind, part, after in records:
         try:
             if owner is None:
-                owner = _identity(kind, part)
+                owner, continued = _owner(kind, part)
                 if identity is not None and (reason := identity.why_not(owner)) is not None:
                     raise JournalError(f"The journal {path} cannot be taken up: {reason}.")
             elif history is None:
@@ -214,7 +222,7 @@ def read_journal(path: Path, identity: Identity | None = None) -> Found:
     if owner is None or history is None:
         raise JournalError(f"{path} is no journal of corrections, or its beginning is damaged.")
     position, at = saved if saved is not None else (0, None)
-    return Found(owner, history, position, at, end, len(content) - end)
+    return Found(owner, history, position, at, end, len(content) - end, continued)
 
 
 def _records(content: bytes, start: int) -> Iterator[tuple[int, bytes, int]]:
@@ -228,7 +236,8 @@ def _records(content: bytes, start: int) -> Iterator[tuple[int, bytes, int]]:
         yield body[0], body[1:], start
 
 
-def _identity(kind: int, content: bytes) -> Identity:
+def _owner(kind: int, content: bytes) -> tuple[Identity, str]:
+    """Return whose a journal is, and the name of the correction that it goes on with."""
     if kind != IDENTITY:
         raise ValueError("no identity")
     try:
@@ -240,7 +249,10 @@ def _identity(kind: int, content: bytes) -> Identity:
         raise ValueError("no identity")
     if len(shape) != 3 or not all(type(length) is int and 0 < length < 2**15 for length in shape):
         raise ValueError("no shape")
-    return Identity(name, tuple(shape), affine, dict(images))
+    continued = known.get("continued", "")
+    if not isinstance(continued, str):
+        raise ValueError("no name of what was gone on with")
+    return Identity(name, tuple(shape), affine, dict(images)), plain_name(continued) if continued else ""
 
 
 def _base(kind: int, content: bytes, owner: Identity) -> np.ndarray:

@@ -57,6 +57,25 @@ def test_a_saved_correction_that_is_gone_on_with_says_so(qtbot, correct, encoded
     assert correct.tools_box.buttons["predicted"].text() == "As predicted"
 
 
+def test_work_on_a_saved_correction_still_says_so_when_it_is_restored(
+    qtbot, correct, encoded, desk_beside, tmp_path
+):
+    target = tmp_path / "mine_seg_corrected.nii.gz"
+    assert encoded.saving.save_corrected(target)
+    encoded.viewer.open(target, plugin="napari-rdl")
+    qtbot.waitUntil(lambda: correct.desk.continued == target)
+    paint(qtbot, correct, (13, 15, 11), 1)
+    journalled(correct)
+    correct.shut_down()
+    encoded.saving.corrected.let_go()
+    again = desk_beside(encoded)
+    again.found_box.restore_button.click()
+    assert again.tools_box.buttons["predicted"].text() == "As opened"
+    assert encoded.saving.save_corrected(tmp_path / "again.nii.gz")
+    record = CorrectionRecord.model_validate_json((tmp_path / "again.json").read_text())
+    assert (record.continued, record.prediction, record.edits.steps) == (target.name, None, 1)
+
+
 def test_a_patients_own_file_is_never_replaced(correct, encoded):
     for path in (encoded.session.case.files["T1"], encoded.session.case.mask_file):
         before = path.read_bytes()

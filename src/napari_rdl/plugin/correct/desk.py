@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_rdl.correct import Found, History, Identity, Journal, journal_path, put_aside
 from napari_rdl.errors import JournalError, NapariRdlError
+from napari_rdl.files import plain_name
 from napari_rdl.plugin.correct.claim import Claim
 from napari_rdl.plugin.correct.earlier_work import LookedFor, look_for_work
 from napari_rdl.plugin.correct.recorder import Recorder
@@ -146,7 +147,8 @@ class Desk(SegmentFollower):
             return
         self._taking_up = found
         saved = found.history.base if found.unsaved else found.history.labels
-        segment.saving.corrected.take_up(case, found.history.labels, saved)
+        continued = Path(found.continued) if found.continued else None
+        segment.saving.corrected.take_up(case, found.history.labels, saved, continued)
         segment.updater.hide()
 
     def discard(self) -> None:
@@ -297,7 +299,8 @@ class Desk(SegmentFollower):
     def _begin_journal(self) -> None:
         if self._journal is None and self._identity is not None and self.history is not None:
             path = journal_path(self._identity)
-            self._journal = Journal.begin(path, self._identity, self.history, self._claim.hold)
+            continued = plain_name(self.continued.name) if self.continued is not None else ""
+            self._journal = Journal.begin(path, self._identity, self.history, self._claim.hold, continued)
             self._set_found(None)
             self._say_what_holds()
 

@@ -106,7 +106,13 @@ class CorrectedLayer:
         layer.name = f"{case.name} corrected"
         self._hold(layer, _Kept(np.array(layer.data), path, path))
 
-    def take_up(self, case: Case, classes: NDArray[np.uint8], saved: NDArray[np.uint8]) -> Labels:
+    def take_up(
+        self,
+        case: Case,
+        classes: NDArray[np.uint8],
+        saved: NDArray[np.uint8],
+        continued: Path | None = None,
+    ) -> Labels:
         """Go on with labels that were corrected before.
 
         Parameters
@@ -115,10 +121,12 @@ class CorrectedLayer:
             Class indices on the case's grid.
         saved : NDArray of uint8, shape (X, Y, Z)
             What of them counts as saved.
+        continued : Path, optional
+            The saved correction that they went on with, if they did.
         """
         self.let_go()
         layer = _add_corrected(self._viewer, case, np.array(classes))
-        self._hold(layer, _Kept(np.array(saved)))
+        self._hold(layer, _Kept(np.array(saved), continued=continued))
         return layer
 
     def rejoin(self, case: Case) -> Labels | None:
