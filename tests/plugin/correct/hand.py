@@ -28,5 +28,5 @@ def voxel_of(correct, value: int) -> tuple[int, int, int]:
 
 def journalled(correct):
     """Return what the journal on the disk holds now."""
-    assert correct.desk._journal.flush()
-    return read_journal(journal_path(correct.desk._identity), correct.desk._identity)
+    assert correct.desk.kept.journal.flush()
+    return read_journal(journal_path(correct.desk.kept.identity), correct.desk.kept.identity)

@@ -98,7 +98,7 @@ def test_what_cannot_be_saved_is_said_where_saving_was_asked_for(correct, encode
 
 
 def test_where_no_journal_can_be_kept_work_goes_on_with_a_warning(qtbot, correct, tmp_path, monkeypatch):
-    folder = journal_path(correct.desk._identity).parent
+    folder = journal_path(correct.desk.kept.identity).parent
     shutil.rmtree(folder)
     folder.write_text("no folder")
     paint(qtbot, correct, (13, 15, 11), 1)
@@ -107,7 +107,7 @@ def test_where_no_journal_can_be_kept_work_goes_on_with_a_warning(qtbot, correct
     correct.desk.keep_elsewhere(tmp_path / "kept.journal")
     assert not correct.messages.messages
     paint(qtbot, correct, (13, 15, 11), 3)
-    assert correct.desk._journal.flush()
+    assert correct.desk.kept.journal.flush()
     np.testing.assert_array_equal(
         read_journal(tmp_path / "kept.journal").history.labels, correct.desk.layer.data
     )
@@ -210,7 +210,7 @@ def test_the_desk_goes_on_when_segment_tumour_is_closed_and_opened_again(
 
 def test_discarded_work_is_put_aside(qtbot, correct, encoded, desk_beside):
     paint(qtbot, correct, (13, 15, 11), 1)
-    path: Path = journal_path(correct.desk._identity)
+    path: Path = journal_path(correct.desk.kept.identity)
     correct.shut_down()
     encoded.saving.corrected.let_go()
     again = desk_beside(encoded)

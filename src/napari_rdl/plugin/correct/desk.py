@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
-from napari_rdl.correct import Found, History, Identity, Journal, journal_path, put_aside
+from napari_rdl.correct import Found, History
 from napari_rdl.errors import JournalError, NapariRdlError
-from napari_rdl.files import plain_name
 from napari_rdl.plugin.correct.claim import Claim
 from napari_rdl.plugin.correct.earlier_work import LookedFor, look_for_work
+from napari_rdl.plugin.correct.kept_journal import KeptJournal
 from napari_rdl.plugin.correct.recorder import Recorder
 from napari_rdl.plugin.correct.saved_record import save_record
 from napari_rdl.plugin.parts.tasks import LatestTask
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from napari_rdl.case import Case
     from napari_rdl.plugin.segment.widget import SegmentWidget
     from napari_rdl.segment import Segmentation
-
-
-_WATCH_MS = 1000
 
 
 class Desk(SegmentFollower):
@@ -49,8 +46,6 @@ class Desk(SegmentFollower):
         Segment tumour shows what another subset, or another run, says.
     found_changed : no value
         Earlier work was found, taken up or put aside.
-    held : str
-        What stands in the journal's way, in a sentence; empty once nothing does.
     read_only_changed : no value
         Somebody else corrects this patient, or does so no more; see `held_by`.
     failed : Exception
@@ -59,6 +54,10 @@ class Desk(SegmentFollower):
         Corrected labels were saved, and their record beside them.
     refused : Exception
         They could not be saved; Segment tumour says so too.
+
+    Attributes
+    ----------
+    kept : KeptJournal
     """
 
     patient_changed = Signal()
@@ -67,7 +66,6 @@ class Desk(SegmentFollower):
     walked = Signal()
     prediction_changed = Signal()
     found_changed = Signal()
-    held = Signal(str)
     read_only_changed = Signal()
     failed = Signal(object)
     problem = Signal(str)
@@ -79,19 +77,14 @@ class Desk(SegmentFollower):
         self.recorder: Recorder | None = None
         self.found: Found | None = None
         self._taking_up: Found | None = None
-        self._journal: Journal | None = None
-        self._identity: Identity | None = None
+        self.kept = KeptJournal(self)
         self._corrects: Segmentation | None = None
-        self._held = ""
         self._locked: Labels | None = None
         self._unlock: Callable[[], None] | None = None
         self._claim = Claim(self)
         self._claim.changed.connect(self._on_claim)
         self._search = LatestTask(self)
         self._search.failed.connect(self.failed)
-        self._watch = QTimer(self)
-        self._watch.setInterval(_WATCH_MS)
-        self._watch.timeout.connect(self._say_what_holds)
 
     @property
     def layer(self) -> Labels | None:
@@ -121,11 +114,11 @@ class Desk(SegmentFollower):
     def follow(self) -> None:
         """Turn to the Segment tumour widget that is open, now and whenever one is opened."""
         super().follow()
-        self._watch.start()
+        self.kept.watch()
 
     def shut_down(self) -> None:
         """Bring the journal to the disk and follow nobody."""
-        self._watch.stop()
+        self.kept.unwatch()
         self.follow_nobody()
         self._lock(None)
         self._claim.release()
@@ -152,22 +145,19 @@ class Desk(SegmentFollower):
         segment.updater.hide()
 
     def discard(self) -> None:
-        """Put the work that was found aside: its file stays until the next is put aside."""
+        """Put the work that was found aside."""
         if self.held_by:
             return
-        if self._identity is not None and self.found is not None:
-            put_aside(journal_path(self._identity))
+        if self.found is not None:
+            self.kept.put_aside()
         self._set_found(None)
 
     def keep_elsewhere(self, path: Path) -> None:
         """Keep the journal at another place."""
-        if self._journal is None:
-            return
         try:
-            self._journal.move(path)
+            self.kept.keep_elsewhere(path)
         except NapariRdlError as error:
             self.failed.emit(error)
-        self._say_what_holds()
 
     # --- Whom it follows
 
@@ -192,7 +182,7 @@ class Desk(SegmentFollower):
         self._stop_recording()
 
     def _on_case(self, case: Case | None) -> None:
-        self._identity = None
+        self.kept.identity = None
         self._set_found(None)
         self._search.drop()
         self._claim.release()
@@ -202,7 +192,7 @@ class Desk(SegmentFollower):
             self._search.ask(lambda _progress, _cancelled: look_for_work(case), self._on_found)
 
     def _on_found(self, result: LookedFor) -> None:
-        self._identity, found, hold, holder = result
+        self.kept.identity, found, hold, holder = result
         self._claim.set(hold, holder)
         self.read_only_changed.emit()
         if holder is not None:
@@ -265,12 +255,10 @@ class Desk(SegmentFollower):
             self.recorder.changed.connect(self._on_changed)
             self.recorder.walked.connect(self.walked)
             self.recorder.problem.connect(self.problem)
-            if found is not None and self._identity is not None:
-                path = journal_path(self._identity)
-                self._journal = Journal.go_on(path, found, self._identity, self._claim.hold)
+            if found is not None and self.kept.go_on(found, self._claim.hold):
                 self._set_found(None)
         self.work_changed.emit()
-        self._say_what_holds()
+        self.kept.say_what_holds()
 
     def _lock(self, layer: Labels | None) -> None:
         """Keep a layer from being painted; the one kept so before may be painted again."""
@@ -286,34 +274,17 @@ class Desk(SegmentFollower):
             self.recorder.close()
             self.recorder.deleteLater()
             self.recorder = None
-        if self._journal is not None:
-            self._journal.close()
-            self._journal = None
+        self.kept.close()
 
     def _on_changed(self) -> None:
         # The journal begins with the first step: work found and not yet taken up stays as long as it can.
-        if self._journal is None and self._identity is not None:
-            self._begin_journal()
+        self._begin_journal()
         self.changed.emit()
 
     def _begin_journal(self) -> None:
-        if self._journal is None and self._identity is not None and self.history is not None:
-            path = journal_path(self._identity)
-            continued = plain_name(self.continued.name) if self.continued is not None else ""
-            self._journal = Journal.begin(path, self._identity, self.history, self._claim.hold, continued)
+        history = self.history
+        if history is not None and self.kept.begin(history, self.continued, self._claim.hold):
             self._set_found(None)
-            self._say_what_holds()
-
-    def _say_what_holds(self) -> None:
-        problem = self._journal.problem if self._journal is not None else None
-        sentence = (
-            f"Corrections are kept in memory only: {problem.rstrip('.')}. Save them, or keep them elsewhere."
-            if problem
-            else ""
-        )
-        if sentence != self._held:
-            self._held = sentence
-            self.held.emit(sentence)
 
     # --- Saving
 
@@ -330,6 +301,5 @@ class Desk(SegmentFollower):
         except NapariRdlError as error:
             self.failed.emit(error)
             return
-        if self._journal is not None:
-            self._journal.saved()
+        self.kept.saved()
         self.saved.emit(path)

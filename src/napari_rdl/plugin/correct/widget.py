@@ -125,7 +125,7 @@ class CorrectWidget(DockWidget):
         desk.changed.connect(self._on_changed)
         desk.walked.connect(self._on_walked)
         desk.found_changed.connect(self._on_found)
-        desk.held.connect(self._on_held)
+        desk.kept.held.connect(self._on_held)
         desk.read_only_changed.connect(self._on_read_only)
         desk.failed.connect(self.say_error)
         desk.problem.connect(self.say_problem)
