@@ -92,13 +92,20 @@ def scored(runs: Iterable[Run], patients: str, rounds: int) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def page(shown: pd.DataFrame, title: str, table: str, patients: str, made: Iterable[str]) -> str:
+def page(
+    shown: pd.DataFrame,
+    title: str,
+    table: str,
+    patients: str,
+    made: Iterable[str],
+    left: Sequence[str] = (),
+) -> str:
     """Return the curve and its numbers as Markdown."""
     regions = ["full WT", "full TC", "full ET", "mean WT", "mean TC", "mean ET"]
     lines = [
         f"# {title}: Dice against time",
         "",
-        f"    python training/dice_against_time.py {table}",
+        f"    python training/dice_against_time.py {table} --patients {patients}",
         "",
         f"![Dice over the seconds that encoding a patient takes]({table}-time.png)",
         "",
@@ -111,28 +118,38 @@ def page(shown: pd.DataFrame, title: str, table: str, patients: str, made: Itera
     for _, row in shown.iterrows():
         numbers = " | ".join(f"{row[region]:.1f}" for region in regions)
         lines.append(f"| {row['row']} | {row['steps']:.0f} | {row['seconds']:.2f} | {numbers} |")
-    return "\n".join([*lines, "", *(f"Made with {machine}." for machine in made)]) + "\n"
+    lines += ["", *(f"Made with {machine}." for machine in made)]
+    if left:
+        lines += ["", f"Not trained: {'; '.join(dict.fromkeys(left))}."]
+    return "\n".join(lines) + "\n"
 
 
 def main(
     table: Annotated[str, typer.Argument(help="A table of experiments/.")] = "shapes",
     runs: Annotated[Path, typer.Option(help="Where run folders go.")] = Path("runs"),
-    patients: Annotated[str, typer.Option(help="Who is scored.")] = "phantom:4:held-out:30000200",
+    patients: Annotated[str, typer.Option(help="Who is scored.")] = "phantom:6:30000400",
     rounds: Annotated[int, typer.Option(help="How often a patient is encoded by each.")] = 3,
     results: Annotated[Path, typer.Option(help="Where the curve goes.")] = HERE / "results",
+    collect: Annotated[bool, typer.Option("--collect", help="Train nothing: draw what is there.")] = False,
 ) -> None:
     """Train what is not trained yet, score it, measure it, and draw Dice against time."""
     experiment = load_experiment(table)
     planned = plan(experiment, experiment.benchmark, [], runs)
-    for run in planned:
-        if not run.is_trained():
+    left = [run for run in planned if not run.is_trained()]
+    if collect:
+        planned = [run for run in planned if run not in left]
+        if not planned:
+            raise typer.BadParameter(f"Nothing of the table {table!r} is trained in {runs}.")
+    else:
+        for run in left:
             typer.echo(f"{run.row.name}, seed {run.seed}: {run.folder}", err=True)
             run.train()
+        left = []
     lines = scored(planned, patients, rounds)
     shown = lines.drop(columns="seed").groupby("row", sort=False).mean().reset_index()
     write_text(results / f"{table}-time.csv", lines.round(3).to_csv(index=False))
     write_bytes(results / f"{table}-time.png", draw(shown, experiment.title))
-    text = page(shown, experiment.title, table, patients, machines(planned))
+    text = page(shown, experiment.title, table, patients, machines(planned), [run.row.name for run in left])
     write_text(results / f"{table}-time.md", text + (f"\n{experiment.note}\n" if experiment.note else ""))
 
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import typer
 
 from napari_rdl.brats import SUBSETS, subset_name
 from napari_rdl.training.recipe import load_recipe
@@ -126,3 +127,10 @@ def test_dice_against_time_is_drawn_and_what_is_done_is_not_repeated(
     np.testing.assert_allclose(points, told, atol=1e-3)
     monkeypatch.setattr(tables.Run, "train", lambda run: pytest.fail("trained again"))
     script.main(*arguments)
+    assert "Not trained" not in page
+    _, clock_run = tables.plan(tables.load_experiment("kin"), "tiny", [], tmp_path / "runs")
+    (clock_run.folder / "last.safetensors").unlink()
+    script.main(*arguments, collect=True)
+    assert "Not trained: by the clock." in (tmp_path / "results" / "kin-time.md").read_text()
+    with pytest.raises(typer.BadParameter, match="is trained"):
+        script.main("kin", tmp_path / "none", *arguments[2:], collect=True)
