@@ -13,7 +13,6 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_rdl.case.at_once import for_each
 from napari_rdl.case.coarse import CoarseCase
 
 _REACH_MM = 26.0
@@ -68,14 +67,14 @@ def edge_maps(coarse: CoarseCase) -> dict[str, NDArray[np.float32]]:
     """Return each modality's inner edges: mean 0 in the inner brain, 0 outside, norm 1."""
     from scipy.ndimage import gaussian_gradient_magnitude
 
-    def edge_map(name: str) -> NDArray[np.float32]:
+    maps = {}
+    for name, image in coarse.images.items():
         inner = coarse.inner[name]
-        edges = gaussian_gradient_magnitude(np.clip(coarse.images[name], -_EDGE_CLIP, _EDGE_CLIP), 1.0)
+        edges = gaussian_gradient_magnitude(np.clip(image, -_EDGE_CLIP, _EDGE_CLIP), 1.0)
         edges = np.minimum(edges, np.percentile(edges[inner], 98))
         edges = np.where(inner, edges - edges[inner].mean(), 0)
-        return (edges / max(float(np.linalg.norm(edges)), 1e-12)).astype(np.float32)
-
-    return for_each(coarse.images, edge_map)
+        maps[name] = (edges / max(float(np.linalg.norm(edges)), 1e-12)).astype(np.float32)
+    return maps
 
 
 def find_misalignments(coarse: CoarseCase) -> list[Misalignment]:
@@ -136,7 +135,7 @@ class _Correlation:
         ]
         self._reach = reach
         self._spacing = spacing
-        self._spectra = for_each(maps, lambda name: self.transform(maps[name]))
+        self._spectra = {name: self.transform(edges) for name, edges in maps.items()}
 
     def transform(self, edges: NDArray[np.float32]) -> NDArray[np.complexfloating]:
         from scipy.fft import rfftn

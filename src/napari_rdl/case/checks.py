@@ -8,11 +8,9 @@ from itertools import combinations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_rdl.brats import MODALITIES
 from napari_rdl.case.alignment import find_misalignments
-from napari_rdl.case.at_once import for_each
 from napari_rdl.case.coarse import CoarseCase, coarse_case
 from napari_rdl.case.contrast import local_correlations, misnamed, swapped_pair
 from napari_rdl.case.geometry import rotation_degrees
@@ -69,14 +67,13 @@ def check_case(case: Case) -> list[Finding]:
     """
     findings = [Finding("note", note) for note in case.notes]
     findings += _check_geometry(case)
-    masks = for_each(case.modalities, lambda name: brain_mask(case.images[name]))
-    for found in for_each(case.modalities, lambda name: list(_check_image(case, name, masks[name]))).values():
-        findings += found
+    for modality in case.modalities:
+        findings += _check_image(case, modality)
     findings += _check_truth(case)
     findings += _check_unexplained(case)
     # Alignment and contrast are judged on brains alone: not on a mask, nor on a head.
     if not any(finding.modality and finding.level != "note" for finding in findings):
-        coarse = coarse_case(case, masks)
+        coarse = coarse_case(case)
         if coarse is not None:
             findings += _check_together(case, coarse)
     order = {"error": 0, "warning": 1, "note": 2}
@@ -104,7 +101,7 @@ def _check_geometry(case: Case) -> Iterator[Finding]:
         )
 
 
-def _check_image(case: Case, modality: str, mask: NDArray[np.bool_]) -> Iterator[Finding]:
+def _check_image(case: Case, modality: str) -> Iterator[Finding]:
     image = case.images[modality]
     title = _title(case, modality)
     sample = image.ravel()[:: max(1, image.size // 100_000)]
@@ -116,6 +113,7 @@ def _check_image(case: Case, modality: str, mask: NDArray[np.bool_]) -> Iterator
             modality,
         )
         return
+    mask = brain_mask(image)
     background, share = background_value(image)
     skull = _skull(share, float(mask.sum()) * case.grid.voxel_ml)
     if skull is not None:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_rdl.boxes import bounding_box
-from napari_rdl.case.at_once import for_each
 from napari_rdl.case.intensity import brain_mask
 from napari_rdl.case.patient import Case
 
@@ -43,25 +42,20 @@ class CoarseCase:
     spacing: tuple[float, float, float]
 
 
-def coarse_case(case: Case, found: Mapping[str, NDArray[np.bool_]] | None = None) -> CoarseCase | None:
-    """Shrink a case; None where a modality has no brain to speak of.
-
-    Parameters
-    ----------
-    case : Case
-    found : Mapping[str, ndarray of bool], optional
-        Modality -> its `brain_mask`, where that is there already.
-    """
+def coarse_case(case: Case) -> CoarseCase | None:
+    """Shrink a case; None where a modality has no brain to speak of."""
     from scipy.ndimage import binary_fill_holes, distance_transform_edt
 
     factors = [max(1, round(_COARSE_MM / size)) for size in case.grid.spacing]
     x, y, z = (size * factor for size, factor in zip(case.grid.spacing, factors, strict=True))
-    brain_of = (lambda name: brain_mask(case.images[name])) if found is None else found.__getitem__
-    masks = for_each(case.images, lambda name: block_mean(brain_of(name).astype(np.float32), factors) > 0.5)
+    masks = {
+        name: block_mean(brain_mask(image).astype(np.float32), factors) > 0.5
+        for name, image in case.images.items()
+    }
     box = bounding_box(np.logical_or.reduce(list(masks.values())), margin=1)
     if box is None:
         return None
-    brains = for_each(masks, lambda name: binary_fill_holes(masks[name][box]))
+    brains = {name: binary_fill_holes(mask[box]) for name, mask in masks.items()}
     depths: dict[str, NDArray[np.float64]] = {}
     for name, brain in brains.items():
         # Images that were stripped together share their brain, and the transform is the slowest step.
@@ -76,9 +70,10 @@ def coarse_case(case: Case, found: Mapping[str, NDArray[np.bool_]] | None = None
     if not all(mask.sum() > 500 for mask in inner.values()):
         return None
     return CoarseCase(
-        images=for_each(
-            case.images, lambda name: _robust_z(block_mean(case.images[name], factors)[box], inner[name])
-        ),
+        images={
+            name: _robust_z(block_mean(image, factors)[box], inner[name])
+            for name, image in case.images.items()
+        },
         brains=brains,
         inner=inner,
         depth=np.minimum.reduce(list(depths.values())).astype(np.float32),

@@ -18,9 +18,7 @@ from collections.abc import Mapping
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from napari_rdl.case.at_once import for_each
 from napari_rdl.case.coarse import CoarseCase
 
 LocalCorrelations = Mapping[frozenset[str], float]
@@ -72,12 +70,10 @@ def local_correlations(coarse: CoarseCase) -> LocalCorrelations:
     common = np.logical_and.reduce(list(coarse.inner.values()))
     weight = common.astype(np.float32)
     coverage = np.maximum(gaussian_filter(weight, sigmas), 1e-3)
-
-    def detail(name: str) -> NDArray[np.float32]:
-        clipped = np.clip(coarse.images[name], -_LOCAL_CLIP, _LOCAL_CLIP) * weight
-        return (clipped - gaussian_filter(clipped, sigmas) / coverage)[common]
-
-    details = for_each(coarse.images, detail)
+    details = {}
+    for name, image in coarse.images.items():
+        clipped = np.clip(image, -_LOCAL_CLIP, _LOCAL_CLIP) * weight
+        details[name] = (clipped - gaussian_filter(clipped, sigmas) / coverage)[common]
     return {
         frozenset(pair): float(np.corrcoef(details[pair[0]], details[pair[1]])[0, 1])
         for pair in combinations(details, 2)

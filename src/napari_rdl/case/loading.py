@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,6 @@ from napari_rdl.brats import (
     MODALITIES,
     modality_of_token,
 )
-from napari_rdl.case.at_once import for_each
 from napari_rdl.case.finding import CaseFiles, find_case_files
 from napari_rdl.case.geometry import Native, resample_array
 from napari_rdl.case.intensity import background_value
@@ -73,11 +74,13 @@ def load_case(
     arrays: dict[str, NDArray[np.float32]] = {}
     natives: dict[str, Native] = {}
     notes = list(found.notes)
-    # Of several that are damaged, the first is told.
-    read_ones = for_each(wanted, lambda name: _read_one(name, found.images[name]))
-    for modality, read_one in read_ones.items():
-        arrays[modality], natives[modality], mended = read_one
-        notes += mended
+    with ThreadPoolExecutor(min(len(wanted), os.cpu_count() or 1)) as threads:
+        # In their order: of several that are damaged, the first is told.
+        for modality, read_one in zip(
+            wanted, threads.map(lambda name: _read_one(name, found.images[name]), wanted), strict=True
+        ):
+            arrays[modality], natives[modality], mended = read_one
+            notes += mended
     read = dict(arrays)
     reference, moved = _one_grid(arrays, natives, found.images, resample)
     if moved:
