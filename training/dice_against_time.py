@@ -98,7 +98,7 @@ def page(
     table: str,
     patients: str,
     made: Iterable[str],
-    left: Sequence[str] = (),
+    left: Sequence[str],
 ) -> str:
     """Return the curve and its numbers as Markdown."""
     regions = ["full WT", "full TC", "full ET", "mean WT", "mean TC", "mean ET"]

@@ -201,9 +201,7 @@ def test_a_widget_opened_anew_goes_on_with_the_layer_that_a_closed_one_left(enco
     again.shut_down()
 
 
-def test_a_layer_left_by_a_closed_widget_keeps_its_file(
-    encoded_alone, correction, brats_folder, finish, qtbot
-):
+def test_a_layer_left_by_a_closed_widget_keeps_its_file(encoded_alone, correction, finish, qtbot):
     viewer = encoded_alone.viewer
     viewer.open(correction, plugin="napari-rdl")
     qtbot.waitUntil(lambda: encoded_alone.saving.corrected.layer is not None)
@@ -213,7 +211,7 @@ def test_a_layer_left_by_a_closed_widget_keeps_its_file(
     corrected = again.saving.corrected
     assert (corrected.path, corrected.continued, corrected.unsaved) == (correction, correction, False)
     finish(again)
-    # It is this patient's: with another patient it goes.
+    # What was let go of is not come back to.
     again.saving.corrected.let_go()
     assert again.saving.corrected.rejoin(again.session.case) is None
     again.shut_down()
