@@ -221,6 +221,8 @@ def test_a_layer_of_another_patient_is_not_gone_on_with(encoded_alone, finish):
     encoded_alone.saving.correct_a_copy()
     left = encoded_alone.saving.corrected.layer
     corrected = CorrectedLayer(encoded_alone.viewer)
+    assert corrected.rejoin(encoded_alone.session.case) is None, "somebody holds it"
+    encoded_alone.saving.corrected.leave()
     other = replace(encoded_alone.session.case, name="another")
     assert corrected.rejoin(other) is None
     assert corrected.rejoin(encoded_alone.session.case) is left

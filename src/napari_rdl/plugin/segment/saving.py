@@ -228,7 +228,8 @@ class Saving(QObject):
         return next((folder for folder in folders if folder is not None and is_folder(folder)), Path.home())
 
     def shut_down(self) -> None:
-        """Stop following the viewer's layers."""
+        """Stop following the viewer's layers and leave the corrected one to whoever comes next."""
+        self.corrected.leave()
         self._look.stop()
         self._viewer.layers.events.inserted.disconnect(self._on_layer)
 

@@ -36,11 +36,12 @@ _KEPT = "kept"
 
 @dataclass
 class _Kept:
-    """What of a corrected layer is saved, and where; lies with the layer, whoever holds it."""
+    """What of a corrected layer is saved, where, and whether somebody holds it; lies with the layer."""
 
     saved: NDArray[np.generic]
     path: Path | None = None
     continued: Path | None = None
+    held: bool = False
 
 
 class CorrectedLayer:
@@ -144,6 +145,7 @@ class CorrectedLayer:
 
     def _hold(self, layer: Labels, kept: _Kept) -> None:
         layer.metadata[LAYER_KEY][_KEPT] = kept
+        kept.held = True
         self.layer, self._kept = layer, kept
         self.changed.emit()
 
@@ -176,6 +178,11 @@ class CorrectedLayer:
         if self.layer is not None:
             self.layer.visible = False
 
+    def leave(self) -> None:
+        """Leave the layer where it is, for whoever comes next to go on with."""
+        if self._kept is not None:
+            self._kept.held = False
+
     def let_go(self) -> None:
         """Take the layer out of the viewer and forget it; the caller asks first."""
         if self.layer is not None and self.layer in self._viewer.layers:
@@ -196,9 +203,9 @@ def is_correction_of(layer: Layer, case: Case) -> bool:
 
 
 def _is_left_of(layer: Layer, case: Case) -> bool:
-    """Return whether a layer was held as the corrected one of this patient, on this grid."""
-    source = case_of(layer)
-    if role_of(layer) is not Role.CORRECTED or source is None or _KEPT not in plugin_metadata(layer):
+    """Return whether a layer was held as the corrected one of this patient, on this grid, and no longer is."""
+    source, kept = case_of(layer), plugin_metadata(layer).get(_KEPT)
+    if role_of(layer) is not Role.CORRECTED or source is None or kept is None or kept.held:
         return False
     return source.name == case.name and case.grid.difference(source.grid) is None
 
