@@ -12,8 +12,9 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -104,11 +105,14 @@ def measure(
     }
 
 
-def make_step(config, batch, crop, device, subsets, transfer):  # type: ignore[no-untyped-def]
+def make_step(
+    config: TrainingConfig, batch: int, crop: Sequence[int], device: str, subsets: int, transfer: bool
+) -> Callable[[], None]:
     """Return a function that takes one step on random crops."""
     loss = config.loss if transfer else config.loss.model_copy(update={"mutual_information": 0.0})
     torch.manual_seed(0)
-    objective = Objective(build_network(config.network), loss).to(device)
+    network: Any = build_network(config.network)
+    objective = Objective(network, loss).to(device)
     optimizer = torch.optim.Adam(objective.parameters(), lr=1e-4)
     modalities = config.network.modalities
     images = torch.randn(batch, len(modalities), *crop, device=device)

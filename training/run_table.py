@@ -155,9 +155,11 @@ class Run:
         modalities = network.config.modalities
         cache = PatientCache(config.data, modalities)
         patients = choose_patients(config.data, config.seed, config.validation.patients).validation
-        settings = {"tile": config.tile, "overlap": config.validation.overlap}
+        tile, overlap = config.tile, config.validation.overlap
         scores = {
-            patient.name: mean_scores(*validate(network, [cache.get(patient)], **settings), modalities)
+            patient.name: mean_scores(
+                *validate(network, [cache.get(patient)], tile=tile, overlap=overlap), modalities
+            )
             for patient in patients
         }
         write_json(self.folder / "scores.json", {"patients": scores})
