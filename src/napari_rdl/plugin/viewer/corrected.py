@@ -203,7 +203,7 @@ def is_correction_of(layer: Layer, case: Case) -> bool:
 
 
 def _is_left_of(layer: Layer, case: Case) -> bool:
-    """Return whether a layer was held as the corrected one of this patient, on this grid, and no longer is."""
+    """Return whether a layer was held as the corrected one of this patient, on this grid, and is not now."""
     source, kept = case_of(layer), plugin_metadata(layer).get(_KEPT)
     if role_of(layer) is not Role.CORRECTED or source is None or kept is None or kept.held:
         return False
