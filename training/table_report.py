@@ -204,8 +204,8 @@ def write_tables(experiment: Experiment, benchmark: str, runs: list[Run], out: P
     if experiment.note:
         text += ["", experiment.note]
     markdown = "\n".join(text) + "\n"
-    write_text(out.with_suffix(".md"), markdown)
-    write_text(out.with_suffix(".csv"), _csv(lines))
+    write_text(out.with_name(f"{out.name}.md"), markdown)
+    write_text(out.with_name(f"{out.name}.csv"), _csv(lines))
     write_text(out.with_name(out.name + "-patients.csv"), _csv(list(patients_table(experiment, runs))))
 
 

@@ -134,10 +134,10 @@ def test_cross_validation_scores_everyone_once(
 
 def test_false_tumour_of_every_subset(patients_folder, tiny_checkpoint, tmp_path, capsys):
     script = load("shipped-weights/false_tumour")
-    script.main(data=[str(patients_folder)], model=str(tiny_checkpoint), out=tmp_path / "found", device="cpu")
-    record = json.loads((tmp_path / "found.json").read_text())["ml"][patients_folder.name]
+    script.main(data=[str(patients_folder)], model=str(tiny_checkpoint), out=tmp_path / "v0.5", device="cpu")
+    record = json.loads((tmp_path / "v0.5.json").read_text())["ml"][patients_folder.name]
     assert sorted(len(head) for head in record.values()) == [7, 15, 15, 15]
-    lines = [line for line in (tmp_path / "found.md").read_text().splitlines() if line.startswith("| ")]
+    lines = [line for line in (tmp_path / "v0.5.md").read_text().splitlines() if line.startswith("| ")]
     assert [line.split(" | ")[0][2:] for line in lines[1:]] == [subset_name(subset) for subset in SUBSETS]
     assert "| below 0.5 ml | below 2 ml |" in lines[0]
     assert next(line for line in lines if line.startswith("| T2 |")).split(" | ")[1] == "3"

@@ -50,8 +50,9 @@ def main(
     typer.echo(text)
     if out is not None:
         about = {"model": loaded.name, "weights_sha256": loaded.sha256, "limits_ml": LIMITS_ML}
-        write_json(out.with_suffix(".json"), {**about, "ml": found})
-        write_text(out.with_suffix(".md"), text)
+        # Not with_suffix: a name may hold a dot.
+        write_json(out.with_name(f"{out.name}.json"), {**about, "ml": found})
+        write_text(out.with_name(f"{out.name}.md"), text)
 
 
 def healthy_heads(source: str) -> Iterator[Case]:
