@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from napari_rdl.brats import SUBSETS, subset_name
 from napari_rdl.cohort.evaluate import EvaluationSettings, evaluate
 from napari_rdl.cohort.patients import patients_of, read_split_file
-from napari_rdl.errors import ConfigError
-from napari_rdl.models import FalseTumour, load_model, save_model
+from napari_rdl.errors import CheckpointError, ConfigError
+from napari_rdl.models import FalseTumour, build_network, load_model, save_model
 from napari_rdl.segment import SegmentSettings
 from tests.training.conftest import TINY
 from tests.training.scripts import SCRIPTS, load
@@ -103,6 +103,28 @@ def test_a_mean_of_checkpoints(tiny_checkpoint, tmp_path):
     )
     for name, value in first.items():
         torch.testing.assert_close(mean[name], value + 0.25, rtol=0, atol=1e-5)
+
+
+def test_the_mean_of_a_gated_checkpoint_and_one_with_a_readout(tiny_checkpoint, tmp_path):
+    script = load("shipped-weights/mean")
+    card, networks = load_model(tiny_checkpoint).card, {}
+    for fusion in ("gated", "deep_sets"):
+        config = card.network.model_copy(update={"fusion": fusion, "embedding": 3})
+        networks[fusion] = build_network(config)
+        for parameter in networks[fusion].parameters():
+            torch.nn.init.normal_(parameter)
+        save_model(tmp_path / fusion, networks[fusion], card.model_copy(update={"network": config}))
+    script.main(tmp_path / "gated", tmp_path / "deep_sets", tmp_path / "mean", 0.25)
+    gated, sets = (networks[fusion].state_dict() for fusion in ("gated", "deep_sets"))
+    mean = load_model(tmp_path / "mean").network.state_dict()
+    for name, value in gated.items():
+        torch.testing.assert_close(mean[name], torch.lerp(value, sets[name], 0.25))
+    for name in sets.keys() - gated.keys():
+        share = 0.25 if name.startswith("deep_sets.last") else 1
+        torch.testing.assert_close(mean[name], share * sets[name])
+    with pytest.raises(CheckpointError, match="no common architecture"):
+        script.main(tmp_path / "deep_sets", tmp_path / "gated", tmp_path / "no")
+    assert not (tmp_path / "no").exists()
 
 
 def test_cross_validation_scores_everyone_once(
