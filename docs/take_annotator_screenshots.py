@@ -50,16 +50,7 @@ def main(
 
     segment.set_subset(["T1"])
     wait(lambda: rested(segment, correct))
-    correct.begin()
-    truth = segment.session.case.truth()
-    wrong = np.argwhere((truth > 0) & (correct.desk.layer.data == 0))
-    middle = wrong[len(wrong) // 2] if len(wrong) else np.argwhere(truth > 0)[0]
-    viewer.dims.set_point(range(3), correct.desk.layer.data_to_world(middle))
-    correct.refining.scribble(3)
-    wait(lambda: rested(segment, correct))
-    for number in range(-3, 4):
-        correct.refining.layer.paint((middle[0] + number, middle[1], middle[2]), 3)
-    wait(lambda: rested(segment, correct))
+    truth = mend(viewer, segment, correct)
     show_part(correct, correct.refining.box)
     picture(viewer, out / "annotator-scribble.png")
 
@@ -78,7 +69,8 @@ def main(
     for _ in range(2):
         correct.working.step(1)
         wait(lambda: rested(segment, correct))
-        correct.working.accept()
+        mend(viewer, segment, correct)
+        correct.working.finish()
     if steps:
         changes = {"optimizer.max_steps": steps, "data.workers": 0, "data.makers": 1}
         correct.learning.learn(changes)
@@ -95,6 +87,21 @@ def main(
     segment.shut_down()
     correct.shut_down()
     viewer.close()
+
+
+def mend(viewer: napari.Viewer, segment: Any, correct: CorrectWidget) -> Any:
+    """Scribble tumour where the prediction misses it; returns the truth."""
+    correct.begin()
+    truth = segment.session.case.truth()
+    wrong = np.argwhere((truth > 0) & (correct.desk.layer.data == 0))
+    middle = wrong[len(wrong) // 2] if len(wrong) else np.argwhere(truth > 0)[0]
+    viewer.dims.set_point(range(3), correct.desk.layer.data_to_world(middle))
+    correct.refining.scribble(3)
+    wait(lambda: rested(segment, correct))
+    for number in range(-3, 4):
+        correct.refining.layer.paint((middle[0] + number, middle[1], middle[2]), 3)
+    wait(lambda: rested(segment, correct))
+    return truth
 
 
 def rested(segment: Any, correct: CorrectWidget) -> bool:

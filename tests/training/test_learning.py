@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from napari_rdl.cli import main
+from napari_rdl.cohort.patients import patients_of
 from napari_rdl.cohort.worklist import Worklist
 from napari_rdl.cohort.worklist_file import new_worklist
 from napari_rdl.errors import ConfigError
 from napari_rdl.models import load_model, read_card, save_model
-from napari_rdl.training import learning
-from napari_rdl.training.learning import (
-    BeforeAndAfter,
-    PatientChange,
-    learning_config,
-    learns,
-    read_comparison,
-)
+from napari_rdl.segment import encode
+from napari_rdl.training import before_after
+from napari_rdl.training.before_after import BeforeAndAfter, PatientChange, measure, read_comparison
+from napari_rdl.training.learning import learning_config, learns
 
 
 @pytest.fixture
@@ -60,6 +58,10 @@ def said(*rows: PatientChange) -> BeforeAndAfter:
         # Those whom the first model knew do not count beside one that it did not.
         ([change(0.9, 0.5, seen=True), change(0.5, 0.6)], "better"),
         ([change(0.9, 0.5, seen=True)], "worse"),
+        # Nor do labels that are the first model's own.
+        ([change(1.0, 0.9, unchanged=True), change(0.5, 0.6)], "better"),
+        ([change(1.0, 0.9, unchanged=True)], "unknown"),
+        ([change(1.0, 0.9, unchanged=True), change(0.9, 0.8, synthetic=True)], "forgets"),
     ],
 )
 def test_the_verdict(rows, verdict):
@@ -67,6 +69,20 @@ def test_the_verdict(rows, verdict):
     assert comparison.verdict == verdict
     assert comparison.words().startswith("Learnt from 1 patient. ")
     assert ("had trained on" in comparison.words()) == (len(rows) == 1 and rows[0].seen)
+    alone = not any(row for row in rows if not row.unchanged and not row.synthetic)
+    assert ("accepted as the first model drew it" in comparison.words()) == (alone and rows[0].unchanged)
+
+
+def test_labels_of_the_first_model_are_known(patients_folder, tiny_model, tiny_checkpoint, tmp_path):
+    (first, second) = patients_of(str(patients_folder))[:2]
+    mask = encode(first.read(), tiny_model).combine().save_as(tmp_path / "accepted_seg.nii.gz")
+    accepted = replace(first, mask=mask)
+    other = load_model(tiny_checkpoint)
+    other.network.head.weight.data.neg_()
+    rows = measure([accepted, second], tiny_model, other)
+    assert [row.unchanged for row in rows] == [True, False]
+    assert set(rows[0].before.values()) == {1.0}
+    assert rows[0].after["WT"] < 1
 
 
 def test_it_trains_the_architecture_of_the_weights_mixed_with_phantoms(worklist, tiny_checkpoint):
@@ -94,7 +110,7 @@ def test_weights_that_are_used_on_large_tiles_learn_on_smaller_crops(worklist, t
 def test_a_run_from_the_shell_learns_and_is_compared(
     worklist, tiny_checkpoint, cache_folder, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr(learning, "synthetic_patients", lambda *_: ())
+    monkeypatch.setattr(before_after, "synthetic_patients", lambda *_: ())
     run = tmp_path / "run"
     changes = [
         f"start_from={str(tiny_checkpoint)!r}",
@@ -126,5 +142,5 @@ def test_a_run_from_the_shell_learns_and_is_compared(
 
 
 def test_a_record_that_is_none_is_none(tmp_path):
-    (tmp_path / learning.COMPARISON).write_text("{")
+    (tmp_path / before_after.COMPARISON).write_text("{")
     assert read_comparison(tmp_path) is None

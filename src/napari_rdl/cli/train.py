@@ -15,8 +15,8 @@ from napari_rdl.errors import ConfigError, DeviceError, Remedy
 
 if TYPE_CHECKING:
     from napari_rdl.callbacks import Progress
+    from napari_rdl.training.before_after import BeforeAndAfter
     from napari_rdl.training.config import TrainingConfig
-    from napari_rdl.training.learning import BeforeAndAfter
     from napari_rdl.training.run.session import Outcome
 
 # Torch is loaded inside the commands: asking for help must not wait for it.
@@ -110,7 +110,8 @@ def _config_of(recipe: str | None, data: list[str], changes: list[str], **settin
 
 def _compared(outcome: Outcome, progress: Progress) -> BeforeAndAfter | None:
     """Compare a run that learnt from corrections with what it began with."""
-    from napari_rdl.training.learning import compare_run, learns
+    from napari_rdl.training.before_after import compare_run
+    from napari_rdl.training.learning import learns
     from napari_rdl.training.run.folder import RunFolder
 
     if not outcome.finished or not learns(RunFolder(outcome.folder).read_config()):

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QWidget
 from napari_rdl.cohort.worklist import Worklist
 from napari_rdl.cohort.worklist_file import new_worklist
 from napari_rdl.plugin.correct.learning_box import Learning
-from napari_rdl.training.learning import COMPARISON, BeforeAndAfter, PatientChange
+from napari_rdl.training.before_after import COMPARISON, BeforeAndAfter, PatientChange
 
 
 class Working(QObject):

@@ -155,7 +155,7 @@ class Learning(QObject):
         """See how far the training is."""
         if self.folder is None or self._reader is None or self._processes is None:
             return
-        from napari_rdl.training.learning import read_comparison
+        from napari_rdl.training.before_after import read_comparison
 
         code = self._processes.exit_code(self.folder)
         glance = self._reader.look(exit_code=code)
