@@ -1,9 +1,9 @@
 """The weighted mean of two checkpoints: ``python training/shipped-weights/mean.py A B --share 0.6 --out C``.
 
 It is of use where both began with the same weights, or B with A: then their mean is often as good as the
-better of them in each respect, and of A's answers to data that B has not seen more is kept (Wortsman et al.
-2022, arXiv:2109.01903). A may be gated where B has a readout after the sum: in A it adds nothing. The card
-is that of B.
+better of them in each respect, and keeps more of what A knows of data that B did not learn from (Wortsman et
+al. 2022, arXiv:2109.01903). A may be gated where B has a readout after the sum: in A it adds nothing. The
+card is that of B.
 """
 
 from __future__ import annotations

@@ -83,8 +83,8 @@ class BeforeAndAfter(BaseModel):
     def verdict(self) -> Literal["better", "worse", "forgets", "unknown"]:
         """Whether the new model is the better one.
 
-        Unknown without a patient of one's own kept aside whose labels are not the first model's own: with
-        those no other model can agree better.
+        Unknown without a patient of one's own kept aside whose labels are not the first model's own: no other
+        model can agree better with those.
         """
         own, synthetic = self.means(synthetic=False), self.means(synthetic=True)
         if synthetic is not None and synthetic[1] < synthetic[0] - FORGETS_ABOVE:
@@ -195,7 +195,7 @@ def measure(
                 patient=patient.name,
                 synthetic=patient.folder is None,
                 seen=patient.name in before.card.training_patients,
-                unchanged=np.array_equal(labels[0], truth),
+                unchanged=patient.folder is not None and np.array_equal(labels[0], truth),
                 before=region_dice(labels[0], truth),
                 after=region_dice(labels[1], truth),
                 subsets_before=subsets[0],
