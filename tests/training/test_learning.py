@@ -59,9 +59,9 @@ def said(*rows: PatientChange) -> BeforeAndAfter:
         ([change(0.9, 0.5, seen=True), change(0.5, 0.6)], "better"),
         ([change(0.9, 0.5, seen=True)], "worse"),
         # Nor do labels that are the first model's own.
-        ([change(1.0, 0.9, unchanged=True), change(0.5, 0.6)], "better"),
-        ([change(1.0, 0.9, unchanged=True)], "unknown"),
-        ([change(1.0, 0.9, unchanged=True), change(0.9, 0.8, synthetic=True)], "forgets"),
+        ([change(1.0, 0.9), change(0.5, 0.6)], "better"),
+        ([change(1.0, 0.9)], "unknown"),
+        ([change(1.0, 0.9), change(0.9, 0.8, synthetic=True)], "forgets"),
     ],
 )
 def test_the_verdict(rows, verdict):

@@ -7,7 +7,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_rdl.brats import REGIONS, all_subsets
@@ -18,8 +17,6 @@ from napari_rdl.files import read_bytes, write_text
 from napari_rdl.training.run.folder import RunFolder
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from napari_rdl.models import Model
 
 COMPARISON = "before-and-after.json"
@@ -41,15 +38,15 @@ class PatientChange(BaseModel):
     seen: bool = Field(
         False, title="Seen", description="Whether the model that the run began with had trained on it."
     )
-    unchanged: bool = Field(
-        False,
-        title="Unchanged",
-        description="Whether its labels are what the model that the run began with says, voxel for voxel.",
-    )
     before: dict[str, float] = Field(title="Before", description="Region -> Dice with all modalities.")
     after: dict[str, float] = Field(title="After", description="Region -> Dice with all modalities.")
     subsets_before: float = Field(title="Subsets, before", description="Mean Dice over subsets and regions.")
     subsets_after: float = Field(title="Subsets, after", description="Mean Dice over subsets and regions.")
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether a human left the first model's labels as they were: all regions agree with them wholly."""
+        return not self.synthetic and all(dice == 1 for dice in self.before.values())
 
 
 class BeforeAndAfter(BaseModel):
@@ -180,11 +177,11 @@ def measure(
             raise Cancelled
         progress(done, len(patients), f"Comparing on {patient.name}")
         case, truth = patient.read_with_truth()
-        labels: list[NDArray[np.uint8]] = []
+        full: list[dict[str, float]] = []
         subsets: list[float] = []
         for model in (before, after):
             representations = encode(case, model, cancelled=cancelled)
-            labels.append(representations.labels())
+            full.append(region_dice(representations.labels(), truth))
             scores = [
                 region_dice(representations.labels(subset), truth)
                 for subset in all_subsets(representations.modalities)
@@ -195,9 +192,8 @@ def measure(
                 patient=patient.name,
                 synthetic=patient.folder is None,
                 seen=patient.name in before.card.training_patients,
-                unchanged=patient.folder is not None and np.array_equal(labels[0], truth),
-                before=region_dice(labels[0], truth),
-                after=region_dice(labels[1], truth),
+                before=full[0],
+                after=full[1],
                 subsets_before=subsets[0],
                 subsets_after=subsets[1],
             )
